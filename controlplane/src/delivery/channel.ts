@@ -1,0 +1,74 @@
+/**
+ * The contract of a channel kind. A kind lives in one folder below `channels/`, declares its settings schema, renders purely, makes
+ * one attempt and tells how it ended. Retry, rate, order, dead letters and metrics are written once around it.
+ */
+import type { StoredAlert } from '@tocsin/openapi';
+import type { TObject } from 'typebox';
+
+/** What one delivery tells. */
+export interface Notification {
+  /** The same in every attempt; becomes Message-ID, webhook-id and the like. No `.` or `:` inside. */
+  readonly id: string;
+  readonly channel: string;
+  /** RFC 3339, when it was decided. */
+  readonly time: string;
+  /** What is told in full, oldest first; at least one unless `held` says more. */
+  readonly alerts: readonly StoredAlert[];
+  /** Notifications that the throttle held back since the last one: told as "+37 more". */
+  readonly held: {
+    readonly count: number;
+    readonly byRule: readonly { readonly rule: string; readonly count: number }[];
+  };
+  /** Made by `POST /v1/channels/{name}/test`. */
+  readonly test: boolean;
+}
+
+/** Why an attempt failed: the closed set that metrics and the timeline use. */
+export const FAILURE_REASONS = [
+  'timeout',
+  'connection',
+  'tls',
+  'dns',
+  'blocked',
+  'rate_limited',
+  'client_error',
+  'server_error',
+  'auth',
+  'configuration',
+  'rendering',
+  'exit_status',
+  'aborted',
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+/** How one attempt ended. `detail` holds the provider's own words, bounded and free of secrets. */
+export type Outcome =
+  | { readonly result: 'ok'; readonly detail: string }
+  | {
+      readonly result: 'retry';
+      readonly reason: FailureReason;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+    }
+  | { readonly result: 'permanent'; readonly reason: FailureReason; readonly detail: string }
+  /** The request may or may not have been taken; sent again with the same id. */
+  | { readonly result: 'ambiguous'; readonly reason: FailureReason; readonly detail: string };
+
+/** Settings after validation, every secret reference resolved to its text. */
+export type ResolvedSettings = Readonly<Record<string, unknown>>;
+
+export interface Sender {
+  /** One attempt. Never throws for what a provider or network can do; throws only on a bug. */
+  send(notification: Notification, options: { readonly signal: AbortSignal }): Promise<Outcome>;
+  /** Closes pools and children. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ChannelKind {
+  readonly kind: string;
+  /** Unknown keys are refused; secrets are `SecretReference`. */
+  readonly settings: TObject;
+  /** `file`: never through the API (it would be remote code execution). */
+  readonly origin: 'any' | 'file';
+  create(settings: ResolvedSettings): Sender;
+}
