@@ -3,6 +3,8 @@ export { Agent, AgentPublicKey, EnrollRequest, EnrollResponse } from './agent.ts
 export { ALERT_LIMITS, Alert, StoredAlert } from './alert.ts';
 export { Channel, ChannelName, SecretReference } from './channel.ts';
 export { PROBLEM_CODES, type ProblemCode } from './codes.ts';
+export { Config } from './config.ts';
+export { DURATION_PATTERN, parseDuration } from './duration.ts';
 export {
   type BatchClaims,
   EnvelopeError,
@@ -14,3 +16,12 @@ export {
 } from './envelope.ts';
 export { isAtLeast, PRIORITIES, type Priority, parsePriority, severityOf } from './priority.ts';
 export { Problem, problemOf } from './problem.ts';
+export {
+  explainErrors,
+  keysOf,
+  loadSettings,
+  SettingsError,
+  type SettingsProblem,
+  type SettingsSources,
+  variableOf,
+} from './settings.ts';

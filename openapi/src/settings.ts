@@ -1,0 +1,240 @@
+/**
+ * Settings from flags, environment, a YAML file and defaults, checked as a whole. Every problem tells the file, line and column, or
+ * the variable, what was found and what was expected.
+ */
+
+import type { Static, TSchema } from 'typebox';
+import { Default, Errors } from 'typebox/value';
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+
+export interface SettingsProblem {
+  /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `--listen`. */
+  readonly where: string;
+  readonly message: string;
+}
+
+/** The settings cannot be used; `problems` holds all reasons. */
+export class SettingsError extends Error {
+  readonly problems: readonly SettingsProblem[];
+
+  constructor(problems: readonly SettingsProblem[]) {
+    super(problems.map(({ where, message }) => `${where}: ${message}`).join('\n'));
+    this.name = 'SettingsError';
+    this.problems = problems;
+  }
+}
+
+type Path = readonly string[];
+type Tree = { [key: string]: unknown };
+
+export interface SettingsSources {
+  readonly file?: { readonly name: string; readonly text: string };
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Values by dotted path, as text; `undefined` is not given. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+}
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+/** `agent.ring_bytes` is `TOCSIN_AGENT_RING_BYTES`. */
+export const variableOf = (path: Path): string => `TOCSIN_${path.join('_').toUpperCase()}`;
+
+/** Every scalar or list key of a schema with its path, for environment names, flags and documentation. */
+export function keysOf(schema: TSchema, path: Path = []): { path: Path; schema: TSchema }[] {
+  const properties = (schema as { properties?: Record<string, TSchema> }).properties;
+  if (!properties) return [{ path, schema }];
+  return Object.entries(properties).flatMap(([name, child]) => keysOf(child, [...path, name]));
+}
+
+/** Loads, merges and checks. Throws SettingsError. The result is frozen. */
+export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSources): Static<S> {
+  const problems: SettingsProblem[] = [];
+  const { tree, locate } = readFile(sources.file, problems);
+  const origin = new Map<string, string>();
+  const override = (path: Path, child: TSchema, text: string, where: string) => {
+    const value = fromText(child, text);
+    origin.set(`/${path.join('/')}`, where);
+    if (!assign(tree, path, value))
+      problems.push({
+        where,
+        message: `cannot be set: ${path.slice(0, -1).join('.')} is not a mapping in the file`,
+      });
+  };
+  for (const { path, schema: child } of keysOf(schema)) {
+    const variable = variableOf(path);
+    const text = sources.environment?.[variable];
+    if (text !== undefined) override(path, child, text, variable);
+    const flag = sources.flags?.[path.join('.')];
+    if (flag !== undefined) override(path, child, flag, `--${path.join('-').replaceAll('_', '-')}`);
+  }
+  const value = Default(schema, tree);
+  if (problems.length === 0) {
+    for (const { pointer, message } of explainErrors(schema, value)) {
+      problems.push({ where: originOf(origin, pointer) ?? locate(pointer), message });
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return deepFreeze(value) as Static<S>;
+}
+
+/** What a value breaks in a schema: a JSON pointer and a sentence each, without repeating one place. */
+export function explainErrors(
+  schema: TSchema,
+  value: unknown,
+): { pointer: string; message: string }[] {
+  const found = new Map<string, string>();
+  for (const error of Errors(schema, value)) {
+    const { keyword, instancePath } = error;
+    if (keyword === 'boolean' || keyword === 'anyOf') continue;
+    const params = error.params as { additionalProperties?: string[]; allowedValues?: unknown[] };
+    if (keyword === 'additionalProperties') {
+      const known = knownKeys(schema, instancePath);
+      for (const key of params.additionalProperties ?? []) {
+        found.set(`${instancePath}/${key}`, `unknown key '${key}'${known}`);
+      }
+      continue;
+    }
+    if (found.has(instancePath)) continue;
+    const name = instancePath.slice(1).replaceAll('/', '.') || 'the document';
+    const wanted =
+      keyword === 'enum'
+        ? `must be one of ${(params.allowedValues ?? []).join(', ')}`
+        : error.message;
+    const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
+    found.set(instancePath, `${name} ${wanted}${got}`);
+  }
+  return [...found].map(([pointer, message]) => ({ pointer, message }));
+}
+
+function knownKeys(schema: TSchema, pointer: string): string {
+  const at = schemaAt(schema, pointer) as { properties?: object } | undefined;
+  const keys = Object.keys(at?.properties ?? {});
+  return keys.length > 0 ? `; known here: ${keys.join(', ')}` : '';
+}
+
+/** What was found, short, and never a secret. */
+function describe(pointer: string, root: unknown): string {
+  const value = valueAt(root, pointer);
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (/secret|token|password|\/value$/.test(pointer)) return `a ${typeof value}`;
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+const unescapePointer = (part: string) => part.replaceAll('~1', '/').replaceAll('~0', '~');
+const partsOf = (pointer: string): string[] =>
+  pointer ? pointer.slice(1).split('/').map(unescapePointer) : [];
+
+function valueAt(value: unknown, pointer: string): unknown {
+  return partsOf(pointer).reduce<unknown>(
+    (at, part) => (at as Record<string, unknown> | undefined)?.[part],
+    value,
+  );
+}
+
+function schemaAt(schema: TSchema, pointer: string): TSchema | undefined {
+  return partsOf(pointer).reduce<TSchema | undefined>((at, part) => {
+    const inner = at as { properties?: Record<string, TSchema>; items?: TSchema } | undefined;
+    return inner?.properties?.[part] ?? inner?.items;
+  }, schema);
+}
+
+function originOf(origin: ReadonlyMap<string, string>, pointer: string): string | undefined {
+  for (const [path, where] of origin) {
+    if (pointer === path || pointer.startsWith(`${path}/`)) return where;
+  }
+  return undefined;
+}
+
+function readFile(
+  file: SettingsSources['file'],
+  problems: SettingsProblem[],
+): { tree: Tree; locate: (pointer: string) => string } {
+  if (!file) return { tree: {}, locate: () => 'settings' };
+  if (file.text.length > MAX_FILE_BYTES) {
+    problems.push({ where: file.name, message: `is larger than ${MAX_FILE_BYTES} bytes` });
+    return { tree: {}, locate: () => file.name };
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file.name}:${line}:${col}`;
+  };
+  for (const { message, pos } of document.errors)
+    problems.push({ where: at(pos[0]), message: `not valid YAML: ${message}` });
+  if (problems.length > 0) return { tree: {}, locate: () => file.name };
+  let tree: unknown;
+  try {
+    tree = document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    problems.push({ where: file.name, message: `not valid YAML: ${(error as Error).message}` });
+  }
+  if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) {
+    problems.push({ where: `${file.name}:1:1`, message: 'must be a mapping of keys to values' });
+    tree = {};
+  }
+  return { tree: tree as Tree, locate: (pointer) => at(offsetOf(document, partsOf(pointer))) };
+}
+
+/** Where a key stands, or the nearest thing that encloses it. */
+function offsetOf(document: Document, parts: string[]): number {
+  for (let length = parts.length; length > 0; length--) {
+    const path = parts.slice(0, length).map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+    const pairs = (parent as { items?: { key?: unknown }[] } | null)?.items ?? [];
+    const pair = pairs.find(({ key }) => isNode(key) && String(key) === String(path.at(-1)));
+    const node = pair?.key ?? document.getIn(path, true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+function assign(tree: Tree, path: Path, value: unknown): boolean {
+  let at = tree;
+  for (const part of path.slice(0, -1)) {
+    at[part] ??= {};
+    if (typeof at[part] !== 'object' || at[part] === null || Array.isArray(at[part])) return false;
+    at = at[part] as Tree;
+  }
+  at[path.at(-1) as string] = value;
+  return true;
+}
+
+/** Text of a flag or variable as the type the schema wants; left as text when it does not fit, so that the check tells. */
+function fromText(schema: TSchema, text: string): unknown {
+  const { type } = schema as { type?: string };
+  if ((type === 'integer' || type === 'number') && /^-?\d+(\.\d+)?$/.test(text))
+    return Number(text);
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true';
+  if (type === 'array' || type === undefined || type === 'object')
+    return fromStructuredText(type, text);
+  return text;
+}
+
+/** Lists may be JSON or comma-separated words. */
+function fromStructuredText(type: string | undefined, text: string): unknown {
+  if (/^\s*[[{]/.test(text)) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  }
+  return type === 'array'
+    ? text
+        .split(',')
+        .map((word) => word.trim())
+        .filter(Boolean)
+    : text;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const child of Object.values(value)) deepFreeze(child);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Config, loadSettings, SettingsError } from '../src/index.ts';
+
+const problemsOf = (text: string, environment: Record<string, string> = {}) => {
+  try {
+    loadSettings(Config, { file: { name: 'tocsin.yaml', text }, environment });
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    return error.problems.map(({ where, message }) => `${where}: ${message}`);
+  }
+  return [];
+};
+
+test('defaults hold where nothing is said, and the result is frozen', () => {
+  const config = loadSettings(Config, {});
+  assert.equal(config.listen, '127.0.0.1:2802');
+  assert.equal(config.redis.fsync, 'always');
+  assert.equal(config.agent.rule_matching, 'first');
+  assert.throws(() => Object.assign(config, { listen: 'x' }), TypeError);
+});
+
+test('flags beat the environment, which beats the file', () => {
+  const file = {
+    name: 'tocsin.yaml',
+    text: 'listen: a:1\ndata_dir: /file\nagent: {ring_bytes: 1048576}\n',
+  };
+  const environment = {
+    TOCSIN_LISTEN: 'b:2',
+    TOCSIN_AGENT_RING_BYTES: '2097152',
+    TOCSIN_AGENT_RULES: 'x.yaml, y.yaml',
+  };
+  const config = loadSettings(Config, { file, environment, flags: { listen: 'c:3' } });
+  assert.equal(config.listen, 'c:3');
+  assert.equal(config.data_dir, '/file');
+  assert.equal(config.agent.ring_bytes, 2_097_152);
+  assert.deepEqual(config.agent.rules, ['x.yaml', 'y.yaml']);
+});
+
+test('every problem of a file is told with its line, column and what was expected', () => {
+  const problems = problemsOf(
+    'listen: 2802\nredis:\n  fsink: always\nagent:\n  rule_matching: some\n',
+  );
+  assert.equal(problems.length, 3);
+  assert.match(problems[0] ?? '', /^tocsin\.yaml:\d+:\d+: /);
+  assert.ok(
+    problems.some((problem) =>
+      problem.startsWith("tocsin.yaml:3:3: unknown key 'fsink'; known here: url"),
+    ),
+    problems.join('\n'),
+  );
+  assert.ok(
+    problems.some((problem) =>
+      problem.startsWith('tocsin.yaml:5:3: agent.rule_matching must be one of first, all'),
+    ),
+    problems.join('\n'),
+  );
+  assert.ok(
+    problems.some((problem) =>
+      problem.startsWith('tocsin.yaml:1:1: listen must be string, got 2802'),
+    ),
+    problems.join('\n'),
+  );
+});
+
+test('broken YAML and duplicate keys are told where they stand', () => {
+  assert.match(problemsOf('a: [1\nb: 2')[0] ?? '', /^tocsin\.yaml:\d+:\d+: not valid YAML/);
+  assert.match(
+    problemsOf('listen: a:1\nlisten: b:2')[0] ?? '',
+    /^tocsin\.yaml:2:1: not valid YAML/,
+  );
+  assert.match(problemsOf('- a')[0] ?? '', /must be a mapping/);
+});
+
+test('a wrong variable is told by its name', () => {
+  const problems = problemsOf('', { TOCSIN_AGENT_RING_BYTES: 'big' });
+  assert.match(
+    problems[0] ?? '',
+    /^TOCSIN_AGENT_RING_BYTES: agent\.ring_bytes must be integer, got "big"/,
+  );
+});
+
+test('a secret is never shown in a problem, and names of prototypes are only unknown keys', () => {
+  const problems = problemsOf('agent: {join_token: hunter2}\n__proto__: {x: 1}\n');
+  assert.ok(problems.length > 0);
+  assert.ok(!problems.join('\n').includes('hunter2'), problems.join('\n'));
+  assert.equal(({} as { x?: number }).x, undefined);
+});
