@@ -1,6 +1,14 @@
 /** A private Docker daemon and a tiny image, for tests that need real containers. */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -29,11 +37,19 @@ export function dockerMissing(): string | undefined {
 export async function startDocker(): Promise<Docker> {
   const home = mkdtempSync(join(tmpdir(), 'tocsin-docker-'));
   const socket = `unix://${home}/docker.sock`;
-  const state = ['--data-root', `${home}/data`, '--exec-root', `${home}/exec`, '-p', `${home}/docker.pid`];
+  const state = [
+    '--data-root',
+    `${home}/data`,
+    '--exec-root',
+    `${home}/exec`,
+    '-p',
+    `${home}/docker.pid`,
+  ];
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
   const daemon = spawn(DAEMON, [...network, ...state, '-H', socket], { stdio: 'ignore' });
   const exited = new Promise((resolve) => daemon.on('exit', resolve));
-  const docker = async (...args: string[]) => (await execute('docker', ['-H', socket, ...args])).stdout;
+  const docker = async (...args: string[]) =>
+    (await execute('docker', ['-H', socket, ...args])).stdout;
   const stop = async () => {
     const running = (await docker('ps', '-q').catch(() => '')).split('\n').filter(Boolean);
     if (running.length > 0) await docker('kill', ...running).catch(() => '');
@@ -56,11 +72,18 @@ export async function startDocker(): Promise<Docker> {
 }
 
 function importImage(root: string, socket: string, image: string): void {
-  for (const folder of ['bin', 'etc', 'tmp', 'root']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['bin', 'etc', 'tmp', 'root'])
+    mkdirSync(join(root, folder), { recursive: true });
   cpSync(BUSYBOX, join(root, 'bin/busybox'));
   for (const applet of APPLETS) symlinkSync('busybox', join(root, 'bin', applet));
-  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n');
+  writeFileSync(
+    join(root, 'etc/passwd'),
+    'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n',
+  );
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nweb:x:1000:\n');
   const archive = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 1 << 28 });
-  execFileSync('docker', ['-H', socket, 'import', '-', image], { input: archive, stdio: ['pipe', 'ignore', 'inherit'] });
+  execFileSync('docker', ['-H', socket, 'import', '-', image], {
+    input: archive,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
 }

@@ -32,7 +32,8 @@ export function tocsin(args: readonly string[], environment: Record<string, stri
   const exited = new Promise<number | string>((resolve) =>
     child.on('exit', (code, signal) => resolve(code ?? signal ?? 'gone')),
   );
-  const told = () => `\n--- stdout\n${text.stdout.slice(-4000)}\n--- stderr\n${text.stderr.slice(-4000)}`;
+  const told = () =>
+    `\n--- stdout\n${text.stdout.slice(-4000)}\n--- stderr\n${text.stderr.slice(-4000)}`;
   return {
     process: child,
     stdout: () => text.stdout,
@@ -42,7 +43,8 @@ export function tocsin(args: readonly string[], environment: Record<string, stri
         `${pattern} from tocsin ${args.join(' ')}`,
         () => {
           const found = text.stdout.match(pattern) ?? text.stderr.match(pattern);
-          if (!found && child.exitCode !== null) throw new Error(`tocsin ended with ${child.exitCode}${told()}`);
+          if (!found && child.exitCode !== null)
+            throw new Error(`tocsin ended with ${child.exitCode}${told()}`);
           return found ?? undefined;
         },
         deadlineMs,
