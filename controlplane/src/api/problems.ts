@@ -1,5 +1,11 @@
 /** Errors over HTTP: every answer that is not a success is a problem (RFC 9457) with a code of the contract. */
-import { EnvelopeError, PROBLEM_CODES, Problem, type ProblemCode, problemOf } from '@tocsin/openapi';
+import {
+  EnvelopeError,
+  PROBLEM_CODES,
+  Problem,
+  type ProblemCode,
+  problemOf,
+} from '@tocsin/openapi';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { ProblemError } from '../errors.ts';
