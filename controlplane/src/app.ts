@@ -1,6 +1,6 @@
 /** The HTTP application: routes over parts that are passed in. It opens nothing by itself. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
 import { handleProblems } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
@@ -30,7 +30,7 @@ const REQUEST_MS = 30_000;
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: parts.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_MS,
     // Idle connections of agents do not keep us from stopping; those at work are waited for.

@@ -1,11 +1,11 @@
 import swagger from '@fastify/swagger';
-import { Agent, EnrollResponse, Problem, StoredAlert } from '@tocsin/openapi';
+import { Agent, Alert, EnrollResponse, Problem, StoredAlert } from '@tocsin/openapi';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { problems } from './problems.ts';
 import { ShownChannel } from './routes/channels.ts';
 
-const COMPONENTS = [Agent, EnrollResponse, Problem, ShownChannel, StoredAlert];
+const COMPONENTS = [Agent, Alert, EnrollResponse, Problem, ShownChannel, StoredAlert];
 
 /** Describes the API from its routes. Registered before them. */
 export async function describeApi(app: FastifyInstance): Promise<void> {
@@ -43,7 +43,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
       },
     },
     refResolver: {
-      buildLocalReference: (json, _base, _fragment, i) => String(json['$id'] ?? `schema-${i}`),
+      buildLocalReference: ({ $id }, _base, _fragment, i) => String($id ?? `schema-${i}`),
     },
   });
 }

@@ -35,6 +35,8 @@ export class EmbeddedRedis {
   #lastWords = '';
   #stopping = false;
   #restart: NodeJS.Timeout | undefined;
+  #wasReady = false;
+  readonly #killOnExit = () => this.#child?.kill('SIGTERM');
 
   private constructor(options: EmbeddedOptions) {
     this.#options = options;
@@ -44,6 +46,7 @@ export class EmbeddedRedis {
     if (Buffer.byteLength(near) > SOCKET_PATH_BYTES) {
       this.#ownFolder = mkdtempSync(join(tmpdir(), 'tocsin-'));
     }
+    process.once('exit', this.#killOnExit);
     this.socket = this.#ownFolder ? join(this.#ownFolder, 'redis.sock') : near;
   }
 
@@ -70,6 +73,7 @@ export class EmbeddedRedis {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
+    process.off('exit', this.#killOnExit);
     const child = this.#child;
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = once(child, 'exit');
@@ -121,8 +125,6 @@ export class EmbeddedRedis {
       this.#spawn().catch(() => this.#onExit(Math.min(delayMs * 2, RESTART_MS.most)));
     }, delayMs);
   }
-
-  #wasReady = false;
 
   async #ready(): Promise<void> {
     const child = this.#child as ChildProcess;
