@@ -89,11 +89,7 @@ function listed(channels: readonly Shown[]): string {
   );
 }
 
-function definitionOf(
-  name: string | undefined,
-  flags: CreateFlags,
-  context: CommandContext,
-): unknown {
+function definitionOf(name: string | undefined, flags: CreateFlags): unknown {
   if (flags.file !== undefined) {
     const source = flags.file === '-' ? STDIN : flags.file;
     try {
