@@ -84,6 +84,9 @@ const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
 /** The digest that tells two bodies under one sequence number apart: 128 bits of SHA-256 over the bytes that were signed. */
 export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').slice(0, 32);
 
+/** Half a surrogate pair is valid in JSON for us and not for Lua. */
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
+
 /** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
 function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded[] {
   const folded: Folded[] = [];
@@ -140,7 +143,7 @@ export async function admitBatch(
       occurrences,
       first,
       last,
-      alert.rule,
+      wellFormed(alert.rule),
       table.router.route(alert).map((position) => position + 1),
       `${occurrences} ${first} ${last}`,
       factsOf(alert, claims.agent),
