@@ -4,7 +4,7 @@ import Type from 'typebox';
 import type { ChannelRegistry } from '../../channels/registry.ts';
 import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
 import type { Outbox } from '../../store/outbox.ts';
-import { named, problems } from '../problems.ts';
+import { answer, named, noContent, problems } from '../problems.ts';
 
 /** Sends a test notification to a channel now, and tells how it ended. */
 export type TestChannel = (channel: Channel, signal: AbortSignal) => Promise<Outcome>;
@@ -73,7 +73,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'listChannels',
         summary: 'List channels',
         response: {
-          200: Type.Object({ items: Type.Array(named(ShownChannel)) }),
+          200: answer('All channels.', Type.Object({ items: Type.Array(named(ShownChannel)) })),
           ...problems(...READS),
         },
       },
@@ -89,7 +89,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'createChannel',
         summary: 'Create a channel',
         body: ChannelRequest,
-        response: { 201: named(ShownChannel), ...problems(...WRITES, 'channel_exists') },
+        response: { 201: answer('Created.', named(ShownChannel)), ...problems(...WRITES, 'channel_exists') },
       },
     },
     async ({ body }, reply) => reply.status(201).send(await registry.create(body)),
@@ -104,7 +104,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         summary: 'Show a channel',
         params: Params,
         response: {
-          200: named(ShownChannel),
+          200: answer('The channel.', named(ShownChannel)),
           ...problems(...READS, 'validation_failed', 'not_found'),
         },
       },
@@ -122,7 +122,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         params: Params,
         body: ChannelPatch,
         response: {
-          200: named(ShownChannel),
+          200: answer('The channel.', named(ShownChannel)),
           ...problems(...WRITES, 'not_found', 'channel_read_only'),
         },
       },
@@ -139,7 +139,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         summary: 'Delete a channel; what was still to be told there is counted as discarded',
         params: Params,
         response: {
-          204: Type.Null({ description: 'Deleted.' }),
+          204: noContent('Deleted.'),
           ...problems(...READS, 'validation_failed', 'not_found', 'channel_read_only'),
         },
       },
@@ -159,7 +159,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'testChannel',
         summary: 'Send a test notification now and show what the provider answers',
         params: Params,
-        response: { 200: TestOutcome, ...problems(...READS, 'validation_failed', 'not_found') },
+        response: { 200: answer('How it ended.', TestOutcome), ...problems(...READS, 'validation_failed', 'not_found') },
       },
     },
     async ({ params }) => {
