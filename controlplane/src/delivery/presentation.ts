@@ -78,6 +78,10 @@ export function summaryOf(notification: Notification, max: number): string {
   return `${start}${printable(what, room)}${more}`;
 }
 
+/** What is said of a notification that may be seen twice; empty of others. */
+export const repeatNote = ({ repeated }: Notification): string =>
+  repeated ? 'This may have been delivered before: the answer to an earlier attempt was lost.' : '';
+
 /** `2026-11-20 10:00:00 UTC`; what is no time is shown as it is. */
 export function showTime(time: string): string {
   const [, day, clock] = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})/.exec(time) ?? [];

@@ -10,7 +10,7 @@ import {
   factsOf,
   highestPriority,
   lookOf,
-  showTime,
+  repeatNote,
   summaryOf,
 } from '../../presentation.ts';
 import { escapeHtml, printable } from '../../text.ts';
@@ -48,7 +48,7 @@ export function renderHtml(notification: Notification): string {
 ${notification.alerts.map((alert, index) => renderAlert(alert, index, notification.alerts.length)).join('\n')}
 ${held && renderHeld(held)}
 <tr><td style="padding:14px 24px;border-top:1px solid #e6eaf0;color:#64748b;font-size:12px;line-height:1.5;${SANS}">
-Sent by Tocsin to the channel ${escapeHtml(printable(notification.channel, 64))}. Notification ${escapeHtml(printable(notification.id, 120))}.
+Sent by Tocsin to the channel ${escapeHtml(printable(notification.channel, 64))}. Notification ${escapeHtml(printable(notification.id, 120))}. ${repeatNote(notification)}
 </td></tr>
 </table>
 </td></tr>
@@ -67,7 +67,7 @@ function renderAlert(alert: StoredAlert, index: number, of: number): string {
   return `<tr><td style="${line}padding:20px 24px">
 ${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert.priority).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(alert.output, OUTPUT_CHARACTERS))}</div>
 <table ${TABLE} style="margin-top:14px">
-${[...factsOf(alert), { label: 'Time', value: showTime(alert.time) }].map(renderFact).join('\n')}
+${factsOf(alert).map(renderFact).join('\n')}
 </table>
 </td></tr>`;
 }

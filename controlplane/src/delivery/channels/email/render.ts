@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
-import { factsOf, highestPriority, showTime, summaryOf } from '../../presentation.ts';
+import { factsOf, highestPriority, repeatNote, summaryOf } from '../../presentation.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
 
@@ -48,10 +48,10 @@ export function renderText(notification: Notification): string {
       printable(alert.output, OUTPUT_CHARACTERS),
       '',
       ...factsOf(alert).map(({ label, value }) => `${`${label}:`.padEnd(11)}${value}`),
-      `${'Time:'.padEnd(11)}${showTime(alert.time)}`,
     ].join('\n'),
   );
   if (notification.held.count > 0) sections.push(describeHeld(notification.held));
+  if (notification.repeated) sections.push(repeatNote(notification));
   const footer = `-- \nTocsin, channel ${printable(notification.channel, 64)}, notification ${printable(notification.id, 200)}\n`;
   return `${sections.join('\n\n----\n\n')}\n\n${footer}`;
 }

@@ -6,7 +6,14 @@
 import type { StoredAlert } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
-import { factsOf, highestPriority, lookOf, showTime, summaryOf } from '../../presentation.ts';
+import {
+  factsOf,
+  highestPriority,
+  lookOf,
+  repeatNote,
+  showTime,
+  summaryOf,
+} from '../../presentation.ts';
 import { cut, printable } from '../../text.ts';
 
 const HEADER_CHARACTERS = 150;
@@ -56,6 +63,9 @@ export function renderMessage(notification: Notification): Message {
       { type: 'header', text: plain(heading) },
       ...(held.count > 0
         ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }]
+        : []),
+      ...(notification.repeated
+        ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
         : []),
     ],
     attachments: shown.map((alert) => ({
