@@ -21,6 +21,7 @@ export function alertJson(alert: StoredAlert, notification: Notification) {
     last_seen: alert.last_seen,
     notification: notification.id,
     ...(notification.test && { test: true }),
+    ...(notification.repeated && { repeated: true }),
   };
 }
 
@@ -31,6 +32,7 @@ export function notificationJson(notification: Notification) {
     channel: notification.channel,
     time: notification.time,
     test: notification.test,
+    ...(notification.repeated && { repeated: true }),
     /** How many alerts this stands for: repeats within the window are folded into one and counted. */
     count: notification.alerts.reduce((sum, alert) => sum + alert.count, 0),
     alerts: notification.alerts.map((alert) => alertJson(alert, notification)),

@@ -53,19 +53,16 @@ export function resolveSecrets(
   return mapSecrets(schema, settings, (reference, path) => {
     if ('value' in reference) return reference.value;
     if ('file' in reference) return readSecretFile(reference.file, path);
+    if (!('env' in reference))
+      throw new ChannelSettingsError(
+        `${path}: cannot be opened with the key of this control plane; give it again.`,
+      );
     const text = environment[reference.env];
     if (text) return text;
     throw new ChannelSettingsError(
       `${path}: the environment variable ${reference.env} is not set; set it and restart.`,
     );
   });
-}
-
-/** Settings as they may be shown: a `value` is replaced, names of variables and files stay. */
-export function redactSecrets(schema: TObject, settings: Settings): Settings {
-  return mapSecrets(schema, settings, (reference) =>
-    'value' in reference ? { value: '[redacted]' } : reference,
-  );
 }
 
 /** `Optional` copies a schema but keeps its list of alternatives, hence the comparison of the lists. */

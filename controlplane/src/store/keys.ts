@@ -52,6 +52,8 @@ export function laneKeys(channel: string) {
     lease: `${base}:lease`,
     /** STRING the last fencing token that was given. */
     fence: `${base}:fence`,
+    /** STRING JSON of the notification that is being tried at the head of the lane; expires when nobody tries any more. */
+    attempt: `${base}:attempt`,
   } as const;
 }
 

@@ -1,5 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from '../../src/delivery/channel.ts';
+import type { Notification, Outcome } from '../../src/delivery/channel.ts';
 
 /** What attackers put into the names of processes and files. */
 export const HOSTILE = [
@@ -80,3 +81,19 @@ export function sampleNotification(change: Partial<Notification> = {}): Notifica
 
 /** A signal that never fires. */
 export const forever = (): { signal: AbortSignal } => ({ signal: new AbortController().signal });
+
+/** `ok`, or the result and its reason. */
+export const briefly = (outcome: Outcome): string =>
+  outcome.result === 'ok' ? 'ok' : `${outcome.result} ${outcome.reason}`;
+
+/** Polls until a condition holds; fails after `limitMs`. */
+export async function waitFor(
+  holds: () => boolean | Promise<boolean>,
+  limitMs = 20_000,
+): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`did not come true within ${limitMs} ms: ${holds}`);
+    await setTimeout(20);
+  }
+}

@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import type { Outcome } from '../../../src/delivery/channel.ts';
 import { isPublicAddress } from '../../../src/delivery/channels/webhook/address.ts';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
 import {
@@ -11,7 +10,7 @@ import {
   signatureHeaders,
 } from '../../../src/delivery/channels/webhook/signature.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
-import { forever, hostileAlert, sampleNotification } from '../sample.ts';
+import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -67,12 +66,9 @@ describe('webhook channel', () => {
   const answerWith = (status: number, headers: Record<string, string> = {}, body = '') => {
     answer = (response) => response.writeHead(status, headers).end(body);
   };
-  const brief = (outcome: Outcome) =>
-    outcome.result === 'ok' ? 'ok' : `${outcome.result} ${outcome.reason}`;
-
   it('signs what the reference library verifies, for both forms of secret', async () => {
-    assert.equal(brief(await send()), 'ok');
-    assert.equal(brief(await send({ secret: 'a plain text secret' })), 'ok');
+    assert.equal(briefly(await send()), 'ok');
+    assert.equal(briefly(await send({ secret: 'a plain text secret' })), 'ok');
     const [first, second] = received as [Received, Received];
     const payload = new Webhook(SECRET).verify(first.body, first.headers) as {
       type: string;
@@ -113,7 +109,7 @@ describe('webhook channel', () => {
     for (const [status, expected] of cases) {
       answerWith(status, status === 302 ? { location: `${url}/elsewhere` } : {}, 'because');
       const outcome = await send();
-      assert.equal(brief(outcome), expected, String(status));
+      assert.equal(briefly(outcome), expected, String(status));
       if (status !== 204) assert.match(outcome.detail, new RegExp(`HTTP ${status}: because`));
     }
     assert.ok(
@@ -137,24 +133,24 @@ describe('webhook channel', () => {
 
   it('is ambiguous when the answer does not come, breaks off or is garbage', async () => {
     answer = () => {};
-    assert.equal(brief(await send({ timeout: '1s' })), 'ambiguous timeout');
+    assert.equal(briefly(await send({ timeout: '1s' })), 'ambiguous timeout');
     answer = (_response, request) => request.socket.resetAndDestroy();
-    assert.equal(brief(await send()), 'ambiguous connection');
+    assert.equal(briefly(await send()), 'ambiguous connection');
     answer = (_response, request) => request.socket.end('\u0000\u0001 what is HTTP\r\n\r\n');
-    assert.equal(brief(await send()), 'ambiguous connection');
+    assert.equal(briefly(await send()), 'ambiguous connection');
     answer = (_response, request) => {
       request.socket.write('HTTP/1.1 200 OK\r\nX-Drip: ');
       const drip = setInterval(() => request.socket.write('.'), 100);
       request.socket.on('close', () => clearInterval(drip));
     };
-    assert.equal(brief(await send({ timeout: '1s' })), 'ambiguous timeout');
+    assert.equal(briefly(await send({ timeout: '1s' })), 'ambiguous timeout');
   });
 
   it('stops when it is told to', async () => {
     const stop = new AbortController();
     answer = () => stop.abort();
     const sender = webhookKind.create({ url, secret: SECRET, allow_private_addresses: true });
-    assert.equal(brief(await sender.send(sampleNotification(), stop)), 'ambiguous aborted');
+    assert.equal(briefly(await sender.send(sampleNotification(), stop)), 'ambiguous aborted');
     await sender.close();
   });
 
@@ -172,20 +168,20 @@ describe('webhook channel', () => {
       response.on('drain', flood).on('error', () => {});
       flood();
     };
-    assert.equal(brief(await send()), 'retry server_error');
+    assert.equal(briefly(await send()), 'retry server_error');
     assert.ok(written < 100_000_000, `${written} bytes were taken`);
     answer = (response) => {
       response.writeHead(200);
       const drip = setInterval(() => response.write('.'), 50);
       response.on('close', () => clearInterval(drip));
     };
-    assert.equal(brief(await send()), 'ok');
+    assert.equal(briefly(await send()), 'ok');
   });
 
   it('says that nothing listens, or that a name is unknown', async () => {
     await new Promise((done) => server.close(done));
-    assert.equal(brief(await send()), 'retry connection');
-    assert.equal(brief(await send({ url: 'http://no-such-host.invalid/' })), 'retry dns');
+    assert.equal(briefly(await send()), 'retry connection');
+    assert.equal(briefly(await send({ url: 'http://no-such-host.invalid/' })), 'retry dns');
     server.listen(0);
   });
 
@@ -205,10 +201,10 @@ describe('webhook channel', () => {
           url: `http://${host}:${port}/`,
           allow_private_addresses: allow,
         });
-        assert.equal(brief(outcome), 'permanent blocked', host);
+        assert.equal(briefly(outcome), 'permanent blocked', host);
       }
     assert.equal(received.length, 0);
-    assert.equal(brief(await send({ url: `http://localhost:${port}/` })), 'ok');
+    assert.equal(briefly(await send({ url: `http://localhost:${port}/` })), 'ok');
   });
 
   it('knows which addresses are public', () => {

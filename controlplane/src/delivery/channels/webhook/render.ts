@@ -1,7 +1,7 @@
 import { notificationJson } from '../../alert-json.ts';
 import type { Notification } from '../../channel.ts';
 
-/** The body of a webhook. It is the same in every attempt, so that a receiver that saw it before can tell. */
+/** The body of a webhook: an event as Standard Webhooks shapes them. */
 export function renderBody(notification: Notification): string {
   return JSON.stringify({
     type: 'alert',
