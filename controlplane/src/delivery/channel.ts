@@ -21,6 +21,8 @@ export interface Notification {
   };
   /** Made by `POST /v1/channels/{name}/test`. */
   readonly test: boolean;
+  /** An earlier attempt may have been received: the receiver may see this notification twice. */
+  readonly repeated?: boolean;
 }
 
 /** Why an attempt failed: the closed set that metrics and the timeline use. */

@@ -1,0 +1,171 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Channel, ChannelName } from '@tocsin/openapi';
+import Type from 'typebox';
+import type { ChannelRegistry } from '../../channels/registry.ts';
+import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
+import type { Outbox } from '../../store/outbox.ts';
+import { answer, named, noContent, problems } from '../problems.ts';
+
+/** Sends a test notification to a channel now, and tells how it ended. */
+export type TestChannel = (channel: Channel, signal: AbortSignal) => Promise<Outcome>;
+
+export interface ChannelRoutesOptions {
+  readonly registry: ChannelRegistry;
+  readonly outbox: Outbox;
+  readonly testChannel: TestChannel;
+}
+
+const TEST_MS = 30_000;
+const { properties } = Channel;
+const Params = Type.Object({ name: ChannelName });
+const ChannelRequest = Type.Object(
+  { ...properties, minimum_priority: Type.Optional(properties.minimum_priority) },
+  { additionalProperties: false },
+);
+const ChannelPatch = Type.Object(
+  {
+    minimum_priority: Type.Optional(properties.minimum_priority),
+    throttle: Type.Optional(Type.Union([properties.throttle, Type.Null()])),
+    settings: Type.Optional(properties.settings),
+  },
+  {
+    additionalProperties: false,
+    description: 'What is given is changed, key by key; null takes a setting or the throttle away.',
+  },
+);
+/** A channel as the API shows it. */
+export const ShownChannel = Type.Object(
+  {
+    ...properties,
+    origin: Type.Enum(['file', 'api'], {
+      description: '`file`: read-only, changed in the configuration file.',
+    }),
+  },
+  { $id: 'ShownChannel', description: 'A channel; secrets given as `value` are hidden.' },
+);
+const TestOutcome = Type.Object({
+  result: Type.Enum(['ok', 'retry', 'permanent', 'ambiguous']),
+  reason: Type.Optional(Type.Enum([...FAILURE_REASONS])),
+  detail: Type.String({ description: 'What the provider really answered.' }),
+});
+
+const READS = ['unauthorized', 'forbidden'] as const;
+const WRITES = [
+  ...READS,
+  'bad_request',
+  'validation_failed',
+  'media_type_unsupported',
+  'channel_kind_file_only',
+] as const;
+
+/** `/v1/channels` and what is below it. */
+export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = async (
+  app,
+  { registry, outbox, testChannel },
+) => {
+  const common = { tags: ['channels'], security: [{ bearer: [] }] };
+
+  app.get(
+    '/v1/channels',
+    {
+      schema: {
+        ...common,
+        operationId: 'listChannels',
+        summary: 'List channels',
+        response: {
+          200: answer('All channels.', Type.Object({ items: Type.Array(named(ShownChannel)) })),
+          ...problems(...READS),
+        },
+      },
+    },
+    async () => ({ items: registry.list() }),
+  );
+
+  app.post(
+    '/v1/channels',
+    {
+      schema: {
+        ...common,
+        operationId: 'createChannel',
+        summary: 'Create a channel',
+        body: ChannelRequest,
+        response: { 201: answer('Created.', named(ShownChannel)), ...problems(...WRITES, 'channel_exists') },
+      },
+    },
+    async ({ body }, reply) => reply.status(201).send(await registry.create(body)),
+  );
+
+  app.get(
+    '/v1/channels/:name',
+    {
+      schema: {
+        ...common,
+        operationId: 'getChannel',
+        summary: 'Show a channel',
+        params: Params,
+        response: {
+          200: answer('The channel.', named(ShownChannel)),
+          ...problems(...READS, 'validation_failed', 'not_found'),
+        },
+      },
+    },
+    async ({ params }) => registry.show(params.name),
+  );
+
+  app.patch(
+    '/v1/channels/:name',
+    {
+      schema: {
+        ...common,
+        operationId: 'updateChannel',
+        summary: 'Change a channel',
+        params: Params,
+        body: ChannelPatch,
+        response: {
+          200: answer('The channel.', named(ShownChannel)),
+          ...problems(...WRITES, 'not_found', 'channel_read_only'),
+        },
+      },
+    },
+    async ({ params, body }) => registry.update(params.name, body),
+  );
+
+  app.delete(
+    '/v1/channels/:name',
+    {
+      schema: {
+        ...common,
+        operationId: 'deleteChannel',
+        summary: 'Delete a channel; what was still to be told there is counted as discarded',
+        params: Params,
+        response: {
+          204: noContent('Deleted.'),
+          ...problems(...READS, 'validation_failed', 'not_found', 'channel_read_only'),
+        },
+      },
+    },
+    async ({ params }, reply) => {
+      await registry.delete(params.name);
+      await outbox.discard(params.name);
+      return reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    '/v1/channels/:name/test',
+    {
+      schema: {
+        ...common,
+        operationId: 'testChannel',
+        summary: 'Send a test notification now and show what the provider answers',
+        params: Params,
+        response: { 200: answer('How it ended.', TestOutcome), ...problems(...READS, 'validation_failed', 'not_found') },
+      },
+    },
+    async ({ params }) => {
+      registry.show(params.name);
+      const channel = registry.get(params.name) as Channel;
+      return testChannel(channel, AbortSignal.timeout(TEST_MS));
+    },
+  );
+};

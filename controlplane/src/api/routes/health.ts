@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Redis } from 'ioredis';
+import type { Registry } from 'prom-client';
+import Type from 'typebox';
+import { probeKey } from '../../store/keys.ts';
+import { answer, problems } from '../problems.ts';
+
+export interface HealthRoutesOptions {
+  readonly redis: Redis;
+  readonly metrics: Registry;
+}
+
+const Healthy = Type.Object({ status: Type.Literal('ok') });
+const PROBE_SECONDS = 60;
+
+/** `GET /livez`, `GET /readyz` and `GET /metrics`. */
+export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
+  app,
+  { redis, metrics },
+) => {
+  const common = { tags: ['operations'], security: [] };
+
+  app.get(
+    '/livez',
+    {
+      schema: {
+        ...common,
+        operationId: 'isAlive',
+        summary: 'Whether the process works',
+        response: { 200: answer('It is.', Healthy), ...problems() },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        ...common,
+        operationId: 'isReady',
+        summary: 'Whether alerts can be taken: Redis answers and takes writes',
+        response: { 200: answer('It is.', Healthy), ...problems() },
+      },
+    },
+    async () => {
+      await redis.set(probeKey, '1', 'EX', PROBE_SECONDS);
+      return { status: 'ok' as const };
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        ...common,
+        operationId: 'getMetrics',
+        summary: 'Metrics in the Prometheus text format',
+        response: {
+          200: { description: 'Metrics.', content: { 'text/plain': { schema: Type.String() } } },
+          ...problems(),
+        },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+};

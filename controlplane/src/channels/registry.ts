@@ -1,0 +1,236 @@
+/**
+ * The channels of this control plane: those of the configuration file, which are read-only, and those made over the API, which live
+ * in Redis. Every replica follows changes by the version that each change raises.
+ */
+import type { Channel } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import { ProblemError } from '../errors.ts';
+import type { RoutingTable } from '../ingest/admit.ts';
+import { Router } from '../routing/route.ts';
+import { channelsKey, channelsVersionKey } from '../store/keys.ts';
+import { checkChannel, type FindKind } from './definition.ts';
+import type { Sealer } from './sealing.ts';
+import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
+
+/** Where a channel is defined. */
+export type ChannelOrigin = 'file' | 'api';
+
+export interface ShownChannel extends Channel {
+  readonly origin: ChannelOrigin;
+}
+
+/** What of a channel can be changed; null takes a setting or the throttle away. */
+export interface ChannelChange {
+  readonly minimum_priority?: string;
+  readonly throttle?: Channel['throttle'] | null;
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export interface RegistryOptions {
+  readonly fileChannels: readonly Channel[];
+  readonly findKind: FindKind;
+  readonly sealer: Sealer;
+  /** Told when the channels could not be read again, or one of them cannot be used. */
+  readonly onProblem: (error: unknown, channel?: string) => void;
+}
+
+const FOLLOW_MS = 1000;
+
+export class ChannelRegistry {
+  readonly #redis: Redis;
+  readonly #options: RegistryOptions;
+  readonly #file: ReadonlyMap<string, Channel>;
+  #api: ReadonlyMap<string, Channel> = new Map();
+  #table: RoutingTable;
+  #timer: NodeJS.Timeout | undefined;
+  #reloading: Promise<void> | undefined;
+
+  constructor(redis: Redis, options: RegistryOptions) {
+    this.#redis = redis;
+    this.#options = options;
+    this.#file = new Map(options.fileChannels.map((channel) => [channel.name, channel]));
+    this.#table = this.#tableOf('');
+  }
+
+  /** Reads the channels and follows their changes from then on. */
+  async start(): Promise<void> {
+    await this.reload();
+    this.#timer = setInterval(() => {
+      this.#follow().catch((error: unknown) => this.#options.onProblem(error));
+    }, FOLLOW_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** What admission routes to. */
+  get table(): RoutingTable {
+    return this.#table;
+  }
+
+  /** All channels with their secrets as given, for delivery. */
+  all(): readonly Channel[] {
+    return this.#table.channels;
+  }
+
+  /** A channel with its secrets as given, for delivery. */
+  get(name: string): Channel | undefined {
+    return this.#file.get(name) ?? this.#api.get(name);
+  }
+
+  /** All channels as they may be shown, by name. */
+  list(): ShownChannel[] {
+    return this.all()
+      .map((channel) => this.#show(channel))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** A channel as it may be shown. Throws ProblemError. */
+  show(name: string): ShownChannel {
+    return this.#show(this.#existing(name));
+  }
+
+  /** Adds a channel. Throws ProblemError. */
+  async create(
+    given: Omit<Channel, 'minimum_priority'> & { minimum_priority?: string },
+  ): Promise<ShownChannel> {
+    const channel = this.#check(given);
+    const exists = `A channel named ${channel.name} exists.`;
+    if (this.#file.has(channel.name)) throw new ProblemError('channel_exists', exists);
+    const added = await this.#redis.hsetnx(channelsKey, channel.name, this.#sealed(channel));
+    if (added === 0) throw new ProblemError('channel_exists', exists);
+    return this.#changed(channel);
+  }
+
+  /** Changes a channel; settings are merged key by key. Throws ProblemError. */
+  async update(name: string, change: ChannelChange): Promise<ShownChannel> {
+    const known = this.#writable(name);
+    const kind = this.#options.findKind(known.kind);
+    const merged = { ...known.settings, ...change.settings };
+    const settings = Object.fromEntries(
+      Object.entries(merged).filter(([, value]) => value !== null),
+    );
+    const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
+    const channel = this.#check({
+      name,
+      kind: known.kind,
+      minimum_priority,
+      ...(throttle && { throttle }),
+      settings: kind ? keepHidden(kind, settings, known.settings) : settings,
+    });
+    await this.#redis.hset(channelsKey, name, this.#sealed(channel));
+    return this.#changed(channel);
+  }
+
+  /** Deletes a channel. Throws ProblemError. */
+  async delete(name: string): Promise<void> {
+    this.#writable(name);
+    await this.#redis.hdel(channelsKey, name);
+    await this.#redis.incr(channelsVersionKey);
+    await this.reload();
+  }
+
+  /** Reads all channels again; what was written before the call is seen. */
+  async reload(): Promise<void> {
+    await this.#reloading?.catch(() => {});
+    await this.refresh();
+  }
+
+  /** Reads all channels again, unless that is under way. */
+  refresh(): Promise<void> {
+    this.#reloading ??= this.#load().finally(() => {
+      this.#reloading = undefined;
+    });
+    return this.#reloading;
+  }
+
+  async #follow(): Promise<void> {
+    const version = (await this.#redis.get(channelsVersionKey)) ?? '0';
+    if (version !== this.#table.version) await this.refresh();
+  }
+
+  async #load(): Promise<void> {
+    // The version first: a change in between makes the next look read again.
+    const version = (await this.#redis.get(channelsVersionKey)) ?? '0';
+    const stored = await this.#redis.hgetall(channelsKey);
+    const channels = new Map<string, Channel>();
+    for (const [name, text] of Object.entries(stored)) {
+      const channel = JSON.parse(text) as Channel;
+      const kind = this.#options.findKind(channel.kind);
+      try {
+        channels.set(name, {
+          ...channel,
+          settings: kind ? openSettings(kind, channel, this.#options.sealer) : channel.settings,
+        });
+      } catch (error) {
+        // Kept, so that it can be seen and mended; its deliveries fail and tell why.
+        this.#options.onProblem(error, name);
+        channels.set(name, channel);
+      }
+    }
+    this.#api = channels;
+    this.#table = this.#tableOf(version);
+  }
+
+  #tableOf(version: string): RoutingTable {
+    const api = [...this.#api.values()].filter(({ name }) => !this.#file.has(name));
+    const channels = [...this.#file.values(), ...api];
+    return { channels, router: new Router(channels), version };
+  }
+
+  async #changed(channel: Channel): Promise<ShownChannel> {
+    await this.#redis.incr(channelsVersionKey);
+    await this.reload();
+    return this.#show(channel);
+  }
+
+  #show(channel: Channel): ShownChannel {
+    const kind = this.#options.findKind(channel.kind);
+    const shown = kind ? hideSecrets(kind, channel) : { ...channel, settings: {} };
+    return { ...shown, origin: this.#file.has(channel.name) ? 'file' : 'api' };
+  }
+
+  #existing(name: string): Channel {
+    const channel = this.get(name);
+    if (!channel) throw new ProblemError('not_found', `There is no channel named ${name}.`);
+    return channel;
+  }
+
+  #writable(name: string): Channel {
+    const channel = this.#existing(name);
+    if (!this.#file.has(name)) return channel;
+    throw new ProblemError(
+      'channel_read_only',
+      `The channel ${name} is defined in the configuration file: change it there.`,
+    );
+  }
+
+  #check(given: Parameters<typeof checkChannel>[0]): Channel {
+    const checked = checkChannel(given, this.#options.findKind);
+    if (!checked.ok) {
+      throw new ProblemError(
+        'validation_failed',
+        'The channel does not fit its schema.',
+        checked.errors,
+      );
+    }
+    if (checked.kind.origin === 'file') {
+      throw new ProblemError(
+        'channel_kind_file_only',
+        `Channels of kind ${checked.kind.kind} are only taken from the configuration file.`,
+      );
+    }
+    return checked.channel;
+  }
+
+  #sealed(channel: Channel): string {
+    const kind = this.#options.findKind(channel.kind);
+    if (!kind) throw new Error(`unknown channel kind ${channel.kind}`);
+    return JSON.stringify({
+      ...channel,
+      settings: sealSettings(kind, channel, this.#options.sealer),
+    });
+  }
+}

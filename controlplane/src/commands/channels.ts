@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import type { Channel } from '@tocsin/openapi';
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+import type { Outcome } from '../delivery/channel.ts';
+import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
+import type { CommandContext } from './context.ts';
+import { printable, table } from './terminal.ts';
+
+type Shown = Channel & { origin: string };
+
+interface CreateFlags extends ApiFlags {
+  readonly file?: string;
+  readonly kind?: string;
+  readonly minimumPriority?: string;
+  readonly setting: readonly string[];
+}
+
+const STDIN = 0;
+const collect = (value: string, before: string[]) => [...before, value];
+
+/** `tocsin channels`: where alerts are told. */
+export function channelsCommand(program: Command, context: CommandContext): void {
+  const channels = program
+    .command('channels')
+    .description('list, create, test and delete channels');
+  const write = (text: string) => context.out.write(text);
+  const path = (name: string) => `/v1/channels/${encodeURIComponent(name)}`;
+
+  withApiFlags(
+    channels.command('list', { isDefault: true }).description('list the channels'),
+  ).action(async (flags: ApiFlags) => {
+    const client = new ApiClient(flags, context);
+    const { items } = await client.call<{ items: Shown[] }>('GET', '/v1/channels');
+    write(flags.json ? `${JSON.stringify(items, null, 2)}\n` : listed(items));
+  });
+
+  withApiFlags(channels.command('show <name>').description('show a channel')).action(
+    async (name: string, flags: ApiFlags) => {
+      const channel = await new ApiClient(flags, context).call('GET', path(name));
+      write(`${JSON.stringify(channel, null, 2)}\n`);
+    },
+  );
+
+  withApiFlags(channels.command('create [name]').description('create a channel'))
+    .option('--file <file>', 'YAML or JSON with the whole channel; - is stdin')
+    .option('--kind <kind>', 'email, slack, webhook or log')
+    .option('--minimum-priority <priority>', 'tell only this priority and more severe ones')
+    .option('--setting <key=value>', 'one of its settings; the value may be JSON', collect, [])
+    .action(async (name: string | undefined, flags: CreateFlags) => {
+      const client = new ApiClient(flags, context);
+      const channel = await client.call<Shown>('POST', '/v1/channels', definitionOf(name, flags));
+      if (flags.json) write(`${JSON.stringify(channel, null, 2)}\n`);
+      else context.err.write(`channel ${channel.name} is created\n`);
+    });
+
+  withApiFlags(channels.command('delete <name>').description('delete a channel')).action(
+    async (name: string, flags: ApiFlags) => {
+      await new ApiClient(flags, context).call('DELETE', path(name));
+      context.err.write(`channel ${name} is deleted\n`);
+    },
+  );
+
+  withApiFlags(channels.command('test <name>').description('send a test notification')).action(
+    async (name: string, flags: ApiFlags) => {
+      const outcome = await new ApiClient(flags, context).call<Outcome>(
+        'POST',
+        `${path(name)}/test`,
+      );
+      write(
+        flags.json
+          ? `${JSON.stringify(outcome)}\n`
+          : `${outcome.result}: ${printable(outcome.detail)}\n`,
+      );
+      if (outcome.result !== 'ok') throw new ApiError(`The test of channel ${name} failed.`);
+    },
+  );
+}
+
+function listed(channels: readonly Shown[]): string {
+  return table(
+    ['NAME', 'KIND', 'MINIMUM PRIORITY', 'DEFINED IN'],
+    channels.map(({ name, kind, minimum_priority, origin }) => [
+      name,
+      kind,
+      String(minimum_priority),
+      origin,
+    ]),
+  );
+}
+
+function definitionOf(name: string | undefined, flags: CreateFlags): unknown {
+  if (flags.file !== undefined) {
+    const source = flags.file === '-' ? STDIN : flags.file;
+    try {
+      const definition: unknown = parse(readFileSync(source, 'utf8'), { maxAliasCount: 100 });
+      return name === undefined ? definition : { ...(definition as object), name };
+    } catch (error) {
+      throw new ApiError(`${flags.file} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+  if (name === undefined || flags.kind === undefined) {
+    throw new ApiError('Give a NAME and --kind, or the whole channel with --file.');
+  }
+  const settings = Object.fromEntries(flags.setting.map(settingOf));
+  const { kind, minimumPriority } = flags;
+  return { name, kind, settings, ...(minimumPriority && { minimum_priority: minimumPriority }) };
+}
+
+function settingOf(text: string): [string, unknown] {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new ApiError(`'${text}' is not key=value.`);
+  try {
+    return [key, JSON.parse(value)];
+  } catch {
+    return [key, value];
+  }
+}

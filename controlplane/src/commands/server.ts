@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { type ControlPlane, startControlPlane } from '../control-plane.ts';
+import { readSettings, type Settings } from '../settings.ts';
+import { startDelivery } from '../workers.ts';
+import {
+  type CommandContext,
+  processLog,
+  type SettingsFlags,
+  withSettingsFlags,
+} from './context.ts';
+
+/** Starts the control plane and says where it is. */
+export async function startAnnounced(
+  settings: Settings,
+  context: CommandContext,
+): Promise<ControlPlane> {
+  const { config } = settings;
+  const plane = await startControlPlane({
+    config,
+    logger: processLog(config.log_level),
+    startDelivery: (parts) => startDelivery(parts, context.environment),
+  });
+  context.out.write(`tocsin is ready: ${plane.url} (admin token in ${plane.adminTokenFile})\n`);
+  return plane;
+}
+
+/** `tocsin server`: the control plane alone. */
+export function serverCommand(program: Command, context: CommandContext): void {
+  withSettingsFlags(program.command('server').description('run the control plane alone')).action(
+    async (flags: SettingsFlags) => {
+      let plane: ControlPlane | undefined;
+      const stopped = context.untilStopped(async () => plane?.stop());
+      plane = await startAnnounced(readSettings(flags, context.environment), context);
+      await stopped;
+    },
+  );
+}

@@ -1,0 +1,54 @@
+import { styleText } from 'node:util';
+import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
+
+type Style = Parameters<typeof styleText>[0];
+
+const STYLES: Readonly<Record<Priority, Style>> = {
+  Emergency: ['bold', 'magenta'],
+  Alert: ['bold', 'magenta'],
+  Critical: ['bold', 'red'],
+  Error: 'red',
+  Warning: 'yellow',
+  Notice: 'cyan',
+  Informational: 'green',
+  Debug: 'gray',
+};
+
+/** Control characters, and those that turn the direction of text or hide in it. */
+const UNSAFE = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** Text that attackers choose, made harmless for a terminal: what could steer it is shown as an escape. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });
+}
+
+/** One alert on one line. */
+export function alertLine(alert: Alert | StoredAlert, colored: boolean): string {
+  const time = printable(alert.time.replace(/\.\d+/, ''));
+  const priority = alert.priority.padEnd(13);
+  const shown = colored
+    ? styleText(STYLES[alert.priority], priority, { validateStream: false })
+    : priority;
+  const rule = colored
+    ? styleText('bold', printable(alert.rule), { validateStream: false })
+    : printable(alert.rule);
+  const times = 'count' in alert && alert.count > 1 ? ` (${alert.count} times)` : '';
+  return `${time} ${shown} ${printable(alert.hostname)} ${rule}: ${printable(alert.output)}${times}`;
+}
+
+/** Rows as columns that line up. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows.map((row) => row.map(printable))];
+  const widths = head.map((_name, column) =>
+    Math.max(...all.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return `${all.map(line).join('\n')}\n`;
+}

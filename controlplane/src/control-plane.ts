@@ -1,0 +1,220 @@
+/** The control plane as a whole: what it opens, in order, and how it closes again. */
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { type Config, parseDuration } from '@tocsin/openapi';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Redis } from 'ioredis';
+import type { Registry } from 'prom-client';
+import type { TestChannel } from './api/routes/channels.ts';
+import { buildApp } from './app.ts';
+import { ensureAdminToken } from './auth/admin-token.ts';
+import { checkChannel } from './channels/definition.ts';
+import { ChannelRegistry } from './channels/registry.ts';
+import { Sealer } from './channels/sealing.ts';
+import { holdDataDir } from './data-dir.ts';
+import { findChannelKind } from './delivery/channels/index.ts';
+import { StartupError } from './errors.ts';
+import { Enrollment } from './fleet/enrollment.ts';
+import { Ingest } from './ingest/ingest.ts';
+import { Keyring } from './ingest/keyring.ts';
+import { LaneWaker } from './ingest/wake.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { AgentStore } from './store/agents.ts';
+import { AlertStore } from './store/alerts.ts';
+import { EmbeddedRedis } from './store/embedded.ts';
+import { Outbox } from './store/outbox.ts';
+import { connectChecked, type RedisAddress, requestClient, shownAddress } from './store/redis.ts';
+import { TokenStore } from './store/tokens.ts';
+import { buildMetrics } from './telemetry/metrics.ts';
+
+/** What delivery works with. */
+export interface DeliveryParts {
+  readonly address: RedisAddress;
+  readonly outbox: Outbox;
+  readonly alerts: AlertStore;
+  readonly registry: ChannelRegistry;
+  readonly metrics: Registry;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** Delivery as the control plane uses it. */
+export interface Delivery {
+  readonly testChannel: TestChannel;
+  stop(): Promise<void>;
+}
+
+export interface ControlPlaneOptions {
+  readonly config: Config;
+  readonly logger: FastifyBaseLogger;
+  /** Starts the workers that drain the lanes. */
+  readonly startDelivery: (parts: DeliveryParts) => Promise<Delivery>;
+}
+
+export interface ControlPlane {
+  /** Where the API answers. */
+  readonly url: string;
+  readonly adminTokenFile: string;
+  readonly app: FastifyInstance;
+  readonly redis: Redis;
+  readonly ingest: Ingest;
+  readonly enrollment: Enrollment;
+  readonly outbox: Outbox;
+  /** The embedded Redis; undefined with one of its own. */
+  readonly embedded: EmbeddedRedis | undefined;
+  /** Stops everything in reverse order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Starts the control plane and listens. Throws StartupError, after closing what was opened. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const lifecycle = new Lifecycle(4000);
+  try {
+    return await open(options, lifecycle);
+  } catch (error) {
+    await lifecycle.close().catch((failure: unknown) => {
+      options.logger.warn({ err: failure }, 'closing after a failed start');
+    });
+    throw error;
+  }
+}
+
+async function open(
+  { config, logger, startDelivery }: ControlPlaneOptions,
+  lifecycle: Lifecycle,
+): Promise<ControlPlane> {
+  const listen = parseListen(config.listen);
+  const fileChannels = checkFileChannels(config);
+  lifecycle.defer('data directory', holdDataDir(config.data_dir));
+  const sealer = Sealer.fromFile(join(resolve(config.data_dir), 'secrets.key'));
+
+  const { address, embedded } = await openStore(config, logger, lifecycle);
+  const redis = requestClient(address);
+  lifecycle.defer('redis client', () => redis.disconnect());
+  await connectChecked(redis, shownAddress(address));
+
+  const agents = new AgentStore(redis);
+  const alerts = new AlertStore(redis);
+  const tokens = new TokenStore(redis);
+  const outbox = new Outbox(redis);
+  const adminTokenFile = await ensureAdminToken(config.data_dir, tokens);
+  const audience = await agents.audience();
+
+  const registry = new ChannelRegistry(redis, {
+    fileChannels,
+    findKind: findChannelKind,
+    sealer,
+    onProblem: (err, channel) => logger.warn({ err, channel }, 'channels could not be read'),
+  });
+  await registry.start();
+  lifecycle.defer('channel registry', () => registry.stop());
+
+  const waker = new LaneWaker(redis);
+  lifecycle.defer('lane waker', () => waker.close());
+  const keyring = new Keyring(agents);
+  const limits = {
+    windowMs: millisecondsOf(config.dedupe.window),
+    retentionMs: millisecondsOf(config.retention.alerts),
+    capacity: config.retention.max_alerts,
+  };
+  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits });
+  const enrollment = new Enrollment(agents, keyring, audience);
+  const metrics = buildMetrics(redis, () => waker.failures);
+
+  const parts = { address, outbox, alerts, registry, metrics: metrics.registry, logger };
+  const delivery = await startDelivery(parts);
+  lifecycle.defer('delivery', () => delivery.stop());
+
+  const { testChannel } = delivery;
+  const { registry: exposed } = metrics;
+  const app = await buildApp({
+    ...{ ingest, alerts, enrollment, tokens, registry, outbox, testChannel, redis, logger },
+    metrics: exposed,
+  });
+  lifecycle.defer('http', () => app.close());
+  await listenOn(app, listen);
+  const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
+  const stop = () => lifecycle.close();
+  return { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded, stop };
+}
+
+async function openStore(
+  { redis, data_dir }: Config,
+  logger: FastifyBaseLogger,
+  lifecycle: Lifecycle,
+): Promise<{ address: RedisAddress; embedded: EmbeddedRedis | undefined }> {
+  if (redis.url !== undefined) return { address: checkedUrl(redis.url), embedded: undefined };
+  const embedded = await EmbeddedRedis.start({
+    dataDir: data_dir,
+    server: redis.server,
+    fsync: redis.fsync as 'always' | 'everysec',
+    onRestart: (lastWords) =>
+      logger.error({ lastWords }, 'embedded redis ended; starting it again'),
+  });
+  lifecycle.defer('embedded redis', () => embedded.stop());
+  return { address: { socket: embedded.socket }, embedded };
+}
+
+function checkedUrl(url: string): RedisAddress {
+  if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return { url };
+  throw new StartupError('redis.url must be a URL such as redis://:password@host:6379/0.');
+}
+
+function checkFileChannels(config: Config) {
+  const seen = new Set<string>();
+  return config.channels.map((given, index) => {
+    const checked = checkChannel(given, findChannelKind);
+    if (!checked.ok) {
+      const reasons = checked.errors.map(({ pointer, message }) => `${pointer}: ${message}`);
+      throw new StartupError(
+        `The configuration is wrong: channels.${index} (${given.name}): ${reasons.join('; ')}.`,
+      );
+    }
+    if (seen.has(given.name)) {
+      throw new StartupError(`The configuration is wrong: two channels are named ${given.name}.`);
+    }
+    seen.add(given.name);
+    return checked.channel;
+  });
+}
+
+function millisecondsOf(duration: string): number {
+  const ms = parseDuration(duration);
+  if (ms === undefined) {
+    throw new StartupError(
+      `The configuration is wrong: '${duration}' is not a duration such as 5m.`,
+    );
+  }
+  return ms;
+}
+
+interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+function parseListen(text: string): Listen {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) {
+    throw new StartupError(`listen must be host:port such as 127.0.0.1:2802, not '${text}'.`);
+  }
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+}
+
+async function listenOn(app: FastifyInstance, { host, port }: Listen): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const where = `${shownHost(host)}:${port}`;
+    const reasons: Record<string, string> = {
+      EADDRINUSE: `${where} is taken by another program: stop it, or choose another with --listen.`,
+      EACCES: `${where} may not be listened on without more privileges: choose a port above 1023 with --listen.`,
+      EADDRNOTAVAIL: `This host has no address ${host}: choose another with --listen.`,
+    };
+    const reason = reasons[code ?? ''] ?? `${where} cannot be listened on: ${message}.`;
+    throw new StartupError(reason, { cause: error });
+  }
+}
+
+const shownHost = (host: string) => (host.includes(':') ? `[${host}]` : host);

@@ -1,0 +1,41 @@
+/** Alerts as machines read them: Falco's keys first, so that whatever reads Falco's JSON reads ours, then what we know beyond. */
+import type { StoredAlert } from '@tocsin/openapi';
+import type { Notification } from './channel.ts';
+
+/** One alert with Falco's keys, how often it was seen, and who it was told to. */
+export function alertJson(alert: StoredAlert, notification: Notification) {
+  return {
+    uuid: alert.id,
+    time: alert.time,
+    rule: alert.rule,
+    priority: alert.priority,
+    source: alert.source,
+    output: alert.output,
+    output_fields: alert.output_fields,
+    hostname: alert.hostname,
+    tags: alert.tags,
+    fingerprint: alert.fingerprint,
+    agent: alert.agent,
+    count: alert.count,
+    first_seen: alert.first_seen,
+    last_seen: alert.last_seen,
+    notification: notification.id,
+    ...(notification.test && { test: true }),
+    ...(notification.repeated && { repeated: true }),
+  };
+}
+
+/** A whole notification as one object: the `data` of a webhook and the standard input of a program. */
+export function notificationJson(notification: Notification) {
+  return {
+    notification: notification.id,
+    channel: notification.channel,
+    time: notification.time,
+    test: notification.test,
+    ...(notification.repeated && { repeated: true }),
+    /** How many alerts this stands for: repeats within the window are folded into one and counted. */
+    count: notification.alerts.reduce((sum, alert) => sum + alert.count, 0),
+    alerts: notification.alerts.map((alert) => alertJson(alert, notification)),
+    held: { count: notification.held.count, by_rule: notification.held.byRule },
+  };
+}

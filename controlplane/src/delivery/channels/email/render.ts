@@ -1,0 +1,63 @@
+/** A notification as a mail: headers, a text part and an HTML part that say the same. */
+import { createHash } from 'node:crypto';
+import { type Priority, severityOf } from '@tocsin/openapi';
+import type { Notification } from '../../channel.ts';
+import { describeHeld } from '../../digest.ts';
+import { factsOf, highestPriority, repeatNote, summaryOf } from '../../presentation.ts';
+import { printable } from '../../text.ts';
+import { renderHtml } from './html.ts';
+
+const SUBJECT_CHARACTERS = 150;
+const OUTPUT_CHARACTERS = 4000;
+
+export interface Mail {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly messageId: string;
+  readonly date: Date;
+  readonly priority: 'high' | 'normal' | 'low';
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Renders a mail. The Message-ID follows from the notification alone, so that a mail sent twice can be told from two mails. */
+export function renderMail(notification: Notification, domain: string): Mail {
+  const priority = highestPriority(notification);
+  return {
+    subject: `[${priority}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`,
+    text: renderText(notification),
+    html: renderHtml(notification),
+    messageId: `<${createHash('sha256').update(notification.id).digest('hex')}@${domain}>`,
+    date: new Date(notification.time),
+    priority: importanceOf(priority),
+    headers: {
+      'Auto-Submitted': 'auto-generated',
+      'X-Auto-Response-Suppress': 'All',
+      'List-Id': `<${printable(notification.channel, 64)}.tocsin.${domain}>`,
+      'X-Tocsin-Notification': printable(notification.id, 200),
+    },
+  };
+}
+
+/** The text part: what the HTML part says, one fact a line. */
+export function renderText(notification: Notification): string {
+  const sections = notification.alerts.map((alert) =>
+    [
+      `${alert.priority}: ${printable(alert.rule, 200)}`,
+      '',
+      printable(alert.output, OUTPUT_CHARACTERS),
+      '',
+      ...factsOf(alert).map(({ label, value }) => `${`${label}:`.padEnd(11)}${value}`),
+    ].join('\n'),
+  );
+  if (notification.held.count > 0) sections.push(describeHeld(notification.held));
+  if (notification.repeated) sections.push(repeatNote(notification));
+  const footer = `-- \nTocsin, channel ${printable(notification.channel, 64)}, notification ${printable(notification.id, 200)}\n`;
+  return `${sections.join('\n\n----\n\n')}\n\n${footer}`;
+}
+
+function importanceOf(priority: Priority): Mail['priority'] {
+  const severity = severityOf(priority);
+  if (severity <= severityOf('Critical')) return 'high';
+  return severity >= severityOf('Informational') ? 'low' : 'normal';
+}

@@ -1,0 +1,50 @@
+import { SecretReference } from '@tocsin/openapi';
+import Type from 'typebox';
+
+const ADDRESS = '^[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+@[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+$';
+const address = (description: string) =>
+  Type.String({ pattern: ADDRESS, maxLength: 254, description });
+
+/** Settings of an `email` channel. */
+export const EmailSettings = Type.Object(
+  {
+    host: Type.String({
+      pattern: '^[A-Za-z0-9.:_-]+$',
+      maxLength: 255,
+      description: 'Mail server: a name or an address.',
+    }),
+    port: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65535,
+        default: 587,
+        description: 'Of the mail server.',
+      }),
+    ),
+    tls: Type.Optional(
+      Type.Enum(['starttls', 'implicit', 'none'], {
+        description:
+          'starttls: required on the connection (default); implicit: from the first byte (default on port 465); none: in the clear.',
+      }),
+    ),
+    ca_file: Type.Optional(
+      Type.String({
+        pattern: '^/[^\\0]*$',
+        maxLength: 4096,
+        description: 'PEM file with the authorities to trust instead of the usual ones.',
+      }),
+    ),
+    user: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'To log in as.' }),
+    ),
+    password: Type.Optional(SecretReference),
+    from: address('Address of the sender.'),
+    to: Type.Array(address('Address of a recipient.'), {
+      minItems: 1,
+      maxItems: 50,
+      description: 'Who gets the mail.',
+    }),
+  },
+  { additionalProperties: false, description: 'A mail in HTML and text through an SMTP server.' },
+);
+export type EmailSettings = Type.Static<typeof EmailSettings>;

@@ -1,0 +1,20 @@
+/** @module The one list of channel kinds: a new kind is a folder and a line here. */
+import type { ChannelKind } from '../channel.ts';
+import { emailKind } from './email/index.ts';
+import { logKind } from './log/index.ts';
+import { programKind } from './program/index.ts';
+import { slackKind } from './slack/index.ts';
+import { webhookKind } from './webhook/index.ts';
+
+export const CHANNEL_KINDS: readonly ChannelKind[] = [
+  emailKind,
+  slackKind,
+  webhookKind,
+  programKind,
+  logKind,
+];
+
+const byName = new Map(CHANNEL_KINDS.map((kind) => [kind.kind, kind]));
+
+/** The kind of this name; undefined when there is none. */
+export const findChannelKind = (name: string): ChannelKind | undefined => byName.get(name);

@@ -1,0 +1,104 @@
+/** Runs a program once, in a process group of its own that is gone when the attempt ends. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Outcome } from '../../channel.ts';
+import { describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
+
+/** sysexits.h EX_TEMPFAIL. */
+const TRY_AGAIN_STATUS = 75;
+/** How much of each output is kept, from its end; the rest is read and forgotten, so that the program never blocks on it. */
+const KEPT_BYTES = 4096;
+/** How long output is still read after the exit. */
+const DRAIN_MS = 250;
+
+export interface Program {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+  readonly timeoutMs: number;
+}
+
+/** Resolves when the program has exited and its group was killed. */
+export function runProgram(program: Program, input: string, signal: AbortSignal): Promise<Outcome> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(program.timeoutMs)]);
+  return new Promise((resolve) => {
+    const child = start(program);
+    const output = keepTail(child.stdout);
+    const errors = keepTail(child.stderr);
+    const kill = () => killGroup(child);
+    let drain: NodeJS.Timeout | undefined;
+    const end = (outcome: Outcome) => {
+      clearTimeout(drain);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      resolve(outcome);
+    };
+    const readEnd = () => {
+      const words = errors() || output();
+      end(bounded.aborted ? stopped(bounded, words) : readExit(child, words));
+    };
+    child.on('error', (error) => end(readStartError(error)));
+    child.on('exit', () => {
+      bounded.removeEventListener('abort', kill);
+      kill();
+      // A child that left the group may hold the output open for ever.
+      drain = setTimeout(readEnd, DRAIN_MS);
+    });
+    child.on('close', readEnd);
+    // A program need not read its input.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
+    if (bounded.aborted) kill();
+    else bounded.addEventListener('abort', kill, { once: true });
+  });
+}
+
+function start({ argv, environment, workingDirectory }: Program): ChildProcess {
+  const [file = '', ...args] = argv;
+  return spawn(file, args, {
+    cwd: workingDirectory,
+    env: environment,
+    // Leads a process group: whatever it starts dies with it.
+    detached: true,
+    shell: false,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+function readExit({ exitCode: status, signalCode }: ChildProcess, words: string): Outcome {
+  const detail = `${status === null ? `killed by ${signalCode}` : `exit status ${status}`}${words && `: ${words}`}`;
+  if (status === 0) return ok(detail);
+  return status === TRY_AGAIN_STATUS
+    ? retry('exit_status', detail)
+    : permanent('exit_status', detail);
+}
+
+function stopped(signal: AbortSignal, words: string): Outcome {
+  const reason = reasonOfAbort(signal);
+  const why = reason === 'timeout' ? 'killed: not done in time' : 'killed: stopping';
+  return retry(reason, `${why}${words && `: ${words}`}`);
+}
+
+function readStartError(error: Error): Outcome {
+  const { code, message } = describeError(error);
+  return /^(ENOENT|EACCES|ENOTDIR|ENOEXEC|E2BIG|EINVAL|ENAMETOOLONG)$/.test(code ?? '')
+    ? permanent('configuration', message)
+    : retry('configuration', message);
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody of the group is left.
+  }
+}
+
+function keepTail(stream: ChildProcess['stdout']): () => string {
+  let tail = Buffer.alloc(0);
+  stream?.on('error', () => {});
+  stream?.on('data', (chunk: Buffer) => {
+    tail = Buffer.concat([tail, chunk.subarray(-KEPT_BYTES)]).subarray(-KEPT_BYTES);
+  });
+  return () => tail.toString('utf8').trim().slice(-400);
+}

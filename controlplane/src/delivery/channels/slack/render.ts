@@ -1,0 +1,144 @@
+/**
+ * A notification as Slack blocks. Text of events stands only where Slack neither formats nor links nor mentions: in code, escaped,
+ * or in plain text without emoji. Sizes keep below Slack's limits by construction: 50 blocks, 3000 characters a section, 150 a
+ * header, 10 fields, and about 13,000 characters in all.
+ */
+import type { StoredAlert } from '@tocsin/openapi';
+import type { Notification } from '../../channel.ts';
+import { describeHeld } from '../../digest.ts';
+import {
+  factsOf,
+  highestPriority,
+  lookOf,
+  repeatNote,
+  showTime,
+  summaryOf,
+} from '../../presentation.ts';
+import { cut, printable } from '../../text.ts';
+
+const HEADER_CHARACTERS = 150;
+const FALLBACK_CHARACTERS = 1000;
+const MAX_FIELDS = 10;
+const FIELD_CHARACTERS = 200;
+/** A single alert is shown in full; each of several gets its share of what all blocks together may hold. */
+const OUTPUT_CHARACTERS = 2400;
+const OUTPUT_CHARACTERS_OF_ALL = 5000;
+const FACTS_CHARACTERS_OF_ALL = 3000;
+const MAX_ALERTS = 20;
+
+interface Text {
+  readonly type: 'mrkdwn' | 'plain_text';
+  readonly text: string;
+  readonly verbatim?: boolean;
+  readonly emoji?: boolean;
+}
+
+export type Block =
+  | { readonly type: 'header'; readonly text: Text }
+  | { readonly type: 'section'; readonly text?: Text; readonly fields?: Text[] }
+  | { readonly type: 'context'; readonly elements: Text[] };
+
+/** What `chat.postMessage` takes besides the channel. */
+export interface Message {
+  /** For previews, and all there is when Slack refuses the blocks. */
+  readonly text: string;
+  readonly blocks: Block[];
+  readonly attachments: {
+    readonly color: string;
+    readonly fallback: string;
+    readonly blocks: Block[];
+  }[];
+}
+
+/** Renders blocks, one coloured attachment an alert, and the fallback text. */
+export function renderMessage(notification: Notification): Message {
+  const { alerts, held } = notification;
+  const priority = highestPriority(notification);
+  const summary = summaryOf(notification, HEADER_CHARACTERS - priority.length - 5);
+  const shown = alerts.slice(0, MAX_ALERTS);
+  const heading = `${lookOf(priority).symbol} ${priority}: ${summary}`;
+  return {
+    text: renderText(notification),
+    blocks: [
+      { type: 'header', text: plain(heading) },
+      ...(held.count > 0
+        ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }]
+        : []),
+      ...(notification.repeated
+        ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
+        : []),
+    ],
+    attachments: shown.map((alert) => ({
+      color: lookOf(alert.priority).colour,
+      fallback: escapeMarkup(describeAlert(alert, 200), 400),
+      blocks: shown.length === 1 ? renderSingle(alert) : renderOneOf(alert, shown.length),
+    })),
+  };
+}
+
+/** The whole notification as escaped text, for previews and as the last resort. */
+export function renderText({ alerts, held, test }: Notification): string {
+  const lines = alerts.map((alert) => describeAlert(alert, 400));
+  if (held.count > 0) lines.push(describeHeld(held));
+  return escapeMarkup(`${test ? 'Test: ' : ''}${lines.join('\n')}`, FALLBACK_CHARACTERS);
+}
+
+function describeAlert(alert: StoredAlert, max: number): string {
+  const count = alert.count > 1 ? ` (${alert.count} times)` : '';
+  return printable(
+    `${alert.priority}: ${alert.rule} on ${alert.hostname}${count}: ${alert.output}`,
+    max,
+  );
+}
+
+function renderSingle(alert: StoredAlert): Block[] {
+  const fields = factsOf(alert)
+    .slice(0, MAX_FIELDS)
+    .map(({ label, value }) => markdown(`*${label}*\n${inlineCode(value, FIELD_CHARACTERS)}`));
+  return [
+    { type: 'section', text: code(alert.output, OUTPUT_CHARACTERS) },
+    { type: 'section', fields },
+    { type: 'context', elements: [plain(`${showTime(alert.time)} · ${alert.id}`)] },
+  ];
+}
+
+function renderOneOf(alert: StoredAlert, of: number): Block[] {
+  const facts = factsOf(alert)
+    .filter(({ label }) => label !== 'Tags')
+    .map(({ label, value }) => `${label} ${value}`)
+    .join(' · ');
+  const title = `${lookOf(alert.priority).symbol} ${alert.priority}: ${alert.rule}`;
+  const output = code(
+    alert.output,
+    Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),
+  );
+  return [
+    { type: 'section', text: markdown(`${inlineCode(title, 120)}\n${output.text}`) },
+    { type: 'context', elements: [plain(facts, Math.floor(FACTS_CHARACTERS_OF_ALL / of))] },
+  ];
+}
+
+const ESCAPES = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+]);
+
+/** Escapes the three characters Slack's markup is made of. The result is at most `max` long and ends in no half escape. */
+function escapeMarkup(text: string, max: number): string {
+  const escaped = text.replace(/[&<>]/g, (character) => ESCAPES.get(character) ?? '');
+  return cut(escaped, max).replace(/&[a-z]*…$/, '…');
+}
+
+/** Printable text within code. A backtick would end it, so one that only looks like it takes its place. */
+const withinCode = (text: string, max: number): string =>
+  escapeMarkup(printable(text, max).replaceAll('`', 'ˋ'), max) || ' ';
+
+const plain = (text: string, max = HEADER_CHARACTERS): Text => ({
+  type: 'plain_text',
+  text: escapeMarkup(printable(text, max), max),
+  emoji: false,
+});
+const markdown = (text: string): Text => ({ type: 'mrkdwn', text, verbatim: true });
+const inlineCode = (text: string, max: number): string => `\`${withinCode(text, max)}\``;
+const code = (text: string, max: number): Text => markdown(`\`\`\`${withinCode(text, max)}\`\`\``);

@@ -1,0 +1,25 @@
+import { SecretReference } from '@tocsin/openapi';
+import Type from 'typebox';
+
+/** Settings of a `slack` channel. */
+export const SlackSettings = Type.Object(
+  {
+    token: SecretReference,
+    channel: Type.String({
+      pattern: '^[^\\s<>]{1,80}$',
+      description: 'Id or name of a channel the app is a member of.',
+    }),
+    base_url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^/?#@\\\\\\s]+(/[^?#\\s]*)?$',
+        maxLength: 2048,
+        description: 'Of the Web API, instead of https://slack.com/api/.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: "A message through Slack's Web API with a bot token (scope chat:write).",
+  },
+);
+export type SlackSettings = Type.Static<typeof SlackSettings>;

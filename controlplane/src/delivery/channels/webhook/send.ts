@@ -1,0 +1,100 @@
+/** One POST: what was sent, what came back, and what that means for the delivery. */
+import { setTimeout as after } from 'node:timers/promises';
+import { type Dispatcher, request } from 'undici';
+import type { Outcome } from '../../channel.ts';
+import {
+  ambiguous,
+  describeError,
+  ok,
+  parseRetryAfter,
+  permanent,
+  reasonOfAbort,
+  reasonOfCode,
+  retry,
+} from '../../outcome.ts';
+import { ConnectError } from './egress.ts';
+
+/** How much of an answer is read, in bytes, and for how long, in milliseconds: the status alone decides. */
+const MAX_ANSWER_BYTES = 4096;
+const MAX_ANSWER_MS = 1000;
+
+export interface Post {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly timeoutMs: number;
+}
+
+/** Makes one attempt. `signal` is the lane's; the timeout of the post ends it earlier. */
+export async function post(
+  dispatcher: Dispatcher,
+  { url, headers, body, timeoutMs }: Post,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  try {
+    const response = await request(url, {
+      method: 'POST',
+      headers,
+      body,
+      dispatcher,
+      signal: bounded,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const answer = await readAnswer(response.body);
+    return readStatus(response, answer);
+  } catch (error) {
+    return readFailure(error, bounded);
+  }
+}
+
+/** What a status means (Standard Webhooks: only 2xx is success, redirects are not followed). */
+function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: string): Outcome {
+  const detail = `HTTP ${statusCode}${answer && `: ${answer}`}`;
+  if (statusCode >= 200 && statusCode < 300) return ok(detail);
+  if (statusCode < 400) return permanent('client_error', `${detail} (redirects are not followed)`);
+  const retryAfter = parseRetryAfter([headers['retry-after']].flat()[0], Date.now());
+  if (statusCode === 429 || statusCode === 425) return retry('rate_limited', detail, retryAfter);
+  if (statusCode === 408) return retry('timeout', detail);
+  if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
+  if (statusCode < 500) return permanent('client_error', detail);
+  return retry('server_error', detail, statusCode === 503 ? retryAfter : undefined);
+}
+
+function readFailure(error: unknown, signal: AbortSignal): Outcome {
+  if (error instanceof ConnectError) {
+    if (error.blocked) return permanent('blocked', error.message);
+    const { code, message } = describeError(error.cause ?? error);
+    return retry(reasonOfCode(code), message);
+  }
+  if (signal.aborted) {
+    const reason = reasonOfAbort(signal);
+    return ambiguous(reason, reason === 'timeout' ? 'no answer in time' : 'stopped in mid-request');
+  }
+  const { code, message } = describeError(error);
+  if (code === 'UND_ERR_INVALID_ARG') return permanent('configuration', message);
+  return ambiguous(reasonOfCode(code), message);
+}
+
+/** The beginning of the answer, for people. A body that drips, floods or breaks does not matter: the connection is dropped. */
+async function readAnswer(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  const done = new AbortController();
+  const read = async () => {
+    let size = 0;
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= MAX_ANSWER_BYTES) return;
+    }
+  };
+  body.on('error', () => {});
+  await Promise.race([
+    read().catch(() => {}),
+    after(MAX_ANSWER_MS, undefined, { signal: done.signal }).catch(() => {}),
+  ]);
+  done.abort();
+  body.destroy();
+  return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES).trim();
+}

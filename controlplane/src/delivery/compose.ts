@@ -1,0 +1,51 @@
+/** From the head of a lane to one notification. Pure: what is read from Redis is passed in. */
+import type { StoredAlert } from '@tocsin/openapi';
+import type { OutboxEntry } from '../store/outbox.ts';
+import type { Notification } from './channel.ts';
+
+/** Alerts one notification tells at most; a longer lane is told in several. */
+export const MAX_BATCH = 20;
+/** About how large the alerts of one notification get, in characters of JSON; a single alert may be larger. */
+const MAX_BATCH_CHARACTERS = 256 * 1024;
+
+/** How many entries of the head are told together. `alerts` are theirs, undefined where none is stored any more. */
+export function batchSize(alerts: readonly (StoredAlert | undefined)[]): number {
+  let characters = 0;
+  for (const [index, alert] of alerts.slice(0, MAX_BATCH).entries()) {
+    characters += alert ? JSON.stringify(alert).length : 0;
+    if (index > 0 && characters > MAX_BATCH_CHARACTERS) return index;
+  }
+  return Math.min(alerts.length, MAX_BATCH);
+}
+
+/** One notification of these entries; undefined when nothing of them is left to tell. Its id is that of the first. */
+export function compose(
+  channel: string,
+  entries: readonly OutboxEntry[],
+  alerts: readonly (StoredAlert | undefined)[],
+  repeated: boolean,
+): Notification | undefined {
+  const [first] = entries;
+  const stored = alerts.filter((alert) => alert !== undefined);
+  const held = sumHeld(entries);
+  if (!first || (stored.length === 0 && held.count === 0)) return undefined;
+  return {
+    id: first.id,
+    channel,
+    time: new Date(first.time).toISOString(),
+    alerts: stored,
+    held,
+    test: false,
+    ...(repeated && { repeated }),
+  };
+}
+
+function sumHeld(entries: readonly OutboxEntry[]): Notification['held'] {
+  const counts = new Map<string, number>();
+  for (const [rule, count] of entries.flatMap(({ held }) => held ?? []))
+    counts.set(rule, (counts.get(rule) ?? 0) + count);
+  const byRule = [...counts]
+    .map(([rule, count]) => ({ rule, count }))
+    .sort((a, b) => b.count - a.count || (a.rule < b.rule ? -1 : 1));
+  return { count: byRule.reduce((sum, { count }) => sum + count, 0), byRule };
+}

@@ -1,0 +1,122 @@
+/** @module Delivery as the control plane uses it: workers that drain the lanes, a sweeper, and test notifications. */
+import { setTimeout as after } from 'node:timers/promises';
+import type { Channel } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import type { Registry } from 'prom-client';
+import { laneKeys } from '../store/keys.ts';
+import type { Outbox } from '../store/outbox.ts';
+import { readAttempt, writeAttempt } from './attempt.ts';
+import type { Outcome } from './channel.ts';
+import { findChannelKind } from './channels/index.ts';
+import { drainLane, type LaneParts, type LaneTimes } from './lane.ts';
+import { createDeliveryMetrics, type LaneState } from './metrics.ts';
+import { DEFAULT_RETRY } from './policy.ts';
+import { openQueue, startWorker, wakeLanes } from './queue.ts';
+import { type Environment, Senders } from './senders.ts';
+import { Sweeper } from './sweeper.ts';
+import { testSend } from './test-send.ts';
+
+export interface DeliveryOptions {
+  /** For short commands; it may fail fast. */
+  readonly redis: Redis;
+  /** For the workers; it must wait for ever (`maxRetriesPerRequest: null`). Both are closed by the caller after `stop`. */
+  readonly workerRedis: Redis;
+  readonly outbox: Outbox;
+  readonly alerts: LaneParts['alerts'];
+  /** The channels as they are now, secrets as given. */
+  readonly channels: LaneParts['channels'];
+  readonly metrics: Registry;
+  readonly logger: { warn(details: object, message: string): void };
+  /** Where `env` secrets are read from. */
+  readonly environment: Environment;
+  readonly times?: Partial<LaneTimes> & { readonly sweepMs?: number };
+}
+
+/** Delivery while it runs. */
+export interface RunningDelivery {
+  /** Makes one attempt now, past lane and throttle. */
+  testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** Tries a lane again now that its channel was changed, instead of waiting for its next turn. */
+  retryNow(channel: string): Promise<void>;
+  /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+const TIMES: LaneTimes = {
+  leaseMs: 6000,
+  attemptMs: 30_000,
+  sliceMs: 10_000,
+  retry: DEFAULT_RETRY,
+};
+const SWEEP_MS = 1000;
+const GRACE_MS = 2500;
+/** After the grace, ended attempts still write down that they were. */
+const CLOSE_MS = 1000;
+
+/** Starts to drain. */
+export function startDelivery(options: DeliveryOptions): RunningDelivery {
+  const { redis, workerRedis, outbox, alerts, channels, logger, environment } = options;
+  const stopping = new AbortController();
+  const killed = new AbortController();
+  const senders = new Senders(findChannelKind, environment);
+  const metrics = createDeliveryMetrics(options.metrics, () => readLanes(redis, outbox));
+  const onProblem = (err: unknown) => logger.warn({ err }, 'delivery waits for redis');
+  const parts: LaneParts = {
+    ...{ redis, outbox, alerts, channels, senders, metrics },
+    times: { ...TIMES, ...options.times },
+    stopping: stopping.signal,
+    killed: killed.signal,
+  };
+  const queue = openQueue(redis);
+  queue.on('error', onProblem);
+  const worker = startWorker(workerRedis, (channel) => drainLane(parts, channel), onProblem);
+  const sweeper = new Sweeper({
+    ...{ outbox, channels, onProblem },
+    wake: (names) => wakeLanes(queue, names),
+    everyMs: options.times?.sweepMs ?? SWEEP_MS,
+  });
+  sweeper.start();
+
+  const close = async (graceMs: number) => {
+    stopping.abort();
+    const grace = setTimeout(() => killed.abort(), graceMs);
+    const swept = sweeper.stop();
+    // A Redis that is away must not keep the process: what was not written down is sent again, marked.
+    const ended = await Promise.race([
+      worker.close().then(() => true),
+      after(graceMs + CLOSE_MS, false, { ref: false }),
+    ]);
+    clearTimeout(grace);
+    killed.abort();
+    if (!ended) await worker.close(true).catch(onProblem);
+    await Promise.race([swept, after(CLOSE_MS, undefined, { ref: false })]);
+    await Promise.all([queue.close(), senders.close()]);
+  };
+  let closed: Promise<void> | undefined;
+  return {
+    testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
+    retryNow: async (channel) => {
+      senders.drop(channel);
+      const attempt = await readAttempt(redis, channel);
+      if (attempt && !attempt.sending) await writeAttempt(redis, channel, { ...attempt, next: 0 });
+      await wakeLanes(queue, [channel], { now: true });
+    },
+    stop: (graceMs = GRACE_MS) => {
+      closed ??= close(graceMs);
+      return closed;
+    },
+  };
+}
+
+async function readLanes(redis: Redis, outbox: Outbox): Promise<LaneState[]> {
+  const names = await outbox.lanesWithWork();
+  return Promise.all(
+    names.map(async (channel) => {
+      const [depth, [first]] = await Promise.all([
+        redis.llen(laneKeys(channel).entries),
+        outbox.readHead(channel, 1),
+      ]);
+      return { channel, depth, oldest: first?.time ?? Date.now() };
+    }),
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * The queue that carries wake-ups of lanes to workers. A job holds the name of a lane and nothing else; at most one waits for each
+ * lane, and one that comes while the lane is drained is kept until that is over. What is to be told never depends on a job.
+ */
+import { DelayedError, Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { DELIVERIES_QUEUE, QUEUE_PREFIX } from '../store/keys.ts';
+import type { Drained } from './lane.ts';
+
+export interface DrainJob {
+  readonly channel: string;
+}
+
+const KEPT = { count: 100 };
+/** Lanes are mostly waiting for somebody else's answer, so many are drained at a time. */
+const CONCURRENCY = 256;
+/** How soon the jobs of a worker that was killed are taken over. */
+const LOCK_MS = 6000;
+const STALLED_CHECK_MS = 3000;
+/** A job is never given up because workers died under it: its lane still has to be drained. */
+const MAX_STALLED = 1_000_000;
+
+export type DeliveryQueue = Queue<DrainJob>;
+
+export function openQueue(redis: Redis): DeliveryQueue {
+  return new Queue<DrainJob>(DELIVERIES_QUEUE, {
+    connection: redis,
+    prefix: QUEUE_PREFIX,
+    defaultJobOptions: { removeOnComplete: KEPT, removeOnFail: KEPT },
+  });
+}
+
+/** Adds a wake-up for each lane; one that waits its turn is left alone, unless `now` brings it forward. */
+export async function wakeLanes(
+  queue: DeliveryQueue,
+  channels: readonly string[],
+  { now = false } = {},
+): Promise<void> {
+  await Promise.all(
+    channels.map((channel) =>
+      queue.add(
+        'drain',
+        { channel },
+        {
+          deduplication: { id: channel, keepLastIfActive: true, ...(now && { reschedule: true }) },
+        },
+      ),
+    ),
+  );
+}
+
+/** Takes wake-ups and drains their lanes. A lane that must wait keeps its job, delayed, so that nothing overtakes. */
+export function startWorker(
+  redis: Redis,
+  drain: (channel: string) => Promise<Drained>,
+  onProblem: (error: Error) => void,
+): Worker<DrainJob> {
+  const worker = new Worker<DrainJob>(
+    DELIVERIES_QUEUE,
+    async (job, token) => {
+      const drained = await drain(job.data.channel);
+      if (drained.next !== 'later') return;
+      await job.moveToDelayed(drained.at, token);
+      throw new DelayedError();
+    },
+    {
+      connection: redis,
+      prefix: QUEUE_PREFIX,
+      concurrency: CONCURRENCY,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: MAX_STALLED,
+      removeOnComplete: KEPT,
+      removeOnFail: KEPT,
+    },
+  );
+  worker.on('error', onProblem);
+  worker.on('failed', (_job, error) => onProblem(error));
+  return worker;
+}

@@ -1,0 +1,54 @@
+/** The senders of this process: made when first needed, made anew when their channel changed. */
+import type { Channel } from '@tocsin/openapi';
+import type { ChannelKind, Sender } from './channel.ts';
+import { ChannelSettingsError } from './outcome.ts';
+import { resolveSecrets } from './secrets.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type FindKind = (name: string) => ChannelKind | undefined;
+
+/** Makes the sender of a channel, its secrets resolved now. Throws ChannelSettingsError. */
+export function createSender(
+  channel: Channel,
+  findKind: FindKind,
+  environment: Environment,
+): Sender {
+  const kind = findKind(channel.kind);
+  if (!kind) throw new ChannelSettingsError(`there is no channel kind '${channel.kind}'.`);
+  return kind.create(resolveSecrets(kind.settings, channel.settings, environment));
+}
+
+export class Senders {
+  readonly #findKind: FindKind;
+  readonly #environment: Environment;
+  readonly #open = new Map<string, { readonly definition: string; readonly sender: Sender }>();
+
+  constructor(findKind: FindKind, environment: Environment) {
+    this.#findKind = findKind;
+    this.#environment = environment;
+  }
+
+  /** The sender of a channel as it is now. Throws ChannelSettingsError. */
+  get(channel: Channel): Sender {
+    const definition = JSON.stringify([channel.kind, channel.settings]);
+    const open = this.#open.get(channel.name);
+    if (open?.definition === definition) return open.sender;
+    this.drop(channel.name);
+    const sender = createSender(channel, this.#findKind, this.#environment);
+    this.#open.set(channel.name, { definition, sender });
+    return sender;
+  }
+
+  /** Forgets a sender: the next one reads its secrets again. */
+  drop(name: string): void {
+    const open = this.#open.get(name);
+    this.#open.delete(name);
+    open?.sender.close().catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    const senders = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.allSettled(senders.map(({ sender }) => sender.close()));
+  }
+}

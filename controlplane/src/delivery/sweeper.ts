@@ -1,0 +1,62 @@
+/** Finds what no event will: lanes whose wake-up was lost, and held counters that have become due. */
+import type { Channel } from '@tocsin/openapi';
+import type { Outbox } from '../store/outbox.ts';
+
+export interface SweeperParts {
+  readonly outbox: Pick<Outbox, 'lanesWithWork' | 'lanesWithHeldDue' | 'takeHeld'>;
+  readonly channels: { get(name: string): Channel | undefined };
+  readonly wake: (channels: readonly string[]) => Promise<void>;
+  readonly onProblem: (error: unknown) => void;
+  /** Between two looks for held counters, ms; lanes are looked at every `LANES_EVERY` looks. */
+  readonly everyMs: number;
+}
+
+const LANES_EVERY = 5;
+
+export class Sweeper {
+  readonly #parts: SweeperParts;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #looks = 0;
+  #stopped = false;
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks at once and then again and again, one look at a time. */
+  start(): void {
+    this.#running = this.#look().finally(() => {
+      if (!this.#stopped) this.#timer = setTimeout(() => this.start(), this.#parts.everyMs);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#tellHeld();
+      if (this.#looks++ % LANES_EVERY === 0) await this.#wakeLanes();
+    } catch (error) {
+      this.#parts.onProblem(error);
+    }
+  }
+
+  async #tellHeld(): Promise<void> {
+    const { outbox, channels, wake } = this.#parts;
+    for (const name of await outbox.lanesWithHeldDue(Date.now())) {
+      const channel = channels.get(name);
+      if (channel && (await outbox.takeHeld(channel)) > 0) await wake([name]);
+    }
+  }
+
+  async #wakeLanes(): Promise<void> {
+    const { outbox, channels, wake } = this.#parts;
+    const lanes = await outbox.lanesWithWork();
+    await wake(lanes.filter((name) => channels.get(name) !== undefined));
+  }
+}

@@ -1,0 +1,170 @@
+/** Admission of a batch: one atomic step in Redis that checks for replay, folds, stores, throttles and fills the lanes. */
+import { hash } from 'node:crypto';
+import type { BatchClaims, Channel, ProblemCode } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import { ProblemError } from '../errors.ts';
+import type { Router } from '../routing/route.ts';
+import { factsOf } from '../store/alerts.ts';
+import {
+  agentKeys,
+  alertKeys,
+  channelsVersionKey,
+  heldDueKey,
+  lanesKey,
+  ledgerKey,
+} from '../store/keys.ts';
+import { LANE_CAPACITY, laneScriptKeys, throttleOf } from '../store/outbox.ts';
+import { loadScript, runScript } from '../store/scripts.ts';
+import type { ReceivedAlert } from './batch.ts';
+import { fingerprintOf } from './fingerprint.ts';
+
+export interface AdmitLimits {
+  /** Identical alerts within it are folded, ms. */
+  readonly windowMs: number;
+  readonly retentionMs: number;
+  /** Alerts kept. */
+  readonly capacity: number;
+}
+
+/** What admission routes to: the channels and a router over them, in the same order. */
+export interface RoutingTable {
+  readonly channels: readonly Channel[];
+  readonly router: Router;
+  /** Version of the channels in Redis that this table was made from. */
+  readonly version: string;
+}
+
+export interface Admission {
+  /** The same batch was admitted before, and nothing changed now. */
+  readonly repeated: boolean;
+  /** Alerts that were stored as new, and not folded. */
+  readonly stored: readonly ReceivedAlert[];
+  /** Channels whose lane got entries. */
+  readonly woken: readonly string[];
+  /** Old alerts that were dropped to make room. */
+  readonly dropped: number;
+  /** Version of the channels when the batch was admitted. */
+  readonly channelsVersion: string | undefined;
+}
+
+/** A batch whose signature is verified and whose body is read. */
+export interface AdmittedBatch {
+  readonly claims: BatchClaims;
+  /** Of the bytes that were signed. */
+  readonly digest: string;
+  readonly received: readonly ReceivedAlert[];
+}
+
+/** Alerts of one batch that are the same thing, as the script takes them. */
+interface Folded {
+  readonly received: ReceivedAlert;
+  readonly fingerprint: string;
+  occurrences: number;
+  first: number;
+  last: number;
+}
+
+/** Sequence numbers below the highest that are still told apart from replays. */
+const REMEMBERED_SEQUENCES = 100;
+const admitScript = loadScript('admit');
+
+const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  agent_unknown: ['agent_unknown', 'No enrolled agent has this key: enrol the host again.'],
+  agent_revoked: ['agent_revoked', 'This agent was revoked: enrol the host again.'],
+  sequence_conflict: [
+    'sequence_conflict',
+    'Another body was accepted under this sequence number: use each number once.',
+  ],
+  sequence_stale: [
+    'sequence_stale',
+    `The sequence number is more than ${REMEMBERED_SEQUENCES} behind the highest that was accepted.`,
+  ],
+};
+
+/** The digest that tells two bodies under one sequence number apart: 128 bits of SHA-256 over the bytes that were signed. */
+export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').slice(0, 32);
+
+/** Half a surrogate pair is valid in JSON for us and not for Lua. */
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
+
+/** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
+function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded[] {
+  const folded: Folded[] = [];
+  const open = new Map<string, Folded>();
+  for (const one of received) {
+    const fingerprint = fingerprintOf(one.alert);
+    const same = open.get(fingerprint);
+    if (same && Math.abs(one.timeMs - same.first) < windowMs) {
+      same.occurrences++;
+      same.first = Math.min(same.first, one.timeMs);
+      same.last = Math.max(same.last, one.timeMs);
+      continue;
+    }
+    const { timeMs } = one;
+    const fresh = { received: one, fingerprint, occurrences: 1, first: timeMs, last: timeMs };
+    open.set(fingerprint, fresh);
+    folded.push(fresh);
+  }
+  return folded;
+}
+
+/** Admits a verified batch. Throws ProblemError when it is refused; nothing is stored then. */
+export async function admitBatch(
+  redis: Redis,
+  batch: AdmittedBatch,
+  table: RoutingTable,
+  limits: AdmitLimits,
+): Promise<Admission> {
+  const { claims, digest } = batch;
+  const folded = foldBatch(batch.received, limits.windowMs);
+  const { agent, sequences } = agentKeys(claims.agent);
+  const { body, record, open, index, counter } = alertKeys;
+  const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
+  keys.push(lanesKey, heldDueKey, channelsVersionKey);
+  for (const { name } of table.channels) keys.push(...laneScriptKeys(name));
+
+  const request = {
+    agent: claims.agent,
+    kid: claims.kid,
+    seq: String(claims.seq),
+    digest,
+    remembered: REMEMBERED_SEQUENCES,
+    window: limits.windowMs,
+    retention: limits.retentionMs,
+    capacity: limits.capacity,
+    lane_capacity: LANE_CAPACITY,
+    channels: table.channels.map((channel) => {
+      const { interval, burst } = throttleOf(channel);
+      return [channel.name, interval, burst];
+    }),
+    alerts: folded.map(({ received: { alert }, fingerprint, occurrences, first, last }) => [
+      fingerprint,
+      alert.uuid,
+      occurrences,
+      first,
+      last,
+      wellFormed(alert.rule),
+      table.router.route(alert).map((position) => position + 1),
+      `${occurrences} ${first} ${last}`,
+      factsOf(alert, claims.agent),
+    ]),
+  };
+  const args = [JSON.stringify(request)];
+  for (const { received: one } of folded) args.push(one.line);
+
+  const [status, version, stored = [], woken = [], dropped = 0] = (await runScript(
+    redis,
+    admitScript,
+    keys,
+    args,
+  )) as [string, string?, number[]?, number[]?, number?];
+  const refusal = REFUSALS[status];
+  if (refusal) throw new ProblemError(...refusal);
+  return {
+    repeated: status === 'repeated',
+    stored: stored.flatMap((position) => folded[position - 1]?.received ?? []),
+    woken: woken.flatMap((position) => table.channels[position - 1]?.name ?? []),
+    dropped,
+    channelsVersion: version,
+  };
+}

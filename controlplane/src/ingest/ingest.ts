@@ -1,0 +1,70 @@
+/** The way of a batch into the store: key, signature, body, admission, wake-up. */
+import { EventEmitter } from 'node:events';
+import { type Alert, readClaims, verifyBatch } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import type { ChannelRegistry } from '../channels/registry.ts';
+import { ProblemError } from '../errors.ts';
+import type { AdmitLimits } from './admit.ts';
+import { admitBatch, digestOf } from './admit.ts';
+import { decodeBody, parseBatch } from './batch.ts';
+import type { Keyring } from './keyring.ts';
+import type { LaneWaker } from './wake.ts';
+
+export interface SignedBatch {
+  /** Value of the signature header. */
+  readonly signature: string | undefined;
+  readonly encoding: string | undefined;
+  /** The bytes as they came. */
+  readonly body: Buffer;
+}
+
+/** What the agent is told. */
+export interface Receipt {
+  readonly alerts: number;
+  readonly repeated: boolean;
+}
+
+export interface IngestParts {
+  readonly redis: Redis;
+  readonly keyring: Keyring;
+  readonly registry: ChannelRegistry;
+  readonly waker: LaneWaker;
+  readonly audience: string;
+  readonly limits: AdmitLimits;
+}
+
+export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [alerts: number] }> {
+  readonly #parts: IngestParts;
+
+  constructor(parts: IngestParts) {
+    super();
+    this.#parts = parts;
+  }
+
+  /** Takes a batch. Returns once it is durable; throws ProblemError or EnvelopeError when it is refused. */
+  async take({ signature, encoding, body }: SignedBatch): Promise<Receipt> {
+    const { redis, keyring, registry, waker, audience, limits } = this.#parts;
+    const claimed = readClaims(signature);
+    const key = await keyring.find(claimed.agent, claimed.kid);
+    if (!key) {
+      throw new ProblemError(
+        'agent_unknown',
+        'No enrolled agent has this key: enrol the host again.',
+      );
+    }
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const claims = await verifyBatch(String(signature), body, key, { audience, nowSeconds });
+    const received = parseBatch(await decodeBody(body, encoding));
+    const batch = { claims, digest: digestOf(body), received };
+    const { table } = registry;
+    const admission = await admitBatch(redis, batch, table, limits);
+    waker.wake(admission.woken);
+    if (admission.channelsVersion !== undefined && admission.channelsVersion !== table.version) {
+      // Another replica changed the channels. Whether or not this reading works, the registry looks again by itself.
+      registry.refresh().catch(() => {});
+    }
+    if (!admission.repeated) this.emit('admitted', received.length);
+    for (const { alert } of admission.stored) this.emit('stored', alert);
+    return { alerts: received.length, repeated: admission.repeated };
+  }
+}

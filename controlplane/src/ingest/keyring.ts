@@ -1,0 +1,41 @@
+import { type CryptoKey, importJWK } from 'jose';
+import type { AgentStore } from '../store/agents.ts';
+
+interface Entry {
+  readonly kid: string;
+  readonly key: CryptoKey;
+}
+
+const CAPACITY = 10_000;
+
+/**
+ * Public keys of agents, ready to verify with. It may be behind; that is safe, since admission checks key and revocation again in
+ * the same step that stores the batch.
+ */
+export class Keyring {
+  readonly #agents: AgentStore;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(agents: AgentStore) {
+    this.#agents = agents;
+  }
+
+  /** The key that an agent enrolled; undefined when no agent of this id has this key. */
+  async find(agent: string, kid: string): Promise<CryptoKey | undefined> {
+    const cached = this.#entries.get(agent);
+    if (cached?.kid === kid) return cached.key;
+    const found = await this.#agents.keyOf(agent);
+    if (!found || found.kid !== kid) return undefined;
+    const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: found.x }, 'EdDSA');
+    if (key instanceof Uint8Array) return undefined;
+    const oldest = this.#entries.size >= CAPACITY ? this.#entries.keys().next().value : undefined;
+    if (oldest !== undefined) this.#entries.delete(oldest);
+    this.#entries.set(agent, { kid, key });
+    return key;
+  }
+
+  /** Forgets what is known of an agent. */
+  forget(agent: string): void {
+    this.#entries.delete(agent);
+  }
+}

@@ -1,0 +1,141 @@
+import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
+import { PRIORITIES, severityOf } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import { alertKeys } from './keys.ts';
+
+/** What a listing can be narrowed by; all given ones must fit. */
+export interface AlertFilter {
+  readonly rule?: string | undefined;
+  readonly priority?: Priority | undefined;
+  readonly minimumPriority?: Priority | undefined;
+  readonly hostname?: string | undefined;
+  /** Only alerts that were last seen at or after it, ms. */
+  readonly since?: number | undefined;
+}
+
+/** The facts of an alert that filters need, kept beside the counters so that listing need not parse bodies. */
+export type AlertFacts = readonly [agent: string, severity: number, rule: string, hostname: string];
+
+/** The facts as admission stores them. */
+export function factsOf(alert: Alert, agent: string): string {
+  const facts: AlertFacts = [agent, severityOf(alert.priority), alert.rule, alert.hostname];
+  return JSON.stringify(facts);
+}
+
+interface AlertRecord {
+  readonly fingerprint: string;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
+  readonly facts: AlertFacts;
+}
+
+const PAGE = 500;
+/** One listing looks at no more than this; the cursor goes on from there. */
+const SCAN_LIMIT = 100_000;
+
+export class AlertStore {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** The alerts of these ids, in the same order; undefined for one that is not stored (any more). */
+  async getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> {
+    if (ids.length === 0) return [];
+    const [bodies, records] = await Promise.all([
+      this.#redis.hmget(alertKeys.body, ...ids),
+      this.#redis.hmget(alertKeys.record, ...ids),
+    ]);
+    return ids.map((_id, index) => compose(bodies[index], records[index]));
+  }
+
+  async get(id: string): Promise<StoredAlert | undefined> {
+    return (await this.getMany([id]))[0];
+  }
+
+  /** Newest first. `cursor` is the order of admission below which the listing goes on. */
+  async list(
+    filter: AlertFilter,
+    limit: number,
+    cursor?: number,
+  ): Promise<{ items: StoredAlert[]; next: number | null }> {
+    const found: string[] = [];
+    let below = cursor;
+    for (let scanned = 0; scanned < SCAN_LIMIT; scanned += PAGE) {
+      const page = await this.#page(below);
+      for (const { id, order, record } of page) {
+        if (!record || !fits(record, filter)) continue;
+        if (found.length === limit) return { items: await this.#all(found), next: below ?? null };
+        found.push(id);
+        below = order;
+      }
+      if (page.length < PAGE) return { items: await this.#all(found), next: null };
+      if (found.length < limit) below = page.at(-1)?.order;
+    }
+    return { items: await this.#all(found), next: below ?? null };
+  }
+
+  async #page(below: number | undefined) {
+    const from = below === undefined ? '+inf' : `(${below}`;
+    const flat = await this.#redis.zrevrangebyscore(
+      alertKeys.index,
+      from,
+      '-inf',
+      'WITHSCORES',
+      'LIMIT',
+      0,
+      PAGE,
+    );
+    const ids = flat.filter((_value, index) => index % 2 === 0);
+    const records = ids.length > 0 ? await this.#redis.hmget(alertKeys.record, ...ids) : [];
+    return ids.map((id, index) => ({
+      id,
+      order: Number(flat[index * 2 + 1]),
+      record: readRecord(records[index]),
+    }));
+  }
+
+  async #all(ids: readonly string[]): Promise<StoredAlert[]> {
+    return (await this.getMany(ids)).filter((alert) => alert !== undefined);
+  }
+}
+
+function fits({ facts, last }: AlertRecord, filter: AlertFilter): boolean {
+  const [, severity, rule, hostname] = facts;
+  return (
+    (filter.rule === undefined || rule === filter.rule) &&
+    (filter.hostname === undefined || hostname === filter.hostname) &&
+    (filter.priority === undefined || severity === severityOf(filter.priority)) &&
+    (filter.minimumPriority === undefined || severity <= severityOf(filter.minimumPriority)) &&
+    (filter.since === undefined || last >= filter.since)
+  );
+}
+
+function readRecord(text: string | null | undefined): AlertRecord | undefined {
+  if (!text) return undefined;
+  const [fingerprint = '', count, first, last] = text.split(' ', 4);
+  const facts = JSON.parse(text.slice(text.indexOf('['))) as AlertFacts;
+  return { fingerprint, count: Number(count), first: Number(first), last: Number(last), facts };
+}
+
+function compose(
+  body: string | null | undefined,
+  text: string | null | undefined,
+): StoredAlert | undefined {
+  const record = readRecord(text);
+  if (!body || !record) return undefined;
+  const { uuid, ...alert } = JSON.parse(body) as Alert;
+  const [agent, severity] = record.facts;
+  return {
+    id: uuid,
+    ...alert,
+    priority: PRIORITIES[severity] ?? alert.priority,
+    fingerprint: record.fingerprint,
+    agent,
+    count: record.count,
+    first_seen: new Date(record.first).toISOString(),
+    last_seen: new Date(record.last).toISOString(),
+  };
+}

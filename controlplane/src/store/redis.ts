@@ -1,0 +1,115 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { StartupError } from '../errors.ts';
+
+/** Where Redis is: a Unix socket of the embedded one, or a URL. */
+export type RedisAddress = { readonly socket: string } | { readonly url: string };
+
+/** Options for a client of this address; BullMQ takes them too. */
+function optionsOf(address: RedisAddress): RedisOptions {
+  if ('socket' in address) return { path: address.socket };
+  const url = new URL(address.url);
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    db: Number(url.pathname.slice(1) || 0),
+    ...(url.username && { username: decodeURIComponent(url.username) }),
+    ...(url.password && { password: decodeURIComponent(url.password) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  };
+}
+
+/** A client for requests: it fails at once when Redis is away, so that callers can answer 503. */
+export function requestClient(address: RedisAddress): Redis {
+  const client = new Redis({
+    ...optionsOf(address),
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: true,
+    maxRetriesPerRequest: 1,
+    connectTimeout: 3000,
+    commandTimeout: 5000,
+    retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+  });
+  // Each command reports its own failure; without a listener the event would end the process.
+  client.on('error', () => {});
+  return client;
+}
+
+/** A client for workers: it waits until Redis is back. */
+export function workerClient(address: RedisAddress): Redis {
+  const client = new Redis({
+    ...optionsOf(address),
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
+  });
+  client.on('error', () => {});
+  return client;
+}
+
+/** What Redis answers when it cannot take a command now, though nothing is wrong with the command. */
+const UNAVAILABLE_REPLIES =
+  /^(OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)\b/;
+const CONNECTION_FAILURES =
+  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Connection is in|connect ETIMEDOUT/;
+
+/** Whether the error says that Redis is away, full or read-only. */
+export function isStoreUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  if (error.name === 'ReplyError') {
+    // A script reports the reply of the command that failed within it.
+    return (
+      UNAVAILABLE_REPLIES.test(error.message) || /-(OOM|READONLY|MISCONF)\b/.test(error.message)
+    );
+  }
+  if (error.name === 'MaxRetriesPerRequestError' || error.name === 'AbortError') return true;
+  if (
+    typeof code === 'string' &&
+    /^E(CONN|PIPE|NOENT|NOTFOUND|TIMEDOUT|HOST|NET|AI_AGAIN|ACCES)/.test(code)
+  )
+    return true;
+  return CONNECTION_FAILURES.test(error.message);
+}
+
+const MINIMUM_MAJOR = 7;
+
+/** Connects and refuses a Redis that would lose or forget. Throws StartupError. */
+export async function connectChecked(client: Redis, shown: string): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new StartupError(`Redis at ${shown} cannot be used: ${reasonOf(error)}.`, {
+      cause: error,
+    });
+  }
+  const info = await client.info();
+  const version = /^redis_version:(\d+)\.(\S+)/m.exec(info);
+  if (version && Number(version[1]) < MINIMUM_MAJOR) {
+    throw new StartupError(
+      `Redis at ${shown} is version ${version[1]}.${version[2]}; ${MINIMUM_MAJOR}.0 or newer is needed.`,
+    );
+  }
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+  if (policy !== undefined && policy !== 'noeviction') {
+    throw new StartupError(
+      `Redis at ${shown} has maxmemory-policy ${policy} and would throw alerts away; set it to noeviction (CONFIG SET maxmemory-policy noeviction).`,
+    );
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { message } = error as Error;
+  if (/WRONGPASS|NOAUTH|AUTH/.test(message))
+    return `it refuses the user name or password (${message})`;
+  return message || 'it does not answer';
+}
+
+/** A Redis address as it may be shown: without its password. */
+export function shownAddress(address: RedisAddress): string {
+  if ('socket' in address) return address.socket;
+  const url = new URL(address.url);
+  url.username = '';
+  url.password = '';
+  return url.href;
+}

@@ -1,0 +1,37 @@
+--[[
+Takes entries off the head of a lane once their fate is known. Only the holder of the lease may.
+
+KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters
+ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered | expired  4 channel  5 reason  6 detail
+      7 dead letters kept
+Answer  entries left in the lane; -1: the lease is lost, nothing changed
+]]
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+local fate, channel = ARGV[3], ARGV[4]
+local entries = redis.call('LPOP', KEYS[1], tonumber(ARGV[2])) or {}
+if #entries == 0 then return 0 end
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local told, digested = 0, 0
+for _, text in ipairs(entries) do
+  local entry = cjson.decode(text)
+  if entry.alert then told = told + 1 end
+  for _, pair in ipairs(entry.held or {}) do digested = digested + pair[2] end
+  if fate == 'dead_lettered' then
+    redis.call('LPUSH', KEYS[5],
+      cjson.encode({ channel = channel, time = now, reason = ARGV[5], detail = ARGV[6], entry = entry }))
+  end
+end
+if fate == 'dead_lettered' and redis.call('LLEN', KEYS[5]) > tonumber(ARGV[7]) then
+  redis.call('LTRIM', KEYS[5], 0, tonumber(ARGV[7]) - 1)
+end
+redis.call('HINCRBY', KEYS[3], 'pending', -(told + digested))
+if fate == 'notified' then
+  redis.call('HINCRBY', KEYS[3], 'notified', told)
+  redis.call('HINCRBY', KEYS[3], 'digested', digested)
+else
+  redis.call('HINCRBY', KEYS[3], fate, told + digested)
+end
+local left = redis.call('LLEN', KEYS[1])
+if left == 0 then redis.call('SREM', KEYS[4], channel) end
+return left

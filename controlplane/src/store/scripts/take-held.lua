@@ -1,0 +1,37 @@
+--[[
+Turns the held counters of a channel into an entry of its lane, if they are due and the throttle lets it.
+
+KEYS  1 lane entries  2 held counters  3 throttle bucket  4 channel ledger  5 lanes with work  6 held due
+ARGV  1 channel  2 interval (microseconds, 0: no throttle)  3 burst (microseconds)
+Answer  how many alerts the entry tells of; 0: nothing is held, or not yet due
+]]
+local clock = redis.call('TIME')
+local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+local now = math.floor(now_us / 1000)
+local channel, interval, burst = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('ZREM', KEYS[6], channel)
+  return 0
+end
+if interval > 0 then
+  local tat = tonumber(redis.call('GET', KEYS[3]) or '0')
+  if now_us < tat - burst then
+    redis.call('ZADD', KEYS[6], math.ceil((tat - burst) / 1000), channel)
+    return 0
+  end
+  redis.call('SET', KEYS[3], string.format('%.0f', math.max(tat, now_us) + interval))
+end
+local flat, list, sum = redis.call('HGETALL', KEYS[2]), {}, 0
+for i = 1, #flat, 2 do
+  list[#list + 1] = { flat[i], tonumber(flat[i + 1]) }
+  sum = sum + tonumber(flat[i + 1])
+end
+redis.call('DEL', KEYS[2])
+redis.call('ZREM', KEYS[6], channel)
+local number = redis.call('HINCRBY', KEYS[4], 'digests', 1)
+local id = string.format('held-%s-%.0f-%d', channel, now, number)
+redis.call('RPUSH', KEYS[1], cjson.encode({ id = id, time = now, held = list }))
+redis.call('SADD', KEYS[5], channel)
+redis.call('HINCRBY', KEYS[4], 'held', -sum)
+redis.call('HINCRBY', KEYS[4], 'pending', sum)
+return sum

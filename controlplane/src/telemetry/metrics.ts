@@ -1,0 +1,51 @@
+import type { Redis } from 'ioredis';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { ledgerKey } from '../store/keys.ts';
+
+/** The metrics of one control plane. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** Batches by how they were answered: `admitted`, `repeated` or a problem code. */
+  readonly batches: Counter<'result'>;
+  readonly batchSeconds: Histogram;
+}
+
+/** Builds the metrics on a registry of their own. */
+export function buildMetrics(redis: Redis, wakeFailures: () => number): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'tocsin_alerts',
+    help: 'Alerts by what became of them at admission; accepted is the sum of deduplicated, unrouted, queued and held.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const ledger = await redis.hgetall(ledgerKey).catch(() => ({}));
+      for (const [state, count] of Object.entries(ledger)) this.set({ state }, Number(count));
+    },
+  });
+  new Gauge({
+    name: 'tocsin_lane_wake_failures',
+    help: 'Wake-ups of lanes that Redis did not take; the sweeper finds those lanes.',
+    registers,
+    collect() {
+      this.set(wakeFailures());
+    },
+  });
+  return {
+    registry,
+    batches: new Counter({
+      name: 'tocsin_batches_total',
+      help: 'Batches that agents sent, by how they were answered.',
+      labelNames: ['result'],
+      registers,
+    }),
+    batchSeconds: new Histogram({
+      name: 'tocsin_batch_seconds',
+      help: 'From the last byte of a batch to its durable acknowledgement.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { type ParsedMail, simpleParser } from 'mailparser';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { emailKind } from '../../../src/delivery/channels/email/index.ts';
+import { renderMail } from '../../../src/delivery/channels/email/render.ts';
+import {
+  briefly,
+  forever,
+  HOSTILE,
+  hostileAlert,
+  sampleAlert,
+  sampleNotification,
+} from '../sample.ts';
+
+interface Received {
+  readonly mail: ParsedMail;
+  readonly raw: string;
+  readonly recipients: string[];
+  readonly secure: boolean;
+}
+
+const failure = (responseCode: number, message: string) =>
+  Object.assign(new Error(message), { responseCode });
+
+describe('email channel', () => {
+  let folder: string;
+  let server: SMTPServer | undefined;
+  let received: Received[];
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tocsin-mail-'));
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    execFileSync('openssl', [...args, '-keyout', key, '-out', cert, '-days', '2', ...subject], {
+      stdio: 'ignore',
+    });
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  afterEach(async () => {
+    await new Promise<void>((done) => (server ? server.close(done) : done()));
+    server = undefined;
+  });
+
+  /** Listens with TLS on offer; logging in is not asked for unless a test does. */
+  const listen = async (options: SMTPServerOptions = {}): Promise<number> => {
+    received = [];
+    server = new SMTPServer({
+      key: readFileSync(join(folder, 'key.pem')),
+      cert: readFileSync(join(folder, 'cert.pem')),
+      authOptional: true,
+      closeTimeout: 100,
+      onData(stream, session, done) {
+        const chunks: Buffer[] = [];
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+        stream.on('end', () => {
+          const raw = Buffer.concat(chunks);
+          const recipients = session.envelope.rcptTo.map(({ address }) => address);
+          void simpleParser(raw).then((mail) => {
+            received.push({
+              mail,
+              raw: raw.toString('latin1'),
+              recipients,
+              secure: session.secure,
+            });
+            done(null, 'queued as 4711' as never);
+          });
+        });
+      },
+      ...options,
+    });
+    server.on('error', () => {});
+    const listening = server;
+    await new Promise<void>((done) => listening.listen(0, '127.0.0.1', done));
+    return (listening.server.address() as AddressInfo).port;
+  };
+  const create = (port: number, more: object = {}) =>
+    emailKind.create({
+      host: 'localhost',
+      port,
+      ca_file: join(folder, 'cert.pem'),
+      from: 'tocsin@example.org',
+      to: ['ops@example.org'],
+      ...more,
+    });
+  const send = async (port: number, more: object = {}, notification = sampleNotification()) => {
+    const sender = create(port, more);
+    const outcome = await sender.send(notification, forever());
+    await sender.close();
+    return outcome;
+  };
+
+  it('sends HTML and text over STARTTLS', async () => {
+    const outcome = await send(await listen());
+    assert.equal(briefly(outcome), 'ok');
+    assert.match(outcome.detail, /queued as 4711/);
+    const [{ mail, secure, recipients }] = received as [Received];
+    assert.equal(secure, true);
+    assert.deepEqual(recipients, ['ops@example.org']);
+    assert.equal(mail.subject, '[Warning] Read sensitive file untrusted on node-1');
+    for (const part of [mail.text, String(mail.html)])
+      for (const word of [
+        'cat /etc/shadow',
+        'node-1',
+        'bash',
+        '3 times',
+        'mitre_credential_access',
+      ])
+        assert.ok(part?.includes(word), word);
+    assert.equal(mail.headers.get('auto-submitted'), 'auto-generated');
+    assert.equal(mail.headers.get('x-auto-response-suppress'), 'All');
+    assert.match(mail.messageId ?? '', /^<[0-9a-f]{64}@example\.org>$/);
+    assert.equal(mail.date?.toISOString(), sampleNotification().time);
+  });
+
+  it('logs in, and says what the server said when it may not', async () => {
+    const login: SMTPServerOptions = {
+      authOptional: false,
+      onAuth: ({ password }, _session, done) =>
+        password === 'right' ? done(null, { user: 'u' }) : done(failure(535, 'who are you?')),
+    };
+    const port = await listen(login);
+    assert.equal(briefly(await send(port, { user: 'u', password: 'right' })), 'ok');
+    const refused = await send(port, { user: 'u', password: 'wrong' });
+    assert.equal(briefly(refused), 'permanent auth');
+    assert.match(refused.detail, /535 who are you\?/);
+    assert.doesNotMatch(refused.detail, /wrong/);
+    assert.equal(briefly(await send(port)), 'permanent auth');
+  });
+
+  it('never falls back to the clear, unless that is what is asked for', async () => {
+    const port = await listen({ disabledCommands: ['STARTTLS'] });
+    assert.equal(briefly(await send(port)), 'retry tls');
+    assert.equal(received.length, 0);
+    assert.equal(briefly(await send(port, { tls: 'none' })), 'ok');
+    assert.equal(received[0]?.secure, false);
+  });
+
+  it('speaks TLS from the first byte, and refuses a certificate it does not trust', async () => {
+    const port = await listen({ secure: true });
+    assert.equal(briefly(await send(port, { tls: 'implicit' })), 'ok');
+    assert.equal(briefly(await send(port, { tls: 'implicit', ca_file: undefined })), 'retry tls');
+    assert.equal(received.length, 1);
+  });
+
+  it('tells what replies mean', async () => {
+    const cases: [number, string][] = [
+      [421, 'retry server_error'],
+      [451, 'retry server_error'],
+      [530, 'permanent auth'],
+      [550, 'permanent client_error'],
+      [554, 'permanent client_error'],
+    ];
+    let reply = 0;
+    const port = await listen({
+      onRcptTo: (_address, _session, done) => done(failure(reply, 'no')),
+    });
+    for (const [code, expected] of cases) {
+      reply = code;
+      assert.equal(briefly(await send(port)), expected, String(code));
+    }
+    for (const hook of ['onConnect', 'onMailFrom', 'onData'] as const) {
+      await new Promise<void>((done) => server?.close(done));
+      const refuse = (...args: unknown[]) => {
+        const stream = args[0] as { resume?: () => void };
+        stream.resume?.();
+        (args.at(-1) as (error: Error) => void)(failure(554, 'never'));
+      };
+      const outcome = await send(await listen({ [hook]: refuse }));
+      assert.equal(briefly(outcome), 'permanent client_error', hook);
+    }
+  });
+
+  it('sends again only to those who were deferred, and names those who were refused', async () => {
+    let full = true;
+    const port = await listen({
+      onRcptTo({ address }, _session, done) {
+        if (address.startsWith('full') && full) done(failure(452, 'mailbox full'));
+        else if (address.startsWith('gone')) done(failure(550, 'no such user'));
+        else done();
+      },
+    });
+    const to = ['ops@example.org', 'full@example.org', 'gone@example.org'];
+    const sender = create(port, { to });
+    const first = await sender.send(sampleNotification(), forever());
+    assert.equal(briefly(first), 'retry server_error');
+    assert.match(first.detail, /full@example\.org \(452/);
+    full = false;
+    assert.equal(briefly(await sender.send(sampleNotification(), forever())), 'ok');
+    assert.deepEqual(
+      received.map(({ recipients }) => recipients),
+      [['ops@example.org'], ['full@example.org']],
+    );
+    assert.equal(received[0]?.mail.messageId, received[1]?.mail.messageId);
+    const next = await sender.send(sampleNotification({ id: 'ntf_02' }), forever());
+    assert.equal(briefly(next), 'ok');
+    assert.match(next.detail, /not for gone@example\.org \(550 no such user\)/);
+    await sender.close();
+  });
+
+  it('is ambiguous when the connection ends after the mail was sent', async () => {
+    const port = await listen({
+      onData(stream) {
+        stream.on('end', () => {
+          for (const connection of server?.connections ?? [])
+            (connection as { _socket: { destroy(): void } })._socket.destroy();
+        });
+        stream.resume();
+      },
+    });
+    assert.equal(briefly(await send(port)), 'ambiguous connection');
+  });
+
+  it('stops waiting for a server that hangs, and says when nothing listens', async () => {
+    const stop = new AbortController();
+    const port = await listen({ onMailFrom: () => stop.abort() });
+    const sender = create(port);
+    assert.equal(briefly(await sender.send(sampleNotification(), stop)), 'ambiguous aborted');
+    await sender.close();
+    await new Promise<void>((done) => server?.close(done));
+    server = undefined;
+    assert.equal(briefly(await send(port)), 'retry connection');
+    assert.equal(briefly(await send(port, { host: 'no-such-host.invalid' })), 'retry dns');
+  });
+
+  it('lets hostile text reach no header, no recipient and no markup', async () => {
+    const port = await listen();
+    const held = { count: 9, byRule: HOSTILE.map((rule) => ({ rule, count: 1 })) };
+    const notification = sampleNotification({ alerts: [hostileAlert(), sampleAlert()], held });
+    assert.equal(briefly(await send(port, {}, notification)), 'ok');
+    await send(port, {}, sampleNotification({ alerts: [hostileAlert()] }));
+    assert.equal(received.length, 2);
+    for (const { mail, raw, recipients } of received) {
+      assert.deepEqual(recipients, ['ops@example.org']);
+      assert.equal(mail.headers.has('bcc'), false);
+      assert.doesNotMatch(raw, /^Bcc:/im);
+      assert.ok(mail.subject?.includes('\\r\\nBcc: x@y'), mail.subject);
+      const html = String(mail.html);
+      assert.doesNotMatch(
+        html,
+        /<(script|img|link|iframe)|https?:\/\/(?!www\.w3)[^e]|\son\w+=[^a]/i,
+      );
+      assert.equal(html.match(/<td/g)?.length, html.match(/<\/td>/g)?.length);
+      assert.ok(html.includes('&#60;/td&#62;&#60;script&#62;'));
+      assert.doesNotMatch(mail.text ?? '', /[^\P{Cc}\n]|\p{Cf}/u);
+    }
+  });
+
+  it('stays small however large an event is', () => {
+    const huge = '<&"\u0000'.repeat(50_000);
+    const { html, text, subject } = renderMail(
+      sampleNotification({
+        alerts: Array.from({ length: 20 }, () =>
+          sampleAlert({ output: huge, hostname: huge, tags: Array(64).fill(huge) }),
+        ),
+      }),
+      'example.org',
+    );
+    assert.ok(subject.length <= 200);
+    assert.ok(html.length < 1_500_000 && text.length < 500_000);
+  });
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { programKind } from '../../../src/delivery/channels/program/index.ts';
+import { briefly, forever, hostileAlert, sampleNotification, waitFor } from '../sample.ts';
+
+/** A program written in shell; the shell is the test's, not the channel's. */
+const shell = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args];
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('program channel', () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tocsin-program-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const run = (argv: string[], more: object = {}, notification = sampleNotification()) =>
+    programKind.create({ argv, ...more }).send(notification, forever());
+
+  it('gives the notification as one line of JSON on standard input', async () => {
+    const path = join(folder, 'input');
+    const alert = hostileAlert();
+    const outcome = await run(['/usr/bin/tee', path], {}, sampleNotification({ alerts: [alert] }));
+    assert.equal(outcome.result, 'ok');
+    const input = await readFile(path, 'utf8');
+    assert.equal(input.indexOf('\n'), input.length - 1);
+    const told = JSON.parse(input);
+    assert.equal(told.notification, sampleNotification().id);
+    assert.equal(told.alerts[0].output, alert.output);
+  });
+
+  it('reads the exit status', async () => {
+    const cases: [string, string][] = [
+      ['exit 0', 'ok'],
+      ['exit 75', 'retry exit_status'],
+      ['exit 1', 'permanent exit_status'],
+      ['kill -9 $$', 'permanent exit_status'],
+    ];
+    for (const [script, expected] of cases)
+      assert.equal(briefly(await run(shell(script))), expected, script);
+    const failed = await run(shell('echo "no such \u001b[31mroom" >&2; exit 3'));
+    assert.equal(failed.detail, 'exit status 3: no such \\x1b[31mroom');
+    assert.equal(briefly(await run(['/no/such/program'])), 'permanent configuration');
+    assert.equal(briefly(await run([folder])), 'permanent configuration');
+  });
+
+  it('passes arguments as they are and clears the environment', async () => {
+    Object.assign(process.env, { TOCSIN_TEST_LEAK: 'leak' });
+    const path = join(folder, 'seen');
+    const script = 'env > "$1"; printf "%s|" "$@" >> "$1"; pwd >> "$1"';
+    const outcome = await run(shell(script, path, '$(reboot)', '; reboot'), {
+      environment: { ROOM: 'bell tower' },
+      working_directory: folder,
+    });
+    Reflect.deleteProperty(process.env, 'TOCSIN_TEST_LEAK');
+    assert.equal(outcome.result, 'ok');
+    const seen = await readFile(path, 'utf8');
+    assert.doesNotMatch(seen, /leak/);
+    assert.match(seen, /^ROOM=bell tower$/m);
+    assert.match(seen, /\|\$\(reboot\)\|; reboot\|/);
+    assert.ok(seen.trimEnd().endsWith(folder));
+    const variables = seen.split('\n').filter((line) => /^\w+=/.test(line));
+    assert.deepEqual(variables.map((line) => line.split('=')[0]).sort(), ['PATH', 'PWD', 'ROOM']);
+  });
+
+  it('kills a program that hangs, with its children', async () => {
+    const path = join(folder, 'pid');
+    const script = 'sleep 1000 & echo $! > "$1"; wait';
+    const outcome = await run(shell(script, path), { timeout: '1s' });
+    assert.equal(briefly(outcome), 'retry timeout');
+    const pid = Number(await readFile(path, 'utf8'));
+    await waitFor(() => !isAlive(pid));
+  });
+
+  it('kills the children a program leaves behind, and does not wait for them', async () => {
+    const path = join(folder, 'pid');
+    const outcome = await run(shell('sleep 1000 & echo $! > "$1"; exit 0', path));
+    assert.equal(outcome.result, 'ok');
+    const pid = Number(await readFile(path, 'utf8'));
+    await waitFor(() => !isAlive(pid));
+  });
+
+  it('is not held up by a grandchild that left the group', async () => {
+    const path = join(folder, 'pid');
+    const outcome = await run(shell('setsid sleep 1000 & sleep 0.2; pgrep -nx sleep > "$1"', path));
+    assert.equal(outcome.result, 'ok');
+    process.kill(Number(await readFile(path, 'utf8')), 'SIGKILL');
+  });
+
+  it('keeps only the end of what a program writes', async () => {
+    const script = 'head -c 50000000 /dev/zero | tr "\\0" x >&2; echo the end >&2; exit 1';
+    const outcome = await run(shell(script));
+    assert.equal(briefly(outcome), 'permanent exit_status');
+    assert.ok(outcome.detail.length <= 500);
+    assert.match(outcome.detail, /the end$/);
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    const sent = programKind
+      .create({ argv: ['/bin/sleep', '1000'] })
+      .send(sampleNotification(), stop);
+    stop.abort();
+    assert.equal(briefly(await sent), 'retry aborted');
+  });
+});

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Webhook } from 'standardwebhooks';
+import { isPublicAddress } from '../../../src/delivery/channels/webhook/address.ts';
+import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
+import {
+  readSigningKey,
+  signatureHeaders,
+} from '../../../src/delivery/channels/webhook/signature.ts';
+import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
+import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
+
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+
+interface Received {
+  readonly headers: Record<string, string>;
+  readonly body: string;
+  readonly path: string;
+}
+
+describe('webhook channel', () => {
+  let server: Server;
+  let url: string;
+  let received: Received[];
+  let answer: (response: ServerResponse, request: IncomingMessage) => void;
+  const sockets = new Set<Socket>();
+
+  beforeEach(async () => {
+    received = [];
+    answer = (response) => response.end('thanks');
+    server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        const headers = request.headers as Record<string, string>;
+        received.push({ headers, body, path: request.url ?? '' });
+        answer(response, request);
+      });
+    });
+    server.on('connection', (socket) => {
+      sockets.add(socket.on('close', () => sockets.delete(socket)).on('error', () => {}));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  });
+  afterEach(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((done) => server.close(done));
+  });
+
+  const send = async (settings: object = {}, notification = sampleNotification()) => {
+    const sender = webhookKind.create({
+      url,
+      secret: SECRET,
+      allow_private_addresses: true,
+      ...settings,
+    });
+    const outcome = await sender.send(notification, forever());
+    await sender.close();
+    return outcome;
+  };
+  const answerWith = (status: number, headers: Record<string, string> = {}, body = '') => {
+    answer = (response) => response.writeHead(status, headers).end(body);
+  };
+  it('signs what the reference library verifies, for both forms of secret', async () => {
+    assert.equal(briefly(await send()), 'ok');
+    assert.equal(briefly(await send({ secret: 'a plain text secret' })), 'ok');
+    const [first, second] = received as [Received, Received];
+    const payload = new Webhook(SECRET).verify(first.body, first.headers) as {
+      type: string;
+      data: { alerts: { output: string }[]; count: number };
+    };
+    assert.equal(payload.type, 'alert');
+    assert.equal(payload.data.alerts[0]?.output, sampleNotification().alerts[0]?.output);
+    assert.equal(payload.data.count, 3);
+    new Webhook('a plain text secret', { format: 'raw' }).verify(second.body, second.headers);
+    assert.equal(first.headers['webhook-id'], sampleNotification().id);
+    assert.throws(() => new Webhook(SECRET).verify(`${first.body} `, first.headers));
+  });
+
+  it('agrees with the vector of the specification', () => {
+    const headers = signatureHeaders(
+      'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      1614265330_000,
+      '{"test": 2432232314}',
+      readSigningKey(SECRET),
+    );
+    assert.equal(headers['webhook-signature'], 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
+  });
+
+  it('tells what each status means', async () => {
+    const cases: [number, string][] = [
+      [200, 'ok'],
+      [204, 'ok'],
+      [302, 'permanent client_error'],
+      [400, 'permanent client_error'],
+      [401, 'permanent auth'],
+      [404, 'permanent client_error'],
+      [408, 'retry timeout'],
+      [410, 'permanent client_error'],
+      [429, 'retry rate_limited'],
+      [500, 'retry server_error'],
+      [503, 'retry server_error'],
+    ];
+    for (const [status, expected] of cases) {
+      answerWith(status, status === 302 ? { location: `${url}/elsewhere` } : {}, 'because');
+      const outcome = await send();
+      assert.equal(briefly(outcome), expected, String(status));
+      if (status !== 204) assert.match(outcome.detail, new RegExp(`HTTP ${status}: because`));
+    }
+    assert.ok(
+      received.every(({ path }) => path === '/hook'),
+      'no redirect was followed',
+    );
+  });
+
+  it('honours Retry-After in seconds and as a date, within a day', async () => {
+    const retryAfterOf = async (value: string) => {
+      answerWith(429, { 'retry-after': value });
+      return ((await send()) as { retryAfterMs?: number }).retryAfterMs;
+    };
+    assert.equal(await retryAfterOf('7'), 7000);
+    assert.equal(await retryAfterOf('999999999'), 86_400_000);
+    const inAnHour = await retryAfterOf(new Date(Date.now() + 3_600_000).toUTCString());
+    assert.ok(inAnHour !== undefined && inAnHour > 3_590_000 && inAnHour <= 3_600_000);
+    assert.equal(await retryAfterOf('soon'), undefined);
+    assert.equal(await retryAfterOf('-5'), undefined);
+  });
+
+  it('is ambiguous when the answer does not come, breaks off or is garbage', async () => {
+    answer = () => {};
+    assert.equal(briefly(await send({ timeout: '1s' })), 'ambiguous timeout');
+    answer = (_response, request) => request.socket.resetAndDestroy();
+    assert.equal(briefly(await send()), 'ambiguous connection');
+    answer = (_response, request) => request.socket.end('\u0000\u0001 what is HTTP\r\n\r\n');
+    assert.equal(briefly(await send()), 'ambiguous connection');
+    answer = (_response, request) => {
+      request.socket.write('HTTP/1.1 200 OK\r\nX-Drip: ');
+      const drip = setInterval(() => request.socket.write('.'), 100);
+      request.socket.on('close', () => clearInterval(drip));
+    };
+    assert.equal(briefly(await send({ timeout: '1s' })), 'ambiguous timeout');
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    answer = () => stop.abort();
+    const sender = webhookKind.create({ url, secret: SECRET, allow_private_addresses: true });
+    assert.equal(briefly(await sender.send(sampleNotification(), stop)), 'ambiguous aborted');
+    await sender.close();
+  });
+
+  it('goes by the status and reads no more than 4 KB of a body that floods or drips', async () => {
+    let written = 0;
+    answer = (response) => {
+      response.writeHead(500);
+      const chunk = Buffer.alloc(65_536, 'x');
+      const flood = () => {
+        while (written < 1_000_000_000 && !response.destroyed) {
+          written += chunk.length;
+          if (!response.write(chunk)) break;
+        }
+      };
+      response.on('drain', flood).on('error', () => {});
+      flood();
+    };
+    assert.equal(briefly(await send()), 'retry server_error');
+    assert.ok(written < 100_000_000, `${written} bytes were taken`);
+    answer = (response) => {
+      response.writeHead(200);
+      const drip = setInterval(() => response.write('.'), 50);
+      response.on('close', () => clearInterval(drip));
+    };
+    assert.equal(briefly(await send()), 'ok');
+  });
+
+  it('says that nothing listens, or that a name is unknown', async () => {
+    await new Promise((done) => server.close(done));
+    assert.equal(briefly(await send()), 'retry connection');
+    assert.equal(briefly(await send({ url: 'http://no-such-host.invalid/' })), 'retry dns');
+    server.listen(0);
+  });
+
+  it('does not connect to private addresses unless that is allowed', async () => {
+    const { port } = server.address() as AddressInfo;
+    for (const host of [
+      '127.0.0.1',
+      'localhost',
+      '[::1]',
+      '0x7f.1',
+      '2130706433',
+      '[::ffff:127.0.0.1]',
+      '0',
+    ])
+      for (const allow of [false, undefined]) {
+        const outcome = await send({
+          url: `http://${host}:${port}/`,
+          allow_private_addresses: allow,
+        });
+        assert.equal(briefly(outcome), 'permanent blocked', host);
+      }
+    assert.equal(received.length, 0);
+    assert.equal(briefly(await send({ url: `http://localhost:${port}/` })), 'ok');
+  });
+
+  it('knows which addresses are public', () => {
+    const refused =
+      '0.0.0.0 10.1.2.3 100.64.0.1 100.100.100.200 127.0.0.1 168.63.129.16 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.192 192.168.1.1 198.18.0.1 203.0.113.9 224.0.0.1 240.0.0.1 255.255.255.255 :: ::1 ::127.0.0.1 ::ffff:10.0.0.1 ::ffff:a9fe:a9fe 64:ff9b::7f00:1 64:ff9b::169.254.169.254 64:ff9b:1::8.8.8.8 fe80::1 fe80::1%eth0 fc00::1 fd00:ec2::254 fd20:ce::254 ff02::1 2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 4000::1 nonsense';
+    for (const address of refused.split(' '))
+      assert.equal(isPublicAddress(address), false, address);
+    const allowed =
+      '8.8.8.8 172.32.0.1 100.128.0.1 168.63.129.17 2606:4700::1111 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2a00:1450::1';
+    for (const address of allowed.split(' ')) assert.equal(isPublicAddress(address), true, address);
+  });
+
+  it('sends configured headers but never lets them replace its own', async () => {
+    await send({ headers: { Authorization: 'Bearer x', 'Content-Language': 'en' } });
+    const { authorization } = received[0]?.headers ?? {};
+    assert.equal(authorization, 'Bearer x');
+    for (const headers of [{ 'Webhook-Id': 'x' }, { Host: 'x' }, { 'X-A': 'a\r\nB: c' }])
+      assert.throws(
+        () => webhookKind.create({ url, secret: SECRET, headers }),
+        ChannelSettingsError,
+      );
+    assert.throws(() => webhookKind.create({ url, secret: 'whsec_*' }), ChannelSettingsError);
+  });
+
+  it('carries hostile text as data', async () => {
+    const alert = hostileAlert();
+    await send({}, sampleNotification({ alerts: [alert] }));
+    const { data } = JSON.parse(received[0]?.body ?? '');
+    assert.equal(data.alerts[0].output, alert.output);
+    assert.deepEqual(data.alerts[0].output_fields, alert.output_fields);
+  });
+});

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { batchSize, compose, MAX_BATCH } from '../../src/delivery/compose.ts';
+import { sampleAlert } from './sample.ts';
+
+const entry = (id: string, more: object = {}) => ({ id, time: 1_795_168_800_000, ...more });
+
+describe('composing a notification', () => {
+  it('tells several entries in one, under the id of the first, and sums what was held back', () => {
+    const entries = [
+      entry('a', { alert: 'a', held: [['Rule A', 3]] }),
+      entry('b', { alert: 'b' }),
+      entry('c', {
+        held: [
+          ['Rule B', 5],
+          ['Rule A', 1],
+        ],
+      }),
+    ];
+    const told = compose(
+      'ops',
+      entries,
+      [sampleAlert(), sampleAlert({ rule: 'B' }), undefined],
+      false,
+    );
+    assert.equal(told?.id, 'a');
+    assert.equal(told?.time, '2026-11-20T10:00:00.000Z');
+    assert.deepEqual(
+      told?.alerts.map(({ rule }) => rule),
+      [sampleAlert().rule, 'B'],
+    );
+    assert.deepEqual(told?.held, {
+      count: 9,
+      byRule: [
+        { rule: 'Rule B', count: 5 },
+        { rule: 'Rule A', count: 4 },
+      ],
+    });
+    assert.equal(told !== undefined && 'repeated' in told, false);
+  });
+
+  it('tells nothing when no alert is stored any more, but still what was held back', () => {
+    assert.equal(compose('ops', [entry('a', { alert: 'a' })], [undefined], false), undefined);
+    const held = compose('ops', [entry('a', { alert: 'a', held: [['R', 2]] })], [undefined], true);
+    assert.equal(held?.held.count, 2);
+    assert.equal(held?.repeated, true);
+  });
+
+  it('bounds a notification by number and by size, but always tells one', () => {
+    assert.equal(batchSize(Array.from({ length: 99 }, () => sampleAlert())), MAX_BATCH);
+    const large = sampleAlert({ output: 'x'.repeat(100_000) });
+    assert.equal(batchSize([large, large, large, large]), 2);
+    assert.equal(batchSize([sampleAlert({ output: 'x'.repeat(1_000_000) }), large]), 1);
+  });
+});
