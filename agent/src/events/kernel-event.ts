@@ -147,6 +147,11 @@ export class KernelEvent {
     return this.uint16(headerLayout.cpu);
   }
 
+  /** Counts the records of a cpu: a gap means that some were lost. */
+  get sequence(): number {
+    return this.uint32(headerLayout.sequence);
+  }
+
   get tid(): number {
     return this.uint32(headerLayout.tid);
   }
