@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ALERT_LIMITS, type Alert, type Priority } from '@tocsin/openapi';
+import type { Alert, Priority } from '@tocsin/openapi';
 import { clockText, utcText } from '../events/fields/event-time.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 
@@ -17,7 +17,7 @@ export interface Rendered {
   readonly outputFields: Readonly<Record<string, unknown>>;
 }
 
-/** Makes the alert of a match. */
+/** Makes the alert of a match. Integers beyond 2^53 in its fields are bigint. */
 export function alertOf(
   rule: AlertingRule,
   { output, outputFields }: Rendered,
@@ -33,7 +33,7 @@ export function internalAlert(
   rule: string,
   priority: Priority,
   message: string,
-  fields: Readonly<Record<string, unknown>>,
+  fields: Record<string, unknown>,
   hostname: string,
 ): Alert {
   const time = BigInt(Date.now()) * 1_000_000n;
@@ -49,29 +49,19 @@ export function internalAlert(
 function build(
   rule: AlertingRule,
   message: string,
-  fields: Readonly<Record<string, unknown>>,
+  fields: Record<string, unknown>,
   time: bigint,
   hostname: string,
 ): Alert {
-  const output = `${clockText(time)}: ${rule.priority} ${message}`;
   return {
     uuid: randomUUID(),
     time: `${utcText(time)}Z`,
-    rule: rule.name.slice(0, ALERT_LIMITS.ruleLength),
+    rule: rule.name,
     priority: rule.priority,
     source: rule.source,
-    output: output.slice(0, ALERT_LIMITS.outputLength),
-    output_fields: plainFields(fields),
+    output: `${clockText(time)}: ${rule.priority} ${message}`,
+    output_fields: fields,
     hostname,
-    tags: [...rule.tags].sort().slice(0, ALERT_LIMITS.tags),
+    tags: [...rule.tags].sort(),
   };
-}
-
-/** JSON has no bigint: what a double cannot hold exactly is rounded; the alert's `time` stays exact. */
-function plainFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields)
-      .slice(0, ALERT_LIMITS.outputFields)
-      .map(([key, value]) => [key, typeof value === 'bigint' ? Number(value) : value]),
-  );
 }

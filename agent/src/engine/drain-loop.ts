@@ -1,26 +1,25 @@
 import { KernelEvent } from '../events/kernel-event.ts';
-import { forEachRecord, type Probe } from '../probe/probe.ts';
+import type { Probe } from '../probe/probe.ts';
+import { forEachRecord } from '../probe/records.ts';
 
 export interface DrainOptions {
   /** Shortest and longest wait between looks at an idle ring, ms. */
   readonly minimumWaitMs?: number;
   readonly maximumWaitMs?: number;
-  /** Longest time at a stretch before timers and messages have their turn, ms. */
+  /** After this time timers and messages have their turn before the next span, ms. */
   readonly budgetMs?: number;
-  readonly onRecord: (event: KernelEvent, offset: number, length: number) => void;
+  /** Gets the place of a record and the bytes from there to the end of what may be read. */
+  readonly onRecord: (event: KernelEvent, offset: number, available: number) => void;
   /** After each turn, with the ring empty or the budget used up. */
   readonly onTurn: () => void;
 }
-
-/** Records handled between two looks at the clock. */
-const STRIDE = 256;
 
 /** Reads the ring at its own pace: soon again while records come, rarely while none do. */
 export class DrainLoop {
   readonly #probe: Probe;
   readonly #options: Required<DrainOptions>;
   readonly #event = new KernelEvent();
-  readonly #words: DataView;
+  readonly #words: Uint32Array;
   readonly #span = new Uint32Array(2);
   #wait: number;
   #timer: NodeJS.Timeout | undefined;
@@ -32,8 +31,8 @@ export class DrainLoop {
     this.#options = { minimumWaitMs: 2, maximumWaitMs: 25, budgetMs: 8, ...options };
     this.#wait = this.#options.minimumWaitMs;
     const { buffer, byteOffset, byteLength } = probe.ring;
-    this.#words = new DataView(buffer, byteOffset, byteLength);
-    this.#event.use(Buffer.from(buffer, byteOffset, byteLength), this.#words);
+    this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+    this.#event.use(Buffer.from(buffer, byteOffset, byteLength));
   }
 
   start(): void {
@@ -50,21 +49,22 @@ export class DrainLoop {
   /** Reads until the ring is empty or the budget used up, and sees to the next turn. */
   turn(): void {
     const deadline = performance.now() + this.#options.budgetMs;
-    let records = 0;
-    let more = true;
     const { onRecord } = this.#options;
-    const visit = (offset: number, length: number): boolean => {
-      onRecord(this.#event, offset, length);
-      return ++records % STRIDE !== 0 || performance.now() < deadline;
-    };
-    while (more && this.#probe.scan(this.#span)) {
-      const passed = forEachRecord(this.#words, this.#span, visit);
-      this.#probe.advance(passed);
-      more = passed > 0 && performance.now() < deadline;
+    const event = this.#event;
+    let records = 0;
+    let inTime = true;
+    while (inTime && this.#probe.scan(this.#span)) {
+      const [start = 0, bytes = 0] = this.#span;
+      forEachRecord(this.#words, start, bytes, (offset) => {
+        records++;
+        onRecord(event, offset, start + bytes - offset);
+      });
+      this.#probe.advance(bytes);
+      inTime = performance.now() < deadline;
     }
     this.#options.onTurn();
     if (!this.#running) return;
-    if (!more) {
+    if (!inTime) {
       this.#immediate = setImmediate(() => this.turn());
       return;
     }

@@ -87,4 +87,9 @@ export class Parking {
       this.release(container);
     }
   }
+
+  /** Judges everything that waits, at the end. */
+  releaseAll(): void {
+    for (const container of [...this.#lots.keys()]) this.release(container);
+  }
 }

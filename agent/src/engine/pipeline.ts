@@ -49,9 +49,9 @@ export class Pipeline {
   }
 
   /** Handles the record at an offset of the event's bytes. */
-  handle(event: KernelEvent, offset: number, length: number): void {
+  handle(event: KernelEvent, offset: number, available: number): void {
     this.counters.records++;
-    if (!event.attach(offset, length)) {
+    if (!event.attach(offset, available)) {
       this.counters.malformed++;
       return;
     }

@@ -10,8 +10,6 @@ export interface Probe {
   advance(bytes: number): void;
   /** Sets which calls are recorded. */
   watch(interest: Interest): void;
-  /** Records nothing more of a process. */
-  mute(tgid: number): void;
   statistics(): readonly RecordCount[];
   close(): void;
 }
@@ -31,27 +29,4 @@ export interface RecordCount {
   /** `sent`, or why it was lost. */
   readonly fate: string;
   readonly count: number;
-}
-
-const HEADER = 8;
-const DISCARDED = 0x40000000;
-const LENGTH = 0x0fffffff;
-
-/** Calls `visit` with the offset and length of each record of a span; it returns false to stop. Tells the bytes passed. */
-export function forEachRecord(
-  words: DataView,
-  span: Uint32Array,
-  visit: (offset: number, length: number) => boolean,
-): number {
-  const start = span[0] ?? 0;
-  const end = start + (span[1] ?? 0);
-  let at = start;
-  while (at + HEADER <= end) {
-    const word = words.getUint32(at, true);
-    const length = word & LENGTH;
-    const offset = at + HEADER;
-    at += (HEADER + length + 7) & ~7;
-    if ((word & DISCARDED) === 0 && at <= end && !visit(offset, length)) break;
-  }
-  return Math.min(at, end) - start;
 }

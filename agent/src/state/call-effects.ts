@@ -74,19 +74,26 @@ export function applyCall(event: KernelEvent, process: Process, processes: Proce
   if (entry !== undefined && entry.kind === event.kind) entry.effect(event, process, processes);
 }
 
-/** The calls whose effects only some fields show: traced when a rule reads one of the fields. */
-export const STATE_CALLS: readonly { field: string; calls: readonly EventName[] }[] = [
-  { field: 'proc.cwd', calls: ['chdir', 'fchdir'] },
-  { field: 'proc.sid', calls: ['setsid'] },
-  { field: 'proc.sname', calls: ['setsid'] },
-  { field: 'proc.is_sid_leader', calls: ['setsid'] },
-  { field: 'proc.tty', calls: ['setsid'] },
-  { field: 'proc.pgid', calls: ['setpgid', 'setsid'] },
-  { field: 'proc.vpgid', calls: ['setpgid', 'setsid'] },
-  { field: 'proc.is_vpgid_leader', calls: ['setpgid', 'setsid'] },
-  { field: 'proc.is_pgid_leader', calls: ['setpgid', 'setsid'] },
+/** The calls whose effects only some fields show: recorded when a rule reads one of them. */
+export const STATE_CALLS: readonly {
+  readonly fields: readonly string[];
+  readonly calls: readonly EventName[];
+}[] = [
+  { fields: ['proc.cwd'], calls: ['chdir', 'fchdir'] },
   {
-    field: 'thread.cap_',
+    fields: ['proc.sid', 'proc.sname', 'proc.sid.exe', 'proc.sid.exepath', 'proc.is_sid_leader'],
+    calls: ['setsid'],
+  },
+  {
+    fields: [
+      ...['proc.pgid', 'proc.pgid.name', 'proc.pgid.exe', 'proc.pgid.exepath'],
+      ...['proc.vpgid', 'proc.vpgid.name', 'proc.vpgid.exe', 'proc.vpgid.exepath'],
+      ...['proc.is_pgid_leader', 'proc.is_vpgid_leader'],
+    ],
+    calls: ['setpgid', 'setsid'],
+  },
+  {
+    fields: ['thread.cap_permitted', 'thread.cap_effective', 'thread.cap_inheritable'],
     calls: ['capset', 'setuid', 'setreuid', 'setresuid', 'setfsuid', 'unshare', 'setns'],
   },
 ];

@@ -96,14 +96,39 @@ export class ProcessTree {
     return this.#processes.get(tgid);
   }
 
+  processes(): IterableIterator<Process> {
+    return this.#processes.values();
+  }
+
   /** Enters every process that runs now and is not known. */
   bootstrap(): void {
-    const facts = this.#options
+    this.#enterAll(this.#readAll());
+  }
+
+  /** Makes the table agree with /proc again, after records of the life of processes were lost. */
+  resynchronise(): void {
+    const facts = this.#readAll();
+    const running = new Map(facts.map((one) => [one.tgid, one]));
+    for (const process of this.#processes.values()) {
+      if (process.dead) continue;
+      const now = running.get(process.tgid);
+      if (now === undefined) this.#bury(process, undefined);
+      else if (isOf(process, now) && process.exePath !== now.exePath) fill(process, now);
+    }
+    this.#enterAll(facts);
+  }
+
+  #readAll(): ProcessFacts[] {
+    return this.#options
       .list()
       .map((tgid) => this.#options.read(tgid, this.#options.withEnvironment))
       .filter((one) => one !== undefined);
+  }
+
+  #enterAll(facts: readonly ProcessFacts[]): void {
     for (const one of facts) {
-      if (this.#processes.has(one.tgid)) continue;
+      const known = this.#processes.get(one.tgid);
+      if (known !== undefined && !known.dead) continue;
       const process = new Process(one.tgid, 0);
       fill(process, one);
       this.#insert(process);
@@ -169,7 +194,7 @@ export class ProcessTree {
       if (isSame(known, event.start)) return known;
       if (!known.dead) {
         this.counters.pidReused++;
-        known.die(this.#processes.get(1), this.#options.now());
+        this.#bury(known, this.#processes.get(1));
       }
     }
     this.counters.unknown++;
@@ -247,7 +272,11 @@ export class ProcessTree {
 
   #exit(event: KernelEvent, process: Process): void {
     const reaper = event.uint32(exitLayout.reaper);
-    process.die(reaper === 0 ? undefined : this.#lookUp(reaper, 1), this.#options.now());
+    this.#bury(process, reaper === 0 ? undefined : this.#lookUp(reaper, 1));
+  }
+
+  #bury(process: Process, reaper: Process | undefined): void {
+    process.die(reaper, this.#options.now());
     this.#dead.push(process);
     if (this.deadCount > this.#options.deadLimit) {
       this.counters.evicted++;
@@ -279,6 +308,13 @@ function isSame(process: Process, start: number): boolean {
   return true;
 }
 
+/** Whether facts of /proc are about this process. */
+function isOf(process: Process, facts: ProcessFacts): boolean {
+  return process.startTicks === undefined
+    ? isWithinTick(facts.startTicks, process.start)
+    : process.startTicks === facts.startTicks;
+}
+
 /** Whether a start in units of 2^20 ns (32 bits) can lie in the 10 ms of a tick; one unit of tolerance on both sides. */
 function isWithinTick(ticks: number, start: number): boolean {
   const first = Number(((BigInt(ticks) * TICK_NS) >> 20n) & 0xffffffffn);
@@ -286,8 +322,10 @@ function isWithinTick(ticks: number, start: number): boolean {
 }
 
 function fill(process: Process, facts: ProcessFacts): void {
-  process.startTicks = facts.startTicks;
-  process.startTime = BigInt(facts.startTicks) * TICK_NS;
+  if (process.startTime === 0n) {
+    process.startTicks = facts.startTicks;
+    process.startTime = BigInt(facts.startTicks) * TICK_NS;
+  }
   process.known = true;
   process.comm = facts.comm;
   setArguments(process, facts.argv);
