@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "log.h"
+
+namespace tocsin {
+namespace {
+
+struct FreeTypes {
+  void operator()(btf *types) const { btf__free(types); }
+};
+using Types = std::unique_ptr<btf, FreeTypes>;
+
+// Handlers the dispatcher jumps to. They sit on the same tracepoint only to have the same shape.
+constexpr std::pair<const char *, uint32_t> kFamilies[] = {
+    {"open_exit", EVENT_OPEN},     {"path_exit", EVENT_PATH}, {"paths_exit", EVENT_PATHS},
+    {"socket_exit", EVENT_SOCKET}, {"call_exit", EVENT_CALL}, {"exec_failed", EVENT_EXECFAIL},
+};
+
+bool is_family(const char *name) {
+  return std::any_of(std::begin(kFamilies), std::end(kFamilies),
+                     [name](const auto &family) { return strcmp(family.first, name) == 0; });
+}
+
+Types running_kernel_types() { return Types(btf__load_vmlinux_btf()); }
+
+bool has_typedef(const btf *types, const char *name) {
+  return btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF) > 0;
+}
+
+// Arguments of a tracepoint, the probe's private first one not counted.
+int tracepoint_arguments(const btf *types, const char *name) {
+  const int id = btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF);
+  if (id <= 0) return 0;
+  const btf_type *pointer = btf__type_by_id(types, btf__type_by_id(types, id)->type);
+  const btf_type *function = btf__type_by_id(types, pointer->type);
+  return function == nullptr ? 0 : btf_vlen(function) - 1;
+}
+
+// Value of one name of an enum, -1 when the kernel has no such name.
+int enum_value(const btf *types, const char *type, const std::string &name) {
+  const int id = btf__find_by_name_kind(types, type, BTF_KIND_ENUM);
+  if (id <= 0) return -1;
+  const btf_type *found = btf__type_by_id(types, id);
+  for (int index = 0; index < btf_vlen(found); index++) {
+    const btf_enum &entry = btf_enum(found)[index];
+    if (name == btf__name_by_offset(types, entry.name_off)) return entry.val;
+  }
+  return -1;
+}
+
+}  // namespace
+
+Failure failed(const char *code, const std::string &step, int error) {
+  return {code, step + ": " + strerror(error)};
+}
+
+KernelFeatures kernel_features() {
+  const LogCapture quiet;
+  const Types types = running_kernel_types();
+  KernelFeatures features;
+  if (!types) return features;
+  features.types = true;
+  features.current_task =
+      enum_value(types.get(), "bpf_func_id", "BPF_FUNC_get_current_task_btf") > 0;
+  features.io_uring = has_typedef(types.get(), "btf_trace_io_uring_submit_req");
+  features.group_dead = tracepoint_arguments(types.get(), "btf_trace_sched_process_exit") > 1;
+  return features;
+}
+
+Outcome Kernel::open(const KernelOptions &options) {
+  Outcome outcome = prepare(options);
+  if (outcome) close();
+  return outcome;
+}
+
+Outcome Kernel::prepare(const KernelOptions &options) {
+  const KernelFeatures features = kernel_features();
+  const LogCapture loading;
+  object_ = bpf_object__open_file(options.object.c_str(), nullptr);
+  if (object_ == nullptr)
+    return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
+  bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
+  bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "slots"), options.slot_pairs * 2);
+  if (Outcome outcome = set_constants(options, features)) return outcome;
+  bpf_program *program = bpf_object__find_program_by_name(object_, "ring_submitted");
+  if (program != nullptr) bpf_program__set_autoload(program, features.io_uring);
+  if (const int error = bpf_object__load(object_)) {
+    Failure failure = failed("PROBE_LOAD", "the kernel refused the probe", -error);
+    failure.message += "\n" + loading.tail();
+    return failure;
+  }
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "ring"));
+  if (Outcome outcome = ring_->map(descriptor, options.ring_bytes)) return outcome;
+  if (Outcome outcome = map_config(options)) return outcome;
+  for (const uint32_t tgid : options.muted)
+    if (Outcome outcome = mute(tgid)) return outcome;
+  if (Outcome outcome = attach()) {
+    outcome->message += "\n" + loading.tail();
+    return outcome;
+  }
+  return std::nullopt;
+}
+
+Outcome Kernel::set_constants(const KernelOptions &options, const KernelFeatures &features) {
+  const btf *types = bpf_object__btf(object_);
+  uint32_t subsystem = ~0u;
+  if (!options.cgroup_controller.empty()) {
+    const Types kernel = running_kernel_types();
+    const int index =
+        kernel ? enum_value(kernel.get(), "cgroup_subsys_id", options.cgroup_controller + "_cgrp_id")
+               : -1;
+    if (index < 0)
+      return Failure{"PROBE_CGROUP",
+                     "the kernel has no cgroup controller " + options.cgroup_controller};
+    subsystem = static_cast<uint32_t>(index);
+  }
+  if (Outcome outcome = set_constant(types, "slot_pairs", options.slot_pairs)) return outcome;
+  if (Outcome outcome = set_constant(types, "cgroup_subsystem", subsystem)) return outcome;
+  if (Outcome outcome = set_constant(types, "cgroup_hierarchy", options.cgroup_hierarchy))
+    return outcome;
+  return set_constant(types, "exit_tells_group_dead", features.group_dead ? 1 : 0);
+}
+
+Outcome Kernel::set_constant(const btf *types, const char *name, uint32_t value) {
+  size_t bytes = 0;
+  bpf_map *map = bpf_object__find_map_by_name(object_, ".rodata");
+  auto *data = map ? static_cast<uint8_t *>(bpf_map__initial_value(map, &bytes)) : nullptr;
+  const int section = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+  if (data != nullptr && section > 0) {
+    const btf_type *found = btf__type_by_id(types, section);
+    for (int index = 0; index < btf_vlen(found); index++) {
+      const btf_var_secinfo &entry = btf_var_secinfos(found)[index];
+      const btf_type *variable = btf__type_by_id(types, entry.type);
+      if (strcmp(btf__name_by_offset(types, variable->name_off), name) != 0) continue;
+      if (entry.size > sizeof(value) || entry.offset + entry.size > bytes) break;
+      memcpy(data + entry.offset, &value, entry.size);
+      return std::nullopt;
+    }
+  }
+  return Failure{"PROBE_OBJECT", std::string("the probe object has no constant ") + name};
+}
+
+Outcome Kernel::map_config(const KernelOptions &options) {
+  const bpf_map *map = bpf_object__find_map_by_name(object_, ".data.config");
+  if (map == nullptr || bpf_map__value_size(map) < sizeof(probe_config))
+    return Failure{"PROBE_OBJECT", "the probe object has no configuration of the right size"};
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t bytes = (sizeof(probe_config) + page - 1) / page * page;
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  if (memory == MAP_FAILED)
+    return failed("PROBE_CONFIG", "cannot map the probe's configuration", errno);
+  config_ = static_cast<probe_config *>(memory);
+  config_bytes_ = bytes;
+  const uint64_t ring = options.ring_bytes;
+  config_->admission[0] = ~uint64_t{0};
+  config_->admission[1] = ring / 16 * 15;
+  config_->admission[2] = ring / 8 * 7;
+  config_->admission[3] = ring / 4 * 3;
+  config_->environment = options.environment ? 1 : 0;
+  std::copy_n(options.ia32.begin(), std::min<size_t>(options.ia32.size(), SYSCALL_LIMIT),
+              config_->ia32);
+  set_watch(options.watch);
+  return std::nullopt;
+}
+
+Outcome Kernel::attach() {
+  const int families = bpf_map__fd(bpf_object__find_map_by_name(object_, "families"));
+  for (const auto &[name, kind] : kFamilies) {
+    const bpf_program *program = bpf_object__find_program_by_name(object_, name);
+    if (program == nullptr) continue;
+    const int descriptor = bpf_program__fd(program);
+    if (bpf_map_update_elem(families, &kind, &descriptor, BPF_ANY) != 0)
+      return failed("PROBE_ATTACH", std::string("cannot install ") + name, errno);
+  }
+  bpf_program *program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    const char *name = bpf_program__name(program);
+    if (is_family(name) || !bpf_program__autoload(program)) continue;
+    bpf_link *link = bpf_program__attach(program);
+    if (link == nullptr)
+      return failed("PROBE_ATTACH", std::string("cannot attach ") + name, errno);
+    links_.push_back(link);
+  }
+  return std::nullopt;
+}
+
+void Kernel::close() {
+  for (bpf_link *link : links_) bpf_link__destroy(link);
+  links_.clear();
+  if (config_ != nullptr) munmap(config_, config_bytes_);
+  config_ = nullptr;
+  ring_->unmap();
+  if (object_ != nullptr) bpf_object__close(object_);
+  object_ = nullptr;
+}
+
+void Kernel::set_watch(const std::vector<uint8_t> &watch) {
+  for (size_t number = 0; number < SYSCALL_LIMIT && number < watch.size(); number++)
+    __atomic_store_n(&config_->watch[number], watch[number], __ATOMIC_RELAXED);
+}
+
+Outcome Kernel::mute(uint32_t tgid) {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "muted"));
+  const uint8_t yes = 1;
+  if (bpf_map_update_elem(descriptor, &tgid, &yes, BPF_ANY) != 0)
+    return failed("PROBE_MUTE", "cannot mute process " + std::to_string(tgid), errno);
+  __atomic_store_n(&config_->muted, 1, __ATOMIC_RELEASE);
+  return std::nullopt;
+}
+
+Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums) const {
+  const int cpus = libbpf_num_possible_cpus();
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "counters"));
+  const uint32_t zero = 0;
+  std::vector<probe_counters> all(static_cast<size_t>(std::max(cpus, 1)));
+  if (cpus < 0 || bpf_map_lookup_elem(descriptor, &zero, all.data()) != 0)
+    return failed("PROBE_COUNTERS", "cannot read the probe's counters", errno);
+  sums.fill(0);
+  for (const probe_counters &one : all)
+    for (size_t kind = 0; kind < KINDS; kind++)
+      for (size_t cause = 0; cause < CAUSES; cause++)
+        sums[kind * CAUSES + cause] += one.count[kind][cause];
+  return std::nullopt;
+}
+
+}  // namespace tocsin
