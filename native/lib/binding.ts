@@ -23,7 +23,10 @@ export interface Binding {
     cpus: number,
     cgroupController: string,
     cgroupHierarchy: number,
+    copy: boolean,
   ) => NativeProbe;
+  /** `currentTask`: a kernel that hands out the current task as a typed pointer (5.11). */
+  features(): { readonly currentTask: boolean };
 }
 
 const packageRoot = join(import.meta.dirname, '..', '..');
@@ -31,9 +34,12 @@ const addonPath = join(packageRoot, 'build', 'Release', 'tocsin.node');
 
 /** The compiled eBPF programs. */
 export const PROBE_OBJECT = join(packageRoot, 'build', 'probe.bpf.o');
+/** The same for kernels before 5.11; it reads tasks through helper calls, which is slower. */
+export const LEGACY_PROBE_OBJECT = join(packageRoot, 'build', 'probe-legacy.bpf.o');
 
 /** Whether both were built. */
-export const isBuilt = (): boolean => existsSync(addonPath) && existsSync(PROBE_OBJECT);
+export const isBuilt = (): boolean =>
+  [addonPath, PROBE_OBJECT, LEGACY_PROBE_OBJECT].every((path) => existsSync(path));
 
 /** Loads the addon. Throws what Node throws when it is absent or built for another machine. */
 export const loadBinding = (): Binding => createRequire(import.meta.url)(addonPath) as Binding;

@@ -1,6 +1,6 @@
 /** The running probe: what it watches, the records it wrote, and the account of those it could not. */
 import { availableParallelism } from 'node:os';
-import { loadBinding, type NativeProbe, PROBE_OBJECT } from './binding.ts';
+import { LEGACY_PROBE_OBJECT, loadBinding, type NativeProbe, PROBE_OBJECT } from './binding.ts';
 import { currentHierarchy } from './cgroups.ts';
 import {
   CAUSES,
@@ -81,6 +81,10 @@ export interface ProbeOptions {
   readonly environment?: boolean;
   /** Processes that are never told: the agent itself. */
   readonly mutedProcesses?: readonly number[];
+  /** Use the programs for kernels before 5.11; decided by the kernel's type information unless given. */
+  readonly legacy?: boolean;
+  /** Copy spans to a buffer instead of exposing the ring's own pages, as where Node refuses external buffers. */
+  readonly copy?: boolean;
 }
 
 /** What became of the records of one kind since the probe was opened. */
@@ -128,7 +132,10 @@ export interface Probe {
   close(): void;
 }
 
-/** Loads and attaches. Throws RangeError for options, and an Error with `code` PROBE_UNAVAILABLE and the kernel's `log`. */
+/**
+ * Loads and attaches. Throws RangeError for options; other errors carry a `code` (PROBE_LOAD and the
+ * like), and their message ends with the last lines of libbpf's and the verifier's log.
+ */
 export function openProbe(options: ProbeOptions): Probe {
   const ringBytes = checkedRingBytes(options.ringBytes ?? DEFAULT_RING_BYTES);
   const table = watchTable(options.syscalls, options.keepFailed);
@@ -137,9 +144,15 @@ export function openProbe(options: ProbeOptions): Probe {
   );
   const hierarchy = currentHierarchy();
   const cpus = Math.min(availableParallelism(), SLOT_CPUS_MAX);
-  const { Probe: Native } = loadBinding();
-  const native = withLog(
-    () => new Native(PROBE_OBJECT, ringBytes, cpus, hierarchy.controller, hierarchy.id),
+  const { Probe: Native, features } = loadBinding();
+  const legacy = options.legacy ?? !features().currentTask;
+  const native = new Native(
+    legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT,
+    ringBytes,
+    cpus,
+    hierarchy.controller,
+    hierarchy.id,
+    options.copy ?? false,
   );
   for (const tgid of muted) native.mute(tgid);
   native.watch(table, IA32_NUMBERS, options.environment ?? false);
@@ -216,16 +229,4 @@ function checkedRingBytes(bytes: number): number {
   if ((bytes & (bytes - 1)) !== 0)
     throw new RangeError(`ringBytes: ${bytes} is not a power of two`);
   return bytes;
-}
-
-/** Puts the end of the kernel's log into the message: it is what a bug report needs. */
-function withLog<T>(load: () => T): T {
-  try {
-    return load();
-  } catch (error) {
-    const log = String((error as { log?: string }).log ?? '').trim();
-    if (log && error instanceof Error)
-      error.message += `\n${log.split('\n').slice(-30).join('\n')}`;
-    throw error;
-  }
 }

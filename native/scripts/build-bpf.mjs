@@ -1,6 +1,6 @@
-// Compiles bpf/probe.bpf.c to build/probe.bpf.o with clang; debug sections that only DWARF tools read are stripped.
+// Compiles bpf/probe.bpf.c to build/ with clang when a source is newer; debug sections that only DWARF tools read are stripped.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -11,25 +11,25 @@ if (!known)
     `the probe is not written for ${process.arch}; it knows ${Object.keys(architectures).join(', ')}`,
   );
 const [target, triplet] = known;
-const output = join(root, 'build', 'probe.bpf.o');
-
-mkdirSync(join(root, 'build'), { recursive: true });
+const build = join(root, 'build');
+const source = join(root, 'bpf', 'probe.bpf.c');
 const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit' });
-run(
-  'clang',
-  ...[
-    '-target',
-    'bpf',
-    '-mcpu=v2',
-    `-D__TARGET_ARCH_${target}`,
-    '-g',
-    '-O2',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-Wno-unused-parameter',
-  ],
-  ...['-I', `/usr/include/${triplet}`, '-I', join(root, 'include')],
-  ...['-c', join(root, 'bpf', 'probe.bpf.c'), '-o', output],
+const flags = ['-target', 'bpf', '-mcpu=v2', '-g', '-O2', `-D__TARGET_ARCH_${target}`];
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-unused-function'];
+const includes = ['-idirafter', `/usr/include/${triplet}`, '-I', join(root, 'include')];
+// The second is for kernels before 5.11.
+const variants = { 'probe.bpf.o': [], 'probe-legacy.bpf.o': ['-DTOCSIN_LEGACY'] };
+
+mkdirSync(build, { recursive: true });
+const inputs = [join(root, 'bpf'), join(root, 'include')].flatMap((folder) =>
+  readdirSync(folder).map((name) => join(folder, name)),
 );
-run('llvm-strip', '-g', output);
+const changed = Math.max(
+  ...[...inputs, import.meta.filename].map((path) => statSync(path).mtimeMs),
+);
+for (const [name, defines] of Object.entries(variants)) {
+  const output = join(build, name);
+  if ((statSync(output, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
+  run('clang', ...flags, ...warnings, ...defines, ...includes, '-c', source, '-o', output);
+  run('llvm-strip', '-g', output);
+}

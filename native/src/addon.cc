@@ -2,12 +2,16 @@
 // The boundary to JavaScript. Arguments come resolved and checked from lib/index.ts; types are checked once more here.
 #include <napi.h>
 
+#include <cstring>
+
 #include "kernel.h"
 
 namespace tocsin {
 namespace {
 
 constexpr size_t kSpanLimit = 4 << 20;
+// One record longer than the limit still comes whole.
+constexpr size_t kRecordRoom = 64 << 10;
 
 void throw_failure(Napi::Env env, const Failure &failure) {
   Napi::Error error = Napi::Error::New(env, failure.message);
@@ -37,34 +41,38 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::scan>("scan"),
                            InstanceMethod<&Probe::advance>("advance"),
                            InstanceMethod<&Probe::backlog>("backlog"),
-                           InstanceMethod<&Probe::set_watch>("setWatch"),
+                           InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
                            InstanceMethod<&Probe::counters>("counters"),
                            InstanceMethod<&Probe::close>("close"),
                            InstanceAccessor<&Probe::ring>("ring"),
+                           InstanceAccessor<&Probe::skipped>("skipped"),
                        });
   }
 
+  // (object, ringBytes, slotPairs, cgroupController, cgroupHierarchy, copy)
   explicit Probe(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Probe>(info) {
     const Napi::Env env = info.Env();
-    if (info.Length() < 1 || !info[0].IsObject()) return throw_argument(env, "options expected");
-    const auto given = info[0].As<Napi::Object>();
+    if (info.Length() < 6 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber() ||
+        !info[3].IsString() || !info[4].IsNumber() || !info[5].IsBoolean()) {
+      throw_argument(env, "wrong arguments for a new probe");
+      return;
+    }
     KernelOptions options;
-    options.object = given.Get("object").ToString().Utf8Value();
-    options.ring_bytes = given.Get("ringBytes").ToNumber().Uint32Value();
-    options.slot_pairs = given.Get("slotPairs").ToNumber().Uint32Value();
-    options.cgroup_controller = given.Get("cgroupController").ToString().Utf8Value();
-    options.cgroup_hierarchy = given.Get("cgroupHierarchy").ToNumber().Uint32Value();
-    options.environment = given.Get("environment").ToBoolean().Value();
-    options.watch = elements<uint8_t>(given.Get("watch"), napi_uint8_array);
-    options.ia32 = elements<uint16_t>(given.Get("ia32"), napi_uint16_array);
-    options.muted = elements<uint32_t>(given.Get("muted"), napi_uint32_array);
-    if (env.IsExceptionPending()) return;
-    if (options.watch.size() != SYSCALL_LIMIT || options.ia32.size() != SYSCALL_LIMIT ||
-        options.slot_pairs == 0)
-      return throw_argument(env, "watch and ia32 need one element a system call number");
-    if (const Outcome outcome = kernel_.open(options)) return throw_failure(env, *outcome);
-    expose_ring(env, given.Get("copy").ToBoolean().Value());
+    options.object = info[0].As<Napi::String>().Utf8Value();
+    options.ring_bytes = info[1].As<Napi::Number>().Uint32Value();
+    options.slot_pairs = info[2].As<Napi::Number>().Uint32Value();
+    options.cgroup_controller = info[3].As<Napi::String>().Utf8Value();
+    options.cgroup_hierarchy = info[4].As<Napi::Number>().Uint32Value();
+    if (options.slot_pairs == 0) {
+      throw_argument(env, "a probe needs a pair of slots at least");
+      return;
+    }
+    if (const Outcome outcome = kernel_.open(options)) {
+      throw_failure(env, *outcome);
+      return;
+    }
+    expose_ring(env, info[5].As<Napi::Boolean>().Value());
   }
 
  private:
@@ -84,7 +92,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
     }
     external_ = buffer != nullptr;
     const auto exposed = external_ ? Napi::ArrayBuffer(env, buffer)
-                                   : Napi::ArrayBuffer::New(env, kSpanLimit + RECORD_ROOM);
+                                   : Napi::ArrayBuffer::New(env, kSpanLimit + kRecordRoom);
     buffer_ = Napi::Persistent(exposed);
   }
 
@@ -97,6 +105,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
   Napi::Value ring(const Napi::CallbackInfo &info) {
     if (!is_open(info.Env())) return info.Env().Undefined();
     return buffer_.Value();
+  }
+
+  Napi::Value skipped(const Napi::CallbackInfo &info) {
+    auto names = Napi::Array::New(info.Env());
+    for (const std::string &name : kernel_.skipped())
+      names[names.Length()] = Napi::String::New(info.Env(), name);
+    return names;
   }
 
   Napi::Value scan(const Napi::CallbackInfo &info) {
@@ -132,13 +147,17 @@ class Probe : public Napi::ObjectWrap<Probe> {
     return Napi::Number::New(info.Env(), static_cast<double>(kernel_.ring().backlog()));
   }
 
-  void set_watch(const Napi::CallbackInfo &info) {
+  // (table, ia32, environment)
+  void watch(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return;
-    const auto watch = elements<uint8_t>(info[0], napi_uint8_array);
-    if (watch.size() != SYSCALL_LIMIT)
-      return throw_argument(env, "watch needs one element a system call number");
-    kernel_.set_watch(watch);
+    const auto table = elements<uint8_t>(info[0], napi_uint8_array);
+    const auto ia32 = elements<uint16_t>(info[1], napi_uint16_array);
+    if (table.size() != SYSCALL_LIMIT || ia32.size() != SYSCALL_LIMIT || !info[2].IsBoolean()) {
+      throw_argument(env, "watch needs one element a system call number in both tables");
+      return;
+    }
+    kernel_.watch(table, ia32, info[2].As<Napi::Boolean>().Value());
   }
 
   void mute(const Napi::CallbackInfo &info) {
@@ -172,8 +191,6 @@ class Probe : public Napi::ObjectWrap<Probe> {
     kernel_.close();
   }
 
-  static constexpr size_t RECORD_ROOM = 64 << 10;
-
   Kernel kernel_;
   Napi::Reference<Napi::ArrayBuffer> buffer_;
   bool external_ = false;
@@ -183,14 +200,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
 Napi::Value features(const Napi::CallbackInfo &info) {
   const KernelFeatures found = kernel_features();
   auto out = Napi::Object::New(info.Env());
-  out.Set("types", found.types);
   out.Set("currentTask", found.current_task);
-  out.Set("ioUring", found.io_uring);
   return out;
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Probe", Probe::define(env));
+  exports.Set("abi", Napi::Number::New(env, EVENT_ABI));
   exports.Set("features", Napi::Function::New<features>(env, "features"));
   return exports;
 }

@@ -25,7 +25,7 @@ using Types = std::unique_ptr<btf, FreeTypes>;
 // Handlers the dispatcher jumps to. They sit on the same tracepoint only to have the same shape.
 constexpr std::pair<const char *, uint32_t> kFamilies[] = {
     {"open_exit", EVENT_OPEN},     {"path_exit", EVENT_PATH}, {"paths_exit", EVENT_PATHS},
-    {"socket_exit", EVENT_SOCKET}, {"call_exit", EVENT_CALL}, {"exec_failed", EVENT_EXECFAIL},
+    {"socket_exit", EVENT_SOCKET}, {"call_exit", EVENT_CALL}, {"exec_exit", EVENT_EXECFAIL},
 };
 
 bool is_family(const char *name) {
@@ -35,17 +35,13 @@ bool is_family(const char *name) {
 
 Types running_kernel_types() { return Types(btf__load_vmlinux_btf()); }
 
-bool has_typedef(const btf *types, const char *name) {
-  return btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF) > 0;
-}
-
-// Arguments of a tracepoint, the probe's private first one not counted.
-int tracepoint_arguments(const btf *types, const char *name) {
-  const int id = btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF);
-  if (id <= 0) return 0;
+// Arguments of a raw tracepoint, its private first one not counted; -1 when this kernel does not have it.
+int tracepoint_arguments(const btf *types, const std::string &name) {
+  const int id = btf__find_by_name_kind(types, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
+  if (id <= 0) return -1;
   const btf_type *pointer = btf__type_by_id(types, btf__type_by_id(types, id)->type);
   const btf_type *function = btf__type_by_id(types, pointer->type);
-  return function == nullptr ? 0 : btf_vlen(function) - 1;
+  return function == nullptr || !btf_is_func_proto(function) ? -1 : btf_vlen(function) - 1;
 }
 
 // Value of one name of an enum, -1 when the kernel has no such name.
@@ -54,7 +50,7 @@ int enum_value(const btf *types, const char *type, const std::string &name) {
   if (id <= 0) return -1;
   const btf_type *found = btf__type_by_id(types, id);
   for (int index = 0; index < btf_vlen(found); index++) {
-    const btf_enum &entry = btf_enum(found)[index];
+    const struct btf_enum &entry = btf_enum(found)[index];
     if (name == btf__name_by_offset(types, entry.name_off)) return entry.val;
   }
   return -1;
@@ -71,11 +67,8 @@ KernelFeatures kernel_features() {
   const Types types = running_kernel_types();
   KernelFeatures features;
   if (!types) return features;
-  features.types = true;
   features.current_task =
       enum_value(types.get(), "bpf_func_id", "BPF_FUNC_get_current_task_btf") > 0;
-  features.io_uring = has_typedef(types.get(), "btf_trace_io_uring_submit_req");
-  features.group_dead = tracepoint_arguments(types.get(), "btf_trace_sched_process_exit") > 1;
   return features;
 }
 
@@ -86,57 +79,66 @@ Outcome Kernel::open(const KernelOptions &options) {
 }
 
 Outcome Kernel::prepare(const KernelOptions &options) {
-  const KernelFeatures features = kernel_features();
-  const LogCapture loading;
+  const LogCapture log;
+  const Types kernel = running_kernel_types();
+  if (!kernel) return failed("PROBE_BTF", "the kernel's type information cannot be read", errno);
   object_ = bpf_object__open_file(options.object.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
+  for (const char *name : {"ring", "slots", "counters", "muted", "families", ".data.config"})
+    if (bpf_object__find_map_by_name(object_, name) == nullptr)
+      return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "slots"), options.slot_pairs * 2);
-  if (Outcome outcome = set_constants(options, features)) return outcome;
-  bpf_program *program = bpf_object__find_program_by_name(object_, "ring_submitted");
-  if (program != nullptr) bpf_program__set_autoload(program, features.io_uring);
-  if (const int error = bpf_object__load(object_)) {
-    Failure failure = failed("PROBE_LOAD", "the kernel refused the probe", -error);
-    failure.message += "\n" + loading.tail();
-    return failure;
-  }
-  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "ring"));
-  if (Outcome outcome = ring_->map(descriptor, options.ring_bytes)) return outcome;
-  if (Outcome outcome = map_config(options)) return outcome;
-  for (const uint32_t tgid : options.muted)
-    if (Outcome outcome = mute(tgid)) return outcome;
-  if (Outcome outcome = attach()) {
-    outcome->message += "\n" + loading.tail();
-    return outcome;
-  }
-  return std::nullopt;
+  if (Outcome outcome = set_constants(options, kernel.get())) return outcome;
+  choose_programs(kernel.get());
+  Outcome outcome;
+  if (const int error = bpf_object__load(object_))
+    outcome = failed("PROBE_LOAD", "the kernel refused the probe", -error);
+  if (!outcome)
+    outcome = ring_->map(bpf_map__fd(bpf_object__find_map_by_name(object_, "ring")),
+                         options.ring_bytes);
+  if (!outcome) outcome = map_config(options);
+  if (!outcome) outcome = attach();
+  if (outcome) outcome->message += "\n" + log.tail();
+  return outcome;
 }
 
-Outcome Kernel::set_constants(const KernelOptions &options, const KernelFeatures &features) {
+Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
   const btf *types = bpf_object__btf(object_);
   uint32_t subsystem = ~0u;
   if (!options.cgroup_controller.empty()) {
-    const Types kernel = running_kernel_types();
-    const int index =
-        kernel ? enum_value(kernel.get(), "cgroup_subsys_id", options.cgroup_controller + "_cgrp_id")
-               : -1;
+    const int index = enum_value(kernel, "cgroup_subsys_id", options.cgroup_controller + "_cgrp_id");
     if (index < 0)
       return Failure{"PROBE_CGROUP",
                      "the kernel has no cgroup controller " + options.cgroup_controller};
     subsystem = static_cast<uint32_t>(index);
   }
+  const bool group_dead = tracepoint_arguments(kernel, "sched_process_exit") > 1;
   if (Outcome outcome = set_constant(types, "slot_pairs", options.slot_pairs)) return outcome;
   if (Outcome outcome = set_constant(types, "cgroup_subsystem", subsystem)) return outcome;
   if (Outcome outcome = set_constant(types, "cgroup_hierarchy", options.cgroup_hierarchy))
     return outcome;
-  return set_constant(types, "exit_tells_group_dead", features.group_dead ? 1 : 0);
+  return set_constant(types, "exit_tells_group_dead", group_dead ? 1 : 0);
+}
+
+// A section named with a question mark is optional: it is loaded where its tracepoint exists.
+void Kernel::choose_programs(const btf *kernel) {
+  bpf_program *program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    const std::string section = bpf_program__section_name(program);
+    if (section.empty() || section[0] != '?') continue;
+    const bool exists = tracepoint_arguments(kernel, section.substr(section.find('/') + 1)) >= 0;
+    bpf_program__set_autoload(program, exists);
+    if (!exists) skipped_.push_back(bpf_program__name(program));
+  }
 }
 
 Outcome Kernel::set_constant(const btf *types, const char *name, uint32_t value) {
   size_t bytes = 0;
   bpf_map *map = bpf_object__find_map_by_name(object_, ".rodata");
-  auto *data = map ? static_cast<uint8_t *>(bpf_map__initial_value(map, &bytes)) : nullptr;
+  const auto *data =
+      map ? static_cast<const uint8_t *>(bpf_map__initial_value(map, &bytes)) : nullptr;
   const int section = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
   if (data != nullptr && section > 0) {
     const btf_type *found = btf__type_by_id(types, section);
@@ -145,7 +147,10 @@ Outcome Kernel::set_constant(const btf *types, const char *name, uint32_t value)
       const btf_type *variable = btf__type_by_id(types, entry.type);
       if (strcmp(btf__name_by_offset(types, variable->name_off), name) != 0) continue;
       if (entry.size > sizeof(value) || entry.offset + entry.size > bytes) break;
-      memcpy(data + entry.offset, &value, entry.size);
+      std::vector<uint8_t> constants(data, data + bytes);
+      memcpy(constants.data() + entry.offset, &value, entry.size);
+      if (const int error = bpf_map__set_initial_value(map, constants.data(), bytes))
+        return failed("PROBE_OBJECT", std::string("cannot set ") + name, -error);
       return std::nullopt;
     }
   }
@@ -168,10 +173,6 @@ Outcome Kernel::map_config(const KernelOptions &options) {
   config_->admission[1] = ring / 16 * 15;
   config_->admission[2] = ring / 8 * 7;
   config_->admission[3] = ring / 4 * 3;
-  config_->environment = options.environment ? 1 : 0;
-  std::copy_n(options.ia32.begin(), std::min<size_t>(options.ia32.size(), SYSCALL_LIMIT),
-              config_->ia32);
-  set_watch(options.watch);
   return std::nullopt;
 }
 
@@ -206,9 +207,13 @@ void Kernel::close() {
   object_ = nullptr;
 }
 
-void Kernel::set_watch(const std::vector<uint8_t> &watch) {
-  for (size_t number = 0; number < SYSCALL_LIMIT && number < watch.size(); number++)
-    __atomic_store_n(&config_->watch[number], watch[number], __ATOMIC_RELAXED);
+// What is watched comes last, so that no call is told by a table half written.
+void Kernel::watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
+                   bool environment) {
+  config_->environment = environment ? 1 : 0;
+  std::copy_n(ia32.begin(), SYSCALL_LIMIT, config_->ia32);
+  for (size_t number = 0; number < SYSCALL_LIMIT; number++)
+    __atomic_store_n(&config_->watch[number], table[number], __ATOMIC_RELEASE);
 }
 
 Outcome Kernel::mute(uint32_t tgid) {
