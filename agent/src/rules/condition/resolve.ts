@@ -16,7 +16,11 @@ import { printCondition, printField, printLeft } from '../language/print.ts';
 import { isText, LiteralError } from '../operators/literal.ts';
 import { isTrivialRegex, RegexError } from '../operators/posix-regex.ts';
 import { closest } from '../suggestion.ts';
-import { buildTransformer, listElementType, TransformerError } from '../transformers/transformer.ts';
+import {
+  buildTransformer,
+  listElementType,
+  TransformerError,
+} from '../transformers/transformer.ts';
 import { compareOperands, compareWithLiterals } from './comparison.ts';
 import type { Condition, FieldOperand, Leaf, Operand } from './condition.ts';
 import { unsupported } from './support.ts';
@@ -216,9 +220,7 @@ export class ConditionResolver {
     for (const literal of literals) {
       const text = textOf(literal);
       if (TRANSFORMER_TEXT.test(text)) {
-        warnings.push(
-          `'${text}' may be a valid field transformer misused as a const string value`,
-        );
+        warnings.push(`'${text}' may be a valid field transformer misused as a const string value`);
       } else if (this.isFieldText(text.trim())) {
         warnings.push(`'${text}' may be a valid field misused as a const string value`);
       }

@@ -75,8 +75,7 @@ export function quote(value: ByteString): ByteString {
   let text = '"';
   for (const char of last === '' ? value : value.slice(0, -1)) {
     const code = char.charCodeAt(0);
-    text +=
-      NAMES.get(char) ?? (code < 0x20 ? `\\x${code.toString(16).padStart(2, '0')}` : char);
+    text += NAMES.get(char) ?? (code < 0x20 ? `\\x${code.toString(16).padStart(2, '0')}` : char);
   }
   return `${text}${last}"`;
 }

@@ -7,6 +7,8 @@ import { ConditionError } from '../language/condition-error.ts';
 import { parseCondition } from '../language/parser.ts';
 import { parseTemplate, TemplateError, type TemplatePart } from '../output/template.ts';
 import { closest } from '../suggestion.ts';
+import type { AppendOutput } from './append-output.ts';
+import { outputOf } from './append-output.ts';
 import { SOURCES } from './collect-rule.ts';
 import { isTooLarge } from './condition-size.ts';
 import { deprecatedIn, remarksOn } from './deprecation.ts';
@@ -21,8 +23,6 @@ import {
   type Substituted,
   substituteLists,
 } from './list-substitution.ts';
-import type { AppendOutput } from './append-output.ts';
-import { outputOf } from './append-output.ts';
 import type { LoadedRule } from './rule-set.ts';
 import { characterOffset, locateText, type SourceText } from './source-text.ts';
 
@@ -208,12 +208,12 @@ export class Builder {
 
   private buildRule(entry: RuleEntry): LoadedRule | undefined {
     const subject = { type: 'rule', name: entry.name };
-    if (entry.broken || !SOURCES.includes(entry.source)) return undefined;
+    if (!SOURCES.includes(entry.source)) return undefined;
     const wrap = this.exceptionWrapper(entry);
     const parsed = wrap && this.parse(entry.condition, subject, wrap);
     const condition = parsed && this.resolveRule(entry, parsed);
     const output = this.parseOutput(entry);
-    if (!condition || !parsed || !output) return undefined;
+    if (!condition || !parsed || !output || entry.broken) return undefined;
     const eventTypes = eventTypesOf(condition);
     this.remark(entry, condition, output.parts, eventTypes, parsed);
     return {
@@ -272,10 +272,30 @@ export class Builder {
         return undefined;
       }
       if (!(error instanceof ConditionError)) throw error;
-      const at = parsed.locate(error.offset);
-      const isUnknown = error.code === 'unknown-field' || error.code === 'unknown-event-type';
-      this.unknownOr(entry, isUnknown, 'LOAD_ERR_COMPILE_CONDITION', error.message, at);
+      this.conditionError(entry, parsed, error);
+      for (const other of this.otherErrors(parsed.node)) this.conditionError(entry, parsed, other);
       return undefined;
+    }
+  }
+
+  private conditionError(entry: RuleEntry, parsed: Parsed, error: ConditionError): void {
+    const isUnknown = error.code === 'unknown-field' || error.code === 'unknown-event-type';
+    const at = parsed.locate(error.offset);
+    this.unknownOr(entry, isUnknown, 'LOAD_ERR_COMPILE_CONDITION', error.message, at);
+  }
+
+  /** Every check of a condition that fails by itself: resolving as a whole stops at the first. */
+  private *otherErrors(node: ConditionNode): Generator<ConditionError> {
+    if (node.kind === 'and' || node.kind === 'or') {
+      for (const child of node.children) yield* this.otherErrors(child);
+    } else if (node.kind === 'not') yield* this.otherErrors(node.child);
+    else if (node.kind !== 'macro') {
+      try {
+        this.resolver.resolve(node);
+      } catch (error) {
+        if (!(error instanceof ConditionError)) throw error;
+        yield error;
+      }
     }
   }
 
@@ -343,7 +363,9 @@ export class Builder {
     }
   }
 
+  /** Not when there are errors: what is broken may have used them. */
   private warnUnused(): void {
+    if (this.diagnostics.failed) return;
     for (const { entry, parsed } of this.macros.values()) {
       if (!parsed) continue;
       for (const { name } of macroReferences(parsed.node)) {
