@@ -67,7 +67,9 @@ async function startServer(fsync: string): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
   const settings = ['listen=127.0.0.1:0', `data_dir=${folder}`, `redis.fsync=${fsync}`];
   const flags = settings.flatMap((setting) => ['--set', setting]);
-  const child = fork(program, ['server', ...flags], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = fork(program, ['server', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
   assert.ok(url, `no ready line: ${line}`);
@@ -85,7 +87,9 @@ async function startServer(fsync: string): Promise<Target> {
 
 /** A Fastify server that reads bodies and answers: what HTTP alone costs. */
 async function startBare(): Promise<Target> {
-  const child = fork(import.meta.filename, ['--bare'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(import.meta.filename, ['--bare'], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const [url] = (await once(child, 'message')) as [string];
   return {
     url,
@@ -109,7 +113,11 @@ async function serveBare(): Promise<void> {
 
 const http = new HttpAgent({ keepAlive: true, maxSockets: 64 });
 
-function send(url: string, headers: Record<string, string>, body: Buffer | string): Promise<string> {
+function send(
+  url: string,
+  headers: Record<string, string>,
+  body: Buffer | string,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request(url, { method: 'POST', agent: http, headers }, (answer) => {
       let text = '';
@@ -137,7 +145,12 @@ async function prepare(target: Target, load: Load): Promise<Batch[][]> {
       if (target.token) {
         const { kty, crv, x } = await exportJWK(publicKey);
         const made = JSON.parse(await send(`${target.url}/v1/join-tokens`, json, '{}'));
-        const request = { ...made, hostname: `host-${agent}`, version: '0', public_key: { kty, crv, x } };
+        const request = {
+          ...made,
+          hostname: `host-${agent}`,
+          version: '0',
+          public_key: { kty, crv, x },
+        };
         delete request.expires_at;
         identity = JSON.parse(
           await send(`${target.url}/v1/agents/enroll`, json, JSON.stringify(request)),
@@ -151,7 +164,11 @@ async function prepare(target: Target, load: Load): Promise<Batch[][]> {
         );
         const body = Buffer.from(`${lines.join('\n')}\n`);
         const iat = Math.floor(Date.now() / 1000);
-        const signature = await signBatch(body, { kid, agent: identity.agent, seq, iat, aud }, privateKey);
+        const signature = await signBatch(
+          body,
+          { kid, agent: identity.agent, seq, iat, aud },
+          privateKey,
+        );
         batches.push({ body, signature });
       }
       return batches;
@@ -202,7 +219,8 @@ async function run(start: () => Promise<Target>, load: Load): Promise<Sample> {
 /** The ledger in Redis, as `/metrics` shows it, must hold every alert that was acknowledged. */
 async function assertStored(target: Target, expected: number): Promise<void> {
   const text = await (await fetch(`${target.url}/metrics`)).text();
-  const state = (name: string) => Number(new RegExp(`^tocsin_alerts{state="${name}"} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  const state = (name: string) =>
+    Number(new RegExp(`^tocsin_alerts{state="${name}"} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
   assert.equal(state('accepted'), expected);
   assert.equal(state('unrouted') + state('deduplicated'), expected);
   assert.equal(state('deduplicated'), 0);

@@ -208,12 +208,13 @@ describe('the bell rings', { skip: noProbe }, () => {
       assert.equal(alert.output_fields['proc.name'], 'sh');
     });
 
-    test('a privileged container rings', () =>
-      rings(
+    test('a privileged container rings', async () => {
+      await rings(
         () => scenario.privilegedContainer(docker),
         ofContainer('tocsin-privileged'),
         'the alert',
-      ));
+      );
+    });
 
     for (const source of ['/proc', '/', '/var/run/docker.sock']) {
       const missing = existsSync(source) ? false : `${source} does not exist here`;
