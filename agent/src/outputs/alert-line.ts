@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { ALERT_LIMITS, type Alert } from '@tocsin/openapi';
+import { encodeJson } from '../rules/output/encode-json.ts';
 
 /** An alert and its JSON, which is made once and is the same in every output and on the wire. */
 export interface AlertLine {
@@ -14,28 +14,13 @@ export interface AlertLine {
 const LONGEST_STRING = 16 * 1024;
 const SHORTEST_STRING = 16;
 
-// JSON has no integers of 64 bits in JavaScript; a word nobody can guess marks where their digits go.
-const mark = randomBytes(12).toString('hex');
-const marked = new RegExp(`"${mark}(-?\\d+)"`, 'g');
-
-/** JSON with exact 64-bit integers. */
-export function toJson(value: unknown): string {
-  let hasBigint = false;
-  const json = JSON.stringify(value, (_key, item) => {
-    if (typeof item !== 'bigint') return item;
-    hasBigint = true;
-    return `${mark}${item}`;
-  });
-  return hasBigint ? json.replace(marked, '$1') : json;
-}
-
 /** Writes an alert as JSON that the control plane takes: what is too long is cut. */
 export function toAlertLine(alert: Alert): AlertLine {
   let fitting = fitShape(alert);
-  let line = toJson(fitting);
+  let line = encodeJson(fitting);
   for (let length = LONGEST_STRING; isTooLong(line) && length >= SHORTEST_STRING; length /= 4) {
     fitting = shortenStrings(fitting, length);
-    line = toJson(fitting);
+    line = encodeJson(fitting);
   }
   return { alert: fitting, line, isShortened: fitting !== alert };
 }
