@@ -5,16 +5,17 @@ import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
 import { Program } from './compiler/program.ts';
 import type { Condition } from './condition/condition.ts';
 import { ConditionResolver } from './condition/resolve.ts';
+import { isTooLarge } from './condition/size.ts';
 import type { FieldSource } from './field.ts';
 import { ConditionError } from './language/condition-error.ts';
 import { parseCondition } from './language/parser.ts';
-import { isTooLarge } from './loader/condition-size.ts';
 import {
   type CompiledList,
   ExpansionError,
   quoteItem,
   substituteLists,
 } from './loader/list-substitution.ts';
+import { characterOffset } from './loader/source-text.ts';
 import { bindTemplate, type Rendered } from './output/render.ts';
 import { parseTemplate } from './output/template.ts';
 import { closest } from './suggestion.ts';
@@ -41,10 +42,18 @@ class ContextResolver {
     this.resolver = context.resolver ?? new ConditionResolver();
   }
 
+  /** Offsets of errors count characters of `text`, before lists are put in. */
   resolve(text: string): Condition {
-    const { text: substituted } = substituteLists(text, this.lists);
-    const node = parseCondition(bytesOf(substituted));
-    return this.resolver.resolve(node, (name, offset) => this.macro(name, offset));
+    const { text: substituted, originOf } = substituteLists(text, this.lists);
+    const bytes = bytesOf(substituted);
+    try {
+      const node = parseCondition(bytes);
+      return this.resolver.resolve(node, (name, offset) => this.macro(name, offset));
+    } catch (error) {
+      if (!(error instanceof ConditionError)) throw error;
+      const offset = originOf(characterOffset(bytes, error.offset));
+      throw new ConditionError(error.code, bytesOf(error.message), offset);
+    }
   }
 
   private macro(name: string, offset: number): Condition {
@@ -59,7 +68,12 @@ class ContextResolver {
     }
     if (!this.resolved.has(name)) {
       this.resolved.set(name, undefined);
-      this.resolved.set(name, this.resolve(text));
+      try {
+        this.resolved.set(name, this.resolve(text));
+      } catch (error) {
+        if (!(error instanceof ConditionError)) throw error;
+        throw new ConditionError(error.code, bytesOf(error.message), offset);
+      }
     }
     const condition = this.resolved.get(name);
     if (condition) return condition;

@@ -147,7 +147,10 @@ class RuleCompiler<E> {
         return type !== undefined && rule.eventTypes.has(type);
       });
     }
-    const rest = this.planned(undefined, (rule) => rule.eventTypes !== 'all' && rule.eventTypes.size === 0);
+    const rest = this.planned(
+      undefined,
+      (rule) => rule.eventTypes !== 'all' && rule.eventTypes.size === 0,
+    );
     const program = new Program(this.binder, resolve);
     const { begin, decide } = program.compile(this.roots);
     const table = (plan: readonly { rule: CompiledRule<E>; root: number }[]): TypeTable<E> => ({
@@ -261,7 +264,8 @@ function eventTypesOfAll<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<stri
   for (const { rule } of rules) {
     // A rule whose set is empty is tried for every type.
     const limited = rule.eventTypes !== 'all' && rule.eventTypes.size > 0;
-    for (const type of limited ? (rule.eventTypes as ReadonlySet<string>) : EVENT_TYPES) types.add(type);
+    for (const type of limited ? (rule.eventTypes as ReadonlySet<string>) : EVENT_TYPES)
+      types.add(type);
   }
   return types;
 }

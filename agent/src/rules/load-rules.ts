@@ -81,11 +81,14 @@ class Loader {
 
   private document(node: YamlNode, file: YamlFile): void {
     if (node.kind === 'scalar' && node.isNull) return;
-    const invalid = (message: string, type: string, at: YamlNode): void =>
-      this.diagnostics.error('LOAD_ERR_YAML_VALIDATE', message, { type, name: '' }, at.location);
-    if (node.kind === 'scalar') return invalid('Rules content is not yaml', 'rules content', node);
-    if (node.kind === 'map') {
-      return invalid('Rules content is not yaml array of objects', 'rules content', node);
+    const subject = { type: 'rules content', name: '' };
+    const invalid = (message: string, type: string, at: YamlNode): void => {
+      this.diagnostics.error('LOAD_ERR_YAML_VALIDATE', message, { ...subject, type }, at.location);
+    };
+    if (node.kind !== 'sequence') {
+      const what = node.kind === 'map' ? ' array of objects' : '';
+      invalid(`Rules content is not yaml${what}`, subject.type, node);
+      return;
     }
     for (const item of node.items) {
       if (item.kind === 'map') this.item(item, file);

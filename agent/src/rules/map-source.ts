@@ -1,8 +1,8 @@
-import { bytesOf } from './byte-string.ts';
+import { bytesOf, untilNul } from './byte-string.ts';
 import type { FieldReference, FieldSource, FieldType, Value } from './field.ts';
 import { printField } from './language/print.ts';
 import { parseAddress } from './operators/address.ts';
-import { canonicalInteger, isNumeric } from './operators/literal.ts';
+import { canonicalInteger } from './operators/literal.ts';
 
 /** An event as a plain map from fields, as they are written in conditions, to JSON values. */
 export type FieldMap = ReadonlyMap<string, unknown>;
@@ -24,6 +24,11 @@ function integerOf(value: unknown): number | bigint | undefined {
   return canonicalInteger(BigInt(value.replace(/^\+/, '')));
 }
 
+function booleanOf(value: unknown): boolean | undefined {
+  if (value === 'true' || value === 'false') return value === 'true';
+  return typeof value === 'boolean' ? value : undefined;
+}
+
 /** A JSON value as a value of the field's type; nothing if it cannot be one. */
 export function valueOfJson(value: unknown, type: FieldType): Value | undefined {
   if (value === undefined || value === null) return undefined;
@@ -35,18 +40,22 @@ export function valueOfJson(value: unknown, type: FieldType): Value | undefined 
     }
     return values;
   }
-  if (type === 'bool') {
-    if (value === 'true' || value === 'false') return value === 'true';
-    return typeof value === 'boolean' ? value : undefined;
+  switch (type) {
+    case 'bool':
+      return booleanOf(value);
+    case 'double':
+      return typeof value === 'string' ? Number(value) : (value as number);
+    case 'address':
+    case 'network':
+      return parseAddress(String(value));
+    case 'bytes':
+      return bytesOf(String(value));
+    case 'string':
+    case 'path':
+      return untilNul(bytesOf(String(value)));
+    default:
+      return integerOf(value);
   }
-  if (type === 'double') return typeof value === 'string' ? Number(value) : (value as number);
-  if (isNumeric(type)) return integerOf(value);
-  if (type === 'address' || type === 'network') return parseAddress(String(value));
-  const text = bytesOf(String(value));
-  if (type === 'bytes') return text;
-  // Text ends at the first NUL, as a C string does.
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
 }
 
 /** Events that are maps of fields. */

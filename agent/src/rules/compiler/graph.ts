@@ -105,7 +105,8 @@ export class Graph {
     for (const part of parts) {
       if (part === deciding) return deciding;
       if (typeof part === 'boolean') continue;
-      for (const child of part.kind === kind ? part.children : [part]) children.set(child.id, child);
+      for (const child of part.kind === kind ? part.children : [part])
+        children.set(child.id, child);
     }
     for (const child of children.values()) {
       if (child.kind === 'not' && children.has(child.child.id)) return deciding;

@@ -42,7 +42,7 @@ function ofEventType(leaf: Leaf, negated: boolean): EventTypeSet {
  * the official `never_true` stays neutral when it is negated.
  */
 export function constantOf(leaf: Leaf): boolean | undefined {
-  if (leaf.text === "evt.dir = <") return true;
+  if (leaf.text === 'evt.dir = <') return true;
   if (leaf.left.kind !== 'field' || leaf.left.text !== 'evt.num') return undefined;
   if (leaf.modifier || !leaf.literals) return undefined;
   const numbers = leaf.literals.map(Number);

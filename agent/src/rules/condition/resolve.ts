@@ -13,14 +13,20 @@ import type {
 } from '../language/ast.ts';
 import { ConditionError } from '../language/condition-error.ts';
 import { printCondition, printField, printLeft } from '../language/print.ts';
+import { LIMITS } from '../limits.ts';
 import { isText, LiteralError } from '../operators/literal.ts';
 import { isTrivialRegex, RegexError } from '../operators/posix-regex.ts';
 import { closest } from '../suggestion.ts';
-import { buildTransformer, listElementType, TransformerError } from '../transformers/transformer.ts';
+import {
+  buildTransformer,
+  listElementType,
+  TransformerError,
+} from '../transformers/transformer.ts';
 import { compareOperands, compareWithLiterals } from './comparison.ts';
 import type { Condition, FieldOperand, Leaf, Operand } from './condition.ts';
 import { unsupported } from './support.ts';
 
+const TOO_DEEP = `The condition has more than ${LIMITS.conditionDepth} levels after macros are put in`;
 const DOMAIN_FIELD = /^fd\.[cslr]ip\.name$/;
 const TRANSFORMER_TEXT = /^(tolower|toupper|b64|basename|len|join|concat|getopt|val)\(.*\)$/;
 
@@ -29,6 +35,8 @@ export class ConditionResolver {
   readonly registry: FieldRegistry;
   private readonly nodes = new WeakMap<ConditionNode, Condition>();
   private readonly leaves = new Map<ByteString, Leaf>();
+  /** Levels of the tree above, through macros too: trees are walked by recursion. */
+  private depth = 0;
 
   constructor(registry = new FieldRegistry()) {
     this.registry = registry;
@@ -40,6 +48,21 @@ export class ConditionResolver {
     macro: (name: string, offset: number) => Condition = (name, offset) => {
       throw new ConditionError('compile', `Undefined macro '${name}' used in filter.`, offset);
     },
+  ): Condition {
+    this.depth += 1;
+    try {
+      if (this.depth > LIMITS.conditionDepth) {
+        throw new ConditionError('too-large', TOO_DEEP, node.offset);
+      }
+      return this.resolveNode(node, macro);
+    } finally {
+      this.depth -= 1;
+    }
+  }
+
+  private resolveNode(
+    node: ConditionNode,
+    macro: (name: string, offset: number) => Condition,
   ): Condition {
     switch (node.kind) {
       case 'and':
@@ -216,9 +239,7 @@ export class ConditionResolver {
     for (const literal of literals) {
       const text = textOf(literal);
       if (TRANSFORMER_TEXT.test(text)) {
-        warnings.push(
-          `'${text}' may be a valid field transformer misused as a const string value`,
-        );
+        warnings.push(`'${text}' may be a valid field transformer misused as a const string value`);
       } else if (this.isFieldText(text.trim())) {
         warnings.push(`'${text}' may be a valid field misused as a const string value`);
       }

@@ -14,11 +14,36 @@ export const CONTAINER_FIELDS: readonly FieldDefinition[] = [
   field('container.privileged', 'bool', 'Whether the container is privileged.'),
   field('container.mounts', 'string', 'All mounts as `source:dest:mode:rdwr:propagation`.'),
   field('container.mount', 'string', 'One mount, by index or a pattern of its source.', MOUNT),
-  field('container.mount.source', 'string', 'Source of a mount, by index or a pattern of its destination.', MOUNT),
-  field('container.mount.dest', 'string', 'Destination of a mount, by index or a pattern of its source.', MOUNT),
-  field('container.mount.mode', 'string', 'Mode of a mount, by index or a pattern of its source.', MOUNT),
-  field('container.mount.rdwr', 'string', 'Whether a mount is writable, by index or a pattern of its source.', MOUNT),
-  field('container.mount.propagation', 'string', 'Propagation of a mount, by index or a pattern of its source.', MOUNT),
+  field(
+    'container.mount.source',
+    'string',
+    'Source of a mount, by index or a pattern of its destination.',
+    MOUNT,
+  ),
+  field(
+    'container.mount.dest',
+    'string',
+    'Destination of a mount, by index or a pattern of its source.',
+    MOUNT,
+  ),
+  field(
+    'container.mount.mode',
+    'string',
+    'Mode of a mount, by index or a pattern of its source.',
+    MOUNT,
+  ),
+  field(
+    'container.mount.rdwr',
+    'string',
+    'Whether a mount is writable, by index or a pattern of its source.',
+    MOUNT,
+  ),
+  field(
+    'container.mount.propagation',
+    'string',
+    'Propagation of a mount, by index or a pattern of its source.',
+    MOUNT,
+  ),
   field('container.image.repository', 'string', 'Image without its tag.', SUGGESTED),
   field('container.image.tag', 'string', 'Tag of the image.', SUGGESTED),
   field('container.image.digest', 'string', 'Digest of the image.'),
@@ -50,7 +75,9 @@ export const KUBERNETES_FIELDS: readonly FieldDefinition[] = [
   field('k8s.pod.ip', 'string', 'Address of the pod.'),
   field('k8s.pod.cni.json', 'string', 'CNI result of the pod.'),
   ...['rc', 'svc', 'rs', 'deployment', 'ns'].flatMap((kind) => [
-    ...(kind === 'ns' ? [] : [field(`k8s.${kind}.name`, 'string', 'Never has a value.', DEPRECATED)]),
+    ...(kind === 'ns'
+      ? []
+      : [field(`k8s.${kind}.name`, 'string', 'Never has a value.', DEPRECATED)]),
     field(`k8s.${kind}.id`, 'string', 'Never has a value.', DEPRECATED),
     field(`k8s.${kind}.label`, 'string', 'Never has a value.', {
       ...DEPRECATED,

@@ -40,9 +40,14 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.cpu', 'int', 'CPU on which the event happened.'),
   field('evt.abi', 'string', 'ABI through which the call was made: 64, ia32 or x32.'),
   field('evt.args', 'string', 'All arguments as `name=value`, blank separated.'),
-  field('evt.arg', 'string', 'One argument by name (`evt.arg.flags`) or index (`evt.arg[0]`), as text.', {
-    argument: { required: true, kind: 'index' },
-  }),
+  field(
+    'evt.arg',
+    'string',
+    'One argument by name (`evt.arg.flags`) or index (`evt.arg[0]`), as text.',
+    {
+      argument: { required: true, kind: 'index' },
+    },
+  ),
   field('evt.rawarg', 'int', 'One argument by name, typed.', {
     argument: { required: true, kind: 'key' },
     ...BARE,
@@ -82,9 +87,14 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
     ...BARE,
     filterOnly: true,
   }),
-  field('evt.abspath', 'string', 'Absolute path of the path argument; `src` or `dst` chooses one.', {
-    argument: { required: false, kind: 'key' },
-  }),
+  field(
+    'evt.abspath',
+    'string',
+    'Absolute path of the path argument; `src` or `dst` chooses one.',
+    {
+      argument: { required: false, kind: 'key' },
+    },
+  ),
   field('evt.is_open_read', 'bool', 'Whether a file is opened for reading.'),
   field('evt.is_open_write', 'bool', 'Whether a file is opened for writing.'),
   field('evt.is_open_exec', 'bool', 'Whether a file is created with an execute bit.'),

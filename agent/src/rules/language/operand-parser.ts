@@ -53,7 +53,8 @@ export function stringValue(cursor: Cursor): ValueNode | undefined {
 
 /** Reads fields, transformers and `val(...)`. */
 export class OperandParser {
-  readonly transformerHint = `a field with a valid transformer: ${TRANSFORMER_NAMES.join(', ')}, val`;
+  readonly transformerHint =
+    `a field with a valid transformer: ${TRANSFORMER_NAMES.join(', ')}, val`;
   private readonly cursor: Cursor;
   private readonly nested: <T>(step: () => T) => T;
 

@@ -159,7 +159,8 @@ class ConditionParser {
       cursor.blanks();
       if (cursor.take('exists')) return { kind: 'exists', left, offset };
       const numeric = cursor.takeOneOf(NUMBER_OPERATORS);
-      if (numeric) return { kind: 'compare', left, operator: numeric, right: this.number(), offset };
+      if (numeric)
+        return { kind: 'compare', left, operator: numeric, right: this.number(), offset };
       const string = cursor.takeOneOf(STRING_SYMBOLS) ?? cursor.match(STRING_WORD);
       if (string !== undefined) {
         const operator = (string === '==' ? '=' : string) as Operator;

@@ -27,7 +27,9 @@ export interface ExtraField {
 }
 
 /** The text that `suggestedOutput` appends. */
-export function suggestedOutput(definitions: readonly FieldDefinition[] = FIELD_DEFINITIONS): string {
+export function suggestedOutput(
+  definitions: readonly FieldDefinition[] = FIELD_DEFINITIONS,
+): string {
   return definitions
     .filter((definition) => definition.suggested)
     .map(({ name }) => `${name.replaceAll('.', '_')}=%${name}`)

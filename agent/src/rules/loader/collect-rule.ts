@@ -92,7 +92,7 @@ export class RuleCollector {
       visibility: number,
       location: reader.map.location,
       outputText: contents.output.text.trim(),
-      broken: false,
+      broken: reader.failed,
     });
   }
 
@@ -116,8 +116,15 @@ export class RuleCollector {
       captureDuration: reader.unsigned('capture_duration', 0),
     };
     const exceptions = this.readNewExceptions(reader, contents.source);
-    if (reader.failed || !condition || !output || !priority) return undefined;
-    return { ...contents, condition: sourceText(condition, reader.file), output, priority, exceptions };
+    if (!condition || !output) return undefined;
+    return {
+      ...contents,
+      condition: sourceText(condition, reader.file),
+      output,
+      // A rule with a wrong priority is broken, but the rest of it is checked all the same.
+      priority: priority ?? 'Debug',
+      exceptions,
+    };
   }
 
   private readPriority(reader: ItemReader): RuleContents['priority'] | undefined {
@@ -126,7 +133,14 @@ export class RuleCollector {
     const priority = parsePriority(text);
     if (priority) return priority;
     const hint = closest(text.toLowerCase(), [
-      'emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'informational', 'debug',
+      'emergency',
+      'alert',
+      'critical',
+      'error',
+      'warning',
+      'notice',
+      'informational',
+      'debug',
     ]);
     return reader.invalid(`Invalid priority${hint}`, reader.locationOf('priority'));
   }
@@ -192,12 +206,14 @@ export class RuleCollector {
   /** `append: true`, which honours the condition and the exceptions only. */
   private appendOld(reader: ItemReader, name: string, number: number): void {
     if (!reader.has('condition') && !reader.has('exceptions')) {
-      reader.error(
-        'LOAD_ERR_VALIDATE',
-        'Appended rule must have exceptions or condition property',
-      );
+      reader.error('LOAD_ERR_VALIDATE', 'Appended rule must have exceptions or condition property');
     }
-    this.append(reader, name, number, new Set(['condition', 'exceptions'].filter((key) => reader.has(key))));
+    this.append(
+      reader,
+      name,
+      number,
+      new Set(['condition', 'exceptions'].filter((key) => reader.has(key))),
+    );
   }
 
   private change(reader: ItemReader, name: string, number: number, override: Override): void {
@@ -240,10 +256,7 @@ export class RuleCollector {
       reader.failed = true;
     };
     if (item.values.length === 0) {
-      item.reader.warn(
-        'LOAD_APPEND_NO_VALUES',
-        'Overriding/appending exception with no values',
-      );
+      item.reader.warn('LOAD_APPEND_NO_VALUES', 'Overriding/appending exception with no values');
     }
     const existing = rule.exceptions.find(({ name }) => name === item.name);
     if (existing) {
@@ -277,35 +290,45 @@ export class RuleCollector {
       name,
       "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists",
     );
-    const change: Partial<RuleEntry> = {};
-    if (keys.has('condition')) {
-      const scalar = reader.scalar('condition');
-      if (scalar) change.condition = sourceText(scalar, reader.file);
-    }
-    if (keys.has('output')) {
-      const scalar = reader.scalar('output');
-      if (scalar) Object.assign(change, { output: scalar, outputText: scalar.text.trim() });
-    }
-    if (keys.has('desc')) change.description = reader.text('desc') ?? '';
-    if (keys.has('tags')) change.tags = this.readTags(reader);
-    if (keys.has('priority')) {
-      const priority = this.readPriority(reader);
-      if (priority) change.priority = priority;
-    }
-    if (keys.has('exceptions')) {
-      change.exceptions = this.replacedExceptions(reader, rule?.source ?? 'syscall');
-    }
-    if (keys.has('enabled')) change.enabled = reader.flag('enabled', true);
-    if (keys.has('capture')) change.capture = reader.flag('capture', false);
-    if (keys.has('capture_duration')) {
-      change.captureDuration = reader.unsigned('capture_duration', 0);
-    }
-    if (keys.has('warn_evttypes')) change.warnEventTypes = reader.flag('warn_evttypes', true);
-    if (keys.has('skip-if-unknown-filter')) {
-      change.skipIfUnknownFilter = reader.flag('skip-if-unknown-filter', false);
-    }
+    const change = this.readChange(reader, keys, rule?.source ?? 'syscall');
     if (!rule || reader.failed) return;
     Object.assign(rule, change, { visibility: number, location: reader.map.location });
+  }
+
+  /** The new values of the keys that are replaced. */
+  private readChange(
+    reader: ItemReader,
+    keys: ReadonlySet<string>,
+    source: string,
+  ): Partial<RuleEntry> {
+    const readers: Record<string, () => Partial<RuleEntry>> = {
+      condition: () => {
+        const scalar = reader.scalar('condition');
+        return scalar ? { condition: sourceText(scalar, reader.file) } : {};
+      },
+      output: () => {
+        const scalar = reader.scalar('output');
+        return scalar ? { output: scalar, outputText: scalar.text.trim() } : {};
+      },
+      desc: () => ({ description: reader.text('desc') ?? '' }),
+      tags: () => ({ tags: this.readTags(reader) }),
+      priority: () => {
+        const priority = this.readPriority(reader);
+        return priority ? { priority } : {};
+      },
+      exceptions: () => ({ exceptions: this.replacedExceptions(reader, source) }),
+      enabled: () => ({ enabled: reader.flag('enabled', true) }),
+      capture: () => ({ capture: reader.flag('capture', false) }),
+      capture_duration: () => ({ captureDuration: reader.unsigned('capture_duration', 0) }),
+      warn_evttypes: () => ({ warnEventTypes: reader.flag('warn_evttypes', true) }),
+      'skip-if-unknown-filter': () => ({
+        skipIfUnknownFilter: reader.flag('skip-if-unknown-filter', false),
+      }),
+    };
+    return Object.assign(
+      {},
+      ...Object.entries(readers).map(([key, read]) => (keys.has(key) ? read() : {})),
+    );
   }
 
   private replacedExceptions(reader: ItemReader, source: string): ExceptionEntry[] {

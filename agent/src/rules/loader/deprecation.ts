@@ -1,27 +1,21 @@
-import { type Condition, fieldsOf, leavesOf } from '../condition/condition.ts';
+import { type Condition, fieldsOf, leavesOf, type Operand } from '../condition/condition.ts';
 import type { TemplatePart } from '../output/template.ts';
+
+function deprecatedFields(operands: readonly Operand[]): ReadonlySet<string> {
+  const definitions = operands.flatMap(fieldsOf).map(({ reference }) => reference.definition);
+  return new Set(definitions.filter(({ deprecated }) => deprecated).map(({ name }) => name));
+}
 
 /** Deprecated fields that a rule still names. */
 export function deprecatedIn(
   condition: Condition,
   parts: readonly TemplatePart[],
 ): { inCondition: ReadonlySet<string>; inOutput: ReadonlySet<string> } {
-  const inCondition = new Set<string>();
-  for (const leaf of leavesOf(condition)) {
-    for (const operand of leaf.right ? [leaf.left, leaf.right] : [leaf.left]) {
-      for (const { reference } of fieldsOf(operand)) {
-        if (reference.definition.deprecated) inCondition.add(reference.definition.name);
-      }
-    }
-  }
-  const inOutput = new Set<string>();
-  for (const part of parts) {
-    if (typeof part === 'string') continue;
-    for (const { reference } of fieldsOf(part.operand)) {
-      if (reference.definition.deprecated) inOutput.add(reference.definition.name);
-    }
-  }
-  return { inCondition, inOutput };
+  const operands = [...leavesOf(condition)].flatMap(({ left, right }) =>
+    right ? [left, right] : [left],
+  );
+  const shown = parts.flatMap((part) => (typeof part === 'string' ? [] : [part.operand]));
+  return { inCondition: deprecatedFields(operands), inOutput: deprecatedFields(shown) };
 }
 
 /** Remarks of the compiler on the checks of a condition, each once. */

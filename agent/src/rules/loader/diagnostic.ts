@@ -69,7 +69,13 @@ export class Diagnostics {
   }
 
   warning(code: WarningCode, message: string, subject: Subject, at: Location): void {
-    this.add('warnings', { code, message, itemType: subject.type, item: subject.name, ...place(at) });
+    this.add('warnings', {
+      code,
+      message,
+      itemType: subject.type,
+      item: subject.name,
+      ...place(at),
+    });
   }
 
   private add(kind: 'errors' | 'warnings', diagnostic: Diagnostic): void {

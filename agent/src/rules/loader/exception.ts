@@ -1,7 +1,7 @@
 import type { ByteString } from '../field.ts';
 import { ALL_OPERATORS, MODIFIERS, STRING_OPERATORS } from '../language/parser.ts';
 import type { ExceptionElement, ExceptionEntry } from './entry.ts';
-import { ItemReader } from './item-reader.ts';
+import type { ItemReader } from './item-reader.ts';
 import type { YamlMap, YamlNode } from './yaml-node.ts';
 
 const LIST_OPERATORS: ReadonlySet<string> = new Set(['in', 'pmatch', 'intersects']);
@@ -115,6 +115,26 @@ function isOperator(comp: string): boolean {
   return comp === 'exists' || ALL_OPERATORS.includes(comp) || isCompound(comp);
 }
 
+/** What is wrong with the operators of an exception. */
+function compProblems(
+  fields: string | readonly string[],
+  comps: string | readonly string[],
+): string[] {
+  if (typeof fields !== 'string') {
+    if (typeof comps === 'string' || comps.length !== fields.length) {
+      return ['Fields and comps lists must have equal length'];
+    }
+    return comps
+      .filter((comp) => !isOperator(comp))
+      .map((comp) => `'${comp}' is not a supported comparison operator`);
+  }
+  if (typeof comps !== 'string') return ['Fields and comps must both be strings'];
+  if (LIST_OPERATORS.has(comps) || isCompound(comps)) return [];
+  return [
+    'When fields is a single value, comps must be one of (in, pmatch, intersects) or a string operator with a modifier (oneof, anyof, allof)',
+  ];
+}
+
 /** Completes and checks an exception that is new. Reports and gives nothing when its shape is wrong. */
 export function checkException(
   item: ExceptionItem,
@@ -122,22 +142,11 @@ export function checkException(
 ): ExceptionEntry | undefined {
   const { reader, fields } = item;
   const fail = (message: string): undefined => reader.error('LOAD_ERR_VALIDATE', message);
-  if (fields === undefined) return fail('Rule exception must have fields property with a list of fields');
+  if (fields === undefined)
+    return fail('Rule exception must have fields property with a list of fields');
   const isList = typeof fields !== 'string';
   const comps = item.comps ?? (isList ? fields.map(() => '=') : 'in');
-  if (isList) {
-    if (typeof comps === 'string' || comps.length !== fields.length) {
-      return fail('Fields and comps lists must have equal length');
-    }
-    for (const comp of comps) {
-      if (!isOperator(comp)) fail(`'${comp}' is not a supported comparison operator`);
-    }
-  } else if (typeof comps !== 'string') return fail('Fields and comps must both be strings');
-  else if (!LIST_OPERATORS.has(comps) && !isCompound(comps)) {
-    return fail(
-      'When fields is a single value, comps must be one of (in, pmatch, intersects) or a string operator with a modifier (oneof, anyof, allof)',
-    );
-  }
+  for (const problem of compProblems(fields, comps)) fail(problem);
   for (const field of isList ? fields : [fields]) {
     if (!isField(field)) fail(`'${field}' is not a supported filter field`);
   }
@@ -170,7 +179,8 @@ function tuple(entry: ExceptionEntry, value: ExceptionElement): string | Error {
   if (typeof value === 'string') {
     return new Error('Expected values array to contain a list of strings');
   }
-  if (value.length !== fields.length) return new Error('Fields and values lists must have equal length');
+  if (value.length !== fields.length)
+    return new Error('Fields and values lists must have equal length');
   return `(${fields
     .map((field, index) => comparison(field, comps[index] ?? '=', value[index] ?? ''))
     .join(' and ')})`;
@@ -182,7 +192,8 @@ export function exceptionText(entry: ExceptionEntry): string | Error | undefined
   if (typeof entry.fields === 'string') {
     const values: string[] = [];
     for (const value of entry.values) {
-      if (typeof value !== 'string') return new Error('Expected values array to contain a list of strings');
+      if (typeof value !== 'string')
+        return new Error('Expected values array to contain a list of strings');
       values.push(quoted(value));
     }
     return `(${entry.fields} ${entry.comps} (${values.join(', ')}))`;

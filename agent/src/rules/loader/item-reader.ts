@@ -99,7 +99,9 @@ export class ItemReader {
     const node = this.get(key);
     if (!node) return required ? this.invalid(`Item has no mapping for key '${key}'`) : undefined;
     if (node.kind === 'scalar' && node.isNull) {
-      return required ? this.invalid(`Mapping for key '${key}' is empty`, node.location) : undefined;
+      return required
+        ? this.invalid(`Mapping for key '${key}' is empty`, node.location)
+        : undefined;
     }
     if (node.kind !== 'sequence') return this.invalid('Value is not a sequence', node.location);
     const items: YamlScalar[] = [];
@@ -114,7 +116,11 @@ export class ItemReader {
   checkKeys(known: ReadonlySet<string>): void {
     for (const [key, node] of this.map.entries) {
       if (known.has(key)) continue;
-      this.warn('LOAD_UNKNOWN_KEY', `Unknown key '${key}'. The key will be ignored.`, node.location);
+      this.warn(
+        'LOAD_UNKNOWN_KEY',
+        `Unknown key '${key}'. The key will be ignored.`,
+        node.location,
+      );
     }
   }
 }

@@ -1,4 +1,4 @@
-import { LIMITS } from './limits.ts';
+import { LIMITS } from '../limits.ts';
 
 /** A list with its items as they are put into conditions. */
 export interface CompiledList {
@@ -8,7 +8,7 @@ export interface CompiledList {
 
 /** One replacement: from where in the text before to where in the text after. */
 interface Edit {
-  readonly fromStart: number;
+  readonly nameStart: number;
   readonly fromEnd: number;
   readonly toStart: number;
   readonly toEnd: number;
@@ -34,6 +34,24 @@ function isDelimited(text: string, start: number, end: number): boolean {
   return before && (end === text.length || DELIMITER.test(text.charAt(end)));
 }
 
+/** What a replacement takes: the name, the blanks around it, and one comma when nothing takes its place. */
+function spanOf(
+  text: string,
+  nameStart: number,
+  nameEnd: number,
+  from: number,
+  isEmpty: boolean,
+): { start: number; end: number } {
+  let start = nameStart;
+  while (start > from && BLANK.test(text.charAt(start - 1))) start -= 1;
+  let end = nameEnd;
+  while (end < text.length && BLANK.test(text.charAt(end))) end += 1;
+  if (!isEmpty) return { start, end };
+  if (start > from && text.charAt(start - 1) === ',') start -= 1;
+  else if (text.charAt(end) === ',') end += 1;
+  return { start, end };
+}
+
 /** Replaces a list's name wherever delimiters surround it, in quotes too, as Falco does before it parses. */
 function substitute(text: string, list: CompiledList, edits: Edit[]): string {
   const { name } = list;
@@ -43,18 +61,11 @@ function substitute(text: string, list: CompiledList, edits: Edit[]): string {
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
     const nameEnd = at + name.length;
     if (at < copied || !isDelimited(text, at, nameEnd)) continue;
-    let start = at;
-    while (start > copied && BLANK.test(text.charAt(start - 1))) start -= 1;
-    let end = nameEnd;
-    while (end < text.length && BLANK.test(text.charAt(end))) end += 1;
-    if (list.items.length === 0) {
-      if (start > copied && text.charAt(start - 1) === ',') start -= 1;
-      else if (text.charAt(end) === ',') end += 1;
-    }
+    const { start, end } = spanOf(text, at, nameEnd, copied, list.items.length === 0);
     out += text.slice(copied, start);
     const toStart = out.length;
     out += start > 0 ? ` ${replacement} ` : `${replacement} `;
-    edits.push({ fromStart: start, fromEnd: end, toStart, toEnd: out.length });
+    edits.push({ nameStart: at, fromEnd: end, toStart, toEnd: out.length });
     copied = end;
     if (out.length > LIMITS.conditionLength) {
       throw new ExpansionError(
@@ -82,7 +93,7 @@ export function substituteLists(text: string, lists: Iterable<CompiledList>): Su
     passes.reduceRight((at, edits) => {
       const edit = edits.findLast(({ toStart }) => toStart <= at);
       if (!edit) return at;
-      if (at < edit.toEnd) return Math.min(edit.fromStart + 1, edit.fromEnd);
+      if (at < edit.toEnd) return edit.nameStart;
       return at - edit.toEnd + edit.fromEnd;
     }, offset);
   return { text: current, used, originOf };

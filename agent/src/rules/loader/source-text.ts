@@ -6,7 +6,11 @@ import type { YamlFile, YamlScalar } from './yaml-node.ts';
 /** Condition text that may be joined from several places, and knows where each part was written. */
 export interface SourceText {
   readonly text: string;
-  readonly parts: readonly { readonly start: number; readonly scalar: YamlScalar; readonly file: YamlFile }[];
+  readonly parts: readonly {
+    readonly start: number;
+    readonly scalar: YamlScalar;
+    readonly file: YamlFile;
+  }[];
 }
 
 /** The text of one scalar. */

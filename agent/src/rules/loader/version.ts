@@ -8,7 +8,9 @@ type Version = readonly [number, number, number];
 
 /** Reads `x.y.z`, with or without a pre-release part that is not compared. */
 export function parseVersion(text: string): Version | undefined {
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/.exec(text);
+  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/.exec(
+    text,
+  );
   if (!match) return undefined;
   return [Number(match[1]), Number(match[2]), Number(match[3])];
 }

@@ -8,8 +8,8 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml';
+import { LIMITS } from '../limits.ts';
 import type { Location } from './diagnostic.ts';
-import { LIMITS } from './limits.ts';
 
 interface Placed {
   readonly location: Location;

@@ -24,7 +24,8 @@ function parseGroups(text: string): number[] | undefined {
     if (part.includes('.') && index === parts.length - 1) {
       const tail = parseIpv4(part);
       if (tail === undefined) return undefined;
-      for (let at = 0; at < 4; at += 2) groups.push(tail.charCodeAt(at) * 256 + tail.charCodeAt(at + 1));
+      for (let at = 0; at < 4; at += 2)
+        groups.push(tail.charCodeAt(at) * 256 + tail.charCodeAt(at + 1));
     } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
     else return undefined;
   }

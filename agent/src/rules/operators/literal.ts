@@ -76,7 +76,9 @@ export function parseLiteral(text: ByteString, type: FieldType, bits = 64): Valu
     case 'network': {
       const address = parseAddress(text);
       if (address !== undefined) return address;
-      throw new LiteralError(`unrecognized ${text.includes('.') ? 'IPv4' : 'IPv6'} address ${text}`);
+      throw new LiteralError(
+        `unrecognized ${text.includes('.') ? 'IPv4' : 'IPv6'} address ${text}`,
+      );
     }
     default:
       return parseInteger(text, bits, UNSIGNED.has(type));

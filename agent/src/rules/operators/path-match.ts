@@ -5,7 +5,11 @@ import { compileGlob } from './glob.ts';
 interface PathNode {
   end: boolean;
   readonly literals: Map<ByteString, PathNode>;
-  readonly patterns: { readonly text: ByteString; test(component: ByteString): boolean; node: PathNode }[];
+  readonly patterns: {
+    readonly text: ByteString;
+    test(component: ByteString): boolean;
+    node: PathNode;
+  }[];
 }
 
 function newNode(): PathNode {
@@ -46,19 +50,23 @@ export function compilePathMatch(paths: readonly ByteString[]): (value: ByteStri
     node.end = true;
   }
   return (value) => {
-    if (root.end) return true;
     let reached: PathNode[] = [root];
     for (const component of componentsOf(value)) {
-      const next: PathNode[] = [];
-      for (const node of reached) {
-        const literal = node.literals.get(component);
-        if (literal) next.push(literal);
-        for (const pattern of node.patterns) if (pattern.test(component)) next.push(pattern.node);
-      }
-      if (next.some((node) => node.end)) return true;
-      if (next.length === 0) return false;
-      reached = next;
+      if (reached.some((node) => node.end)) return true;
+      reached = step(reached, component);
+      if (reached.length === 0) return false;
     }
-    return false;
+    return reached.some((node) => node.end);
   };
+}
+
+/** The nodes one component further: the literal child and every pattern that fits. */
+function step(nodes: readonly PathNode[], component: ByteString): PathNode[] {
+  const next: PathNode[] = [];
+  for (const node of nodes) {
+    const literal = node.literals.get(component);
+    if (literal) next.push(literal);
+    for (const pattern of node.patterns) if (pattern.test(component)) next.push(pattern.node);
+  }
+  return next;
 }

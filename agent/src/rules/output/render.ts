@@ -1,6 +1,6 @@
 import { operandReader, type ReadField } from '../compiler/operand-reader.ts';
-import type { Extractor } from '../field.ts';
 import type { ConditionResolver } from '../condition/resolve.ts';
+import type { Extractor } from '../field.ts';
 import type { TemplatePart, TemplateToken } from './template.ts';
 import { jsonOfValue, textOfValue } from './value-text.ts';
 

@@ -67,7 +67,10 @@ class TemplateParser {
     const start = cursor.offset;
     cursor.take('%');
     const reject = (what: string): never => {
-      throw new TemplateError(`invalid formatting syntax: formatting cannot end with a ${what}`, start);
+      throw new TemplateError(
+        `invalid formatting syntax: formatting cannot end with a ${what}`,
+        start,
+      );
     };
     if (cursor.atEnd) reject('%');
     const digits = cursor.match(DIGITS);

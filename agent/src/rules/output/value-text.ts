@@ -31,7 +31,9 @@ export function textOfValue(value: Value | undefined, type: FieldType, list: boo
 export function jsonOfValue(value: Value | undefined, type: FieldType, list: boolean): unknown {
   if (value === undefined) return null;
   if (!Array.isArray(value)) {
-    return typeof value === 'string' ? scalarText(value, type) : (value as number | bigint | boolean);
+    return typeof value === 'string'
+      ? scalarText(value, type)
+      : (value as number | bigint | boolean);
   }
   return list
     ? value.map((element) => jsonOfValue(element, type, false))

@@ -8,26 +8,41 @@ interface Option {
   readonly missing?: boolean;
 }
 
-/** Walks short options as getopt(3) does: stops at `--`, `-`, an empty string or the first other word. */
-function* walk(argv: readonly ByteString[], specification: ByteString): Generator<Option> {
-  const known = specification.startsWith(':') ? specification.slice(1) : specification;
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index] ?? '';
-    if (word === '--' || word === '-' || !word.startsWith('-')) return;
-    if (word.startsWith('--')) continue;
-    for (let at = 1; at < word.length; at++) {
-      const letter = word.charAt(at);
-      const place = letter === ':' ? -1 : known.indexOf(letter);
-      if (place < 0) yield { letter: '?' };
-      else if (known.charAt(place + 1) !== ':') yield { letter };
-      else {
-        const rest = word.slice(at + 1);
-        const value = rest === '' ? argv[++index] : rest;
-        yield { letter, value: value ?? '', ...(value === undefined && { missing: true }) };
-        break;
-      }
+/** The options of one cluster such as `-abvalue`; `next` is the word that follows it. */
+function cluster(
+  word: ByteString,
+  known: ByteString,
+  next: ByteString | undefined,
+): { options: Option[]; tookNext: boolean } {
+  const options: Option[] = [];
+  for (let at = 1; at < word.length; at++) {
+    const letter = word.charAt(at);
+    const place = letter === ':' ? -1 : known.indexOf(letter);
+    if (place < 0) options.push({ letter: '?' });
+    else if (known.charAt(place + 1) !== ':') options.push({ letter });
+    else {
+      const rest = word.slice(at + 1);
+      if (rest !== '') options.push({ letter, value: rest });
+      else options.push({ letter, value: next ?? '', missing: next === undefined });
+      return { options, tookNext: rest === '' };
     }
   }
+  return { options, tookNext: false };
+}
+
+/** Walks short options as getopt(3) does: stops at `--`, `-`, an empty string or the first other word. */
+function walk(argv: readonly ByteString[], specification: ByteString): Option[] {
+  const known = specification.startsWith(':') ? specification.slice(1) : specification;
+  const found: Option[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--' || word === '-' || !word.startsWith('-')) break;
+    if (word.startsWith('--')) continue;
+    const { options, tookNext } = cluster(word, known, argv[index + 1]);
+    found.push(...options);
+    if (tookNext) index += 1;
+  }
+  return found;
 }
 
 /** All options met: a letter each, followed by its value if it takes one; a missing value is a single empty element. */

@@ -69,7 +69,8 @@ function decodeBase64(value: ByteString): ByteString | undefined {
 
 const len: Build = (operands) => {
   const operand = single('len', operands);
-  if (!operand.list && !isText(operand.type) && operand.type !== 'bytes') rejectType('len', operand);
+  if (!operand.list && !isText(operand.type) && operand.type !== 'bytes')
+    rejectType('len', operand);
   return { type: 'uint', list: false, apply: ([value]) => (value as ByteString).length };
 };
 
