@@ -10,15 +10,7 @@
 #ifndef TOCSIN_EVENT_H
 #define TOCSIN_EVENT_H
 
-#ifndef __bpf__
-#include <stdint.h>
-typedef uint8_t __u8;
-typedef uint16_t __u16;
-typedef uint32_t __u32;
-typedef int32_t __s32;
-typedef int64_t __s64;
-typedef uint64_t __u64;
-#endif
+#include <linux/types.h>
 
 #define EVENT_ABI 1
 /* Longest string of each sort, in bytes. Longer ones are cut and flagged EVENT_TRUNCATED. */

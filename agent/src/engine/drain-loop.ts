@@ -1,0 +1,78 @@
+import { KernelEvent } from '../events/kernel-event.ts';
+import type { Probe } from '../probe/probe.ts';
+import { forEachRecord } from '../probe/records.ts';
+
+export interface DrainOptions {
+  /** Shortest and longest wait between looks at an idle ring, ms. */
+  readonly minimumWaitMs?: number;
+  readonly maximumWaitMs?: number;
+  /** After this time timers and messages have their turn before the next span, ms. */
+  readonly budgetMs?: number;
+  /** Gets the place of a record and the bytes from there to the end of what may be read. */
+  readonly onRecord: (event: KernelEvent, offset: number, available: number) => void;
+  /** After each turn, with the ring empty or the budget used up. */
+  readonly onTurn: () => void;
+}
+
+/** Reads the ring at its own pace: soon again while records come, rarely while none do. */
+export class DrainLoop {
+  readonly #probe: Probe;
+  readonly #options: Required<DrainOptions>;
+  readonly #event = new KernelEvent();
+  readonly #words: Uint32Array;
+  readonly #span = new Uint32Array(2);
+  #wait: number;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #running = false;
+
+  constructor(probe: Probe, options: DrainOptions) {
+    this.#probe = probe;
+    this.#options = { minimumWaitMs: 2, maximumWaitMs: 25, budgetMs: 8, ...options };
+    this.#wait = this.#options.minimumWaitMs;
+    const { buffer, byteOffset, byteLength } = probe.ring;
+    this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
+    this.#event.use(Buffer.from(buffer, byteOffset, byteLength));
+  }
+
+  start(): void {
+    this.#running = true;
+    this.turn();
+  }
+
+  stop(): void {
+    this.#running = false;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+  }
+
+  /** Reads until the ring is empty or the budget used up, and sees to the next turn. */
+  turn(): void {
+    const deadline = performance.now() + this.#options.budgetMs;
+    const { onRecord } = this.#options;
+    const event = this.#event;
+    let records = 0;
+    let inTime = true;
+    while (inTime && this.#probe.scan(this.#span)) {
+      const [start = 0, bytes = 0] = this.#span;
+      forEachRecord(this.#words, start, bytes, (offset) => {
+        records++;
+        onRecord(event, offset, start + bytes - offset);
+      });
+      this.#probe.advance(bytes);
+      inTime = performance.now() < deadline;
+    }
+    this.#options.onTurn();
+    if (!this.#running) return;
+    if (!inTime) {
+      this.#immediate = setImmediate(() => this.turn());
+      return;
+    }
+    const { minimumWaitMs, maximumWaitMs } = this.#options;
+    this.#wait = Math.min(
+      maximumWaitMs,
+      Math.max(minimumWaitMs, records > 0 ? this.#wait / 2 : this.#wait * 2),
+    );
+    this.#timer = setTimeout(() => this.turn(), this.#wait);
+  }
+}

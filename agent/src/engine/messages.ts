@@ -1,0 +1,44 @@
+import type { Alert } from '@tocsin/openapi';
+import type { RecordCount } from '../probe/probe.ts';
+import type { RuntimePaths } from '../state/runtimes/lookup.ts';
+import type { RuleSettings, RuleSummary } from './rule-judge.ts';
+
+/** How the engine is set up; crosses to its thread. */
+export interface EngineSettings {
+  readonly rules: RuleSettings;
+  readonly hostname: string;
+  /** Bytes of the ring, a power of two. */
+  readonly ringBytes?: number;
+  /** Where container runtimes keep their files and sockets. */
+  readonly runtimes?: Partial<RuntimePaths>;
+  /** Longest time an event waits for the facts of its container, ms. */
+  readonly patienceMs?: number;
+}
+
+/** What the engine has done since its start, and what it keeps. */
+export interface EngineStatistics {
+  /** Records by kind and fate, as the kernel counted them. */
+  readonly kernel: readonly RecordCount[];
+  readonly pipeline: Readonly<Record<string, number>>;
+  readonly processes: Readonly<Record<string, number>>;
+  readonly containers: Readonly<Record<string, number>>;
+  readonly parking: Readonly<Record<string, number>>;
+  readonly alerts: Readonly<Record<string, number>>;
+  /** Matches and errors by rule, where there were any. */
+  readonly rules: Readonly<Record<string, { matched: number; errors: number }>>;
+}
+
+/** From the main thread to the engine. */
+export type EngineCommand =
+  | { readonly type: 'acknowledge' }
+  | { readonly type: 'reload'; readonly id: number; readonly rules: RuleSettings }
+  | { readonly type: 'stop' };
+
+/** From the engine to the main thread. */
+export type EngineMessage =
+  | { readonly type: 'ready'; readonly summary: RuleSummary }
+  | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'alerts'; readonly alerts: readonly Alert[] }
+  | { readonly type: 'statistics'; readonly statistics: EngineStatistics }
+  | { readonly type: 'reloaded'; readonly id: number; readonly summary: RuleSummary }
+  | { readonly type: 'refused'; readonly id: number; readonly message: string };

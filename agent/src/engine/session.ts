@@ -1,0 +1,155 @@
+import { kernelEventSource } from '../events/fields/source.ts';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import type { Interest, Probe } from '../probe/probe.ts';
+import { bytesOf } from '../rules/byte-string.ts';
+import type { FieldSource } from '../rules/field.ts';
+import { AccountFiles } from '../state/accounts.ts';
+import { Containers } from '../state/containers.ts';
+import { readCapabilitiesOf } from '../state/proc-files.ts';
+import { ProcessTree } from '../state/process-tree.ts';
+import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
+import { BootClock } from './boot-clock.ts';
+import { DomainCache } from './domain-cache.ts';
+import { DrainLoop } from './drain-loop.ts';
+import { type Judge, Pipeline } from './pipeline.ts';
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
+
+export interface SessionOptions {
+  readonly hostname: string;
+  readonly runtimes?: Partial<RuntimePaths>;
+  readonly patienceMs?: number;
+  /** Called once a second. */
+  readonly onSecond: () => void;
+  /** Called after each turn at the ring. */
+  readonly onTurn: () => void;
+}
+
+/** An open probe with the state that follows it: what both the engine and `trace` judge events with. */
+export class Session {
+  readonly clock = new BootClock();
+  readonly domains = new DomainCache();
+  readonly hostname: string;
+  readonly source: FieldSource<KernelEvent>;
+  readonly tree: ProcessTree;
+  readonly #options: SessionOptions;
+  readonly #lookup: RuntimeLookup;
+  #probe: Probe | undefined;
+  #containers: Containers | undefined;
+  #pipeline: Pipeline | undefined;
+  #loop: DrainLoop | undefined;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.hostname = options.hostname;
+    this.#lookup = new RuntimeLookup(options.runtimes);
+    this.tree = new ProcessTree();
+    this.source = kernelEventSource({
+      bootEpoch: () => this.clock.epoch,
+      hostname: bytesOf(options.hostname),
+      accounts: new AccountFiles(),
+      processes: this.tree,
+      capabilities: readCapabilitiesOf,
+      domainOf: this.domains.domainOf,
+    });
+  }
+
+  /** Takes the open probe, learns what runs already, and begins to judge. */
+  async start(probe: Probe, judge: Judge): Promise<void> {
+    this.#probe = probe;
+    const pending: { release?: Pipeline } = {};
+    const { patienceMs } = this.#options;
+    await this.#lookup.discover();
+    const containers = new Containers({
+      hierarchy: probe.cgroupHierarchy,
+      lookup: this.#lookup,
+      onSettled: (container) => pending.release?.parking.release(container),
+    });
+    this.#containers = containers;
+    containers.seed();
+    this.tree.bootstrap();
+    this.#dateContainers(containers);
+    const pipeline = new Pipeline(
+      this.tree,
+      containers,
+      judge,
+      patienceMs === undefined ? {} : { patienceMs },
+    );
+    this.#pipeline = pipeline;
+    pending.release = pipeline;
+    this.#loop = new DrainLoop(probe, {
+      onRecord: (event, offset, available) => pipeline.handle(event, offset, available),
+      onTurn: () => {
+        pipeline.parking.releaseExpired();
+        this.#options.onTurn();
+      },
+    });
+    this.#loop.start();
+    this.#timers = [
+      setInterval(() => this.#everySecond(), SECOND_MS),
+      setInterval(() => this.clock.refresh(), MINUTE_MS),
+    ];
+  }
+
+  /** Judges with other rules from the next record on, and records what they need. */
+  use(judge: Judge, interest: Interest): void {
+    this.#probe?.watch(interest);
+    this.#pipeline?.use(judge);
+  }
+
+  /** Compares the process table with /proc, after records of its life were lost. */
+  resynchronise(): void {
+    this.tree.resynchronise();
+  }
+
+  counters() {
+    const { tree } = this;
+    const containers = this.#containers;
+    const parking = this.#pipeline?.parking;
+    return {
+      kernel: this.#probe?.statistics() ?? [],
+      pipeline: { ...this.#pipeline?.counters },
+      processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
+      containers: {
+        cgroups: containers?.cgroupCount ?? 0,
+        containers: containers?.containerCount ?? 0,
+        ...containers?.counters,
+        ...containers?.loader.counters,
+      },
+      parking: { waiting: parking?.waiting ?? 0, ...parking?.counters },
+    };
+  }
+
+  /** Judges what is in the ring already, then lets go of everything. Idempotent. */
+  stop(): void {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    this.#loop?.stop();
+    this.#loop?.turn();
+    this.#loop = undefined;
+    this.#containers?.loader.stop();
+    this.#pipeline?.parking.releaseAll();
+    this.domains.stop();
+    this.#probe?.close();
+    this.#probe = undefined;
+  }
+
+  #everySecond(): void {
+    this.tree.sweep();
+    this.#containers?.sweep();
+    this.#options.onSecond();
+  }
+
+  /** A container that runs already is as old as its first process. */
+  #dateContainers(containers: Containers): void {
+    for (const process of this.tree.processes()) {
+      if (process.vpid !== 1 || !process.inPidNamespace) continue;
+      const container = containers.ofProcess(process.tgid);
+      if (!container.isHost && container.initStartTime === 0n) {
+        container.initStartTime = process.startTime;
+        container.member = process.tgid;
+      }
+    }
+  }
+}

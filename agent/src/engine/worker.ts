@@ -1,0 +1,151 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import { openLiveProbe } from '../probe/live.ts';
+import type { CompiledRule } from '../rules/compile-rules.ts';
+import { alertOf, internalAlert } from './alert-builder.ts';
+import { AlertOutbox } from './alert-outbox.ts';
+import { interestOf } from './interest.ts';
+import { LossWatch } from './loss-watch.ts';
+import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
+import { RuleJudge, type RuleSettings } from './rule-judge.ts';
+import { Session } from './session.ts';
+
+/** The engine inside its thread. */
+class EngineWorker {
+  readonly #port: MessagePort;
+  readonly #settings: EngineSettings;
+  readonly #session: Session;
+  readonly #outbox: AlertOutbox;
+  readonly #losses: LossWatch;
+  #judge: RuleJudge | undefined;
+  #droppedTold = 0;
+
+  constructor(port: MessagePort, settings: EngineSettings) {
+    this.#port = port;
+    this.#settings = settings;
+    this.#outbox = new AlertOutbox((alerts) => this.#post({ type: 'alerts', alerts }));
+    this.#losses = new LossWatch(settings.hostname);
+    this.#session = new Session({
+      ...settings,
+      onTurn: () => this.#outbox.flush(),
+      onSecond: () => this.#everySecond(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const judge = this.#compile(this.#settings.rules);
+    const { ringBytes } = this.#settings;
+    const probe = openLiveProbe(interestOf(judge.compiled), {
+      mutedProcesses: [process.pid],
+      ...(ringBytes !== undefined && { ringBytes }),
+    });
+    this.#judge = judge;
+    void this.#session.domains.use(judge.compiled.domains);
+    await this.#session.start(probe, judge);
+    this.#port.on('message', (command: EngineCommand) => this.#obey(command));
+    this.#post({ type: 'ready', summary: judge.summary });
+  }
+
+  #obey(command: EngineCommand): void {
+    switch (command.type) {
+      case 'acknowledge':
+        this.#outbox.acknowledge();
+        break;
+      case 'reload':
+        this.#reload(command.id, command.rules);
+        break;
+      case 'stop':
+        this.#stop();
+    }
+  }
+
+  /** Compiles aside and swaps between two records; a broken set changes nothing. */
+  #reload(id: number, rules: RuleSettings): void {
+    try {
+      const judge = this.#compile(rules);
+      void this.#session.domains.use(judge.compiled.domains);
+      this.#session.use(judge, interestOf(judge.compiled));
+      this.#judge = judge;
+      this.#post({ type: 'reloaded', id, summary: judge.summary });
+    } catch (error) {
+      this.#post({ type: 'refused', id, message: messageOf(error) });
+    }
+  }
+
+  #compile(rules: RuleSettings): RuleJudge {
+    const { source, domains } = this.#session;
+    return RuleJudge.compile(rules, source, domains.addressesOf, (rule, event) =>
+      this.#onMatch(rule, event),
+    );
+  }
+
+  #onMatch(rule: CompiledRule<KernelEvent>, event: KernelEvent): void {
+    const { clock, hostname } = this.#session;
+    try {
+      const rendered = rule.render(event);
+      this.#outbox.add(alertOf(rule, rendered, event, { epoch: clock.epoch, hostname }));
+    } catch {
+      rule.counters.errors++;
+    }
+  }
+
+  #everySecond(): void {
+    const statistics = this.#statistics();
+    const { lifecycle } = this.#losses.observe(statistics.kernel);
+    if (lifecycle) this.#session.resynchronise();
+    const alert = this.#losses.alert() ?? this.#droppedAlert();
+    if (alert !== undefined) this.#outbox.add(alert);
+    this.#outbox.flush();
+    this.#post({ type: 'statistics', statistics });
+  }
+
+  #droppedAlert() {
+    const dropped = this.#outbox.dropped - this.#droppedTold;
+    if (dropped === 0 || this.#outbox.waiting > 0) return undefined;
+    this.#droppedTold = this.#outbox.dropped;
+    return internalAlert(
+      'Tocsin internal: alerts lost',
+      'Critical',
+      `${dropped} alerts were lost between the engine and the outputs, which did not keep up.`,
+      { 'tocsin.lost': dropped },
+      this.#session.hostname,
+    );
+  }
+
+  #statistics(): EngineStatistics {
+    const rules = (this.#judge?.compiled.rules ?? [])
+      .filter(({ counters }) => counters.matched > 0 || counters.errors > 0)
+      .map(({ name, counters }): [string, { matched: number; errors: number }] => [
+        name,
+        { ...counters },
+      ]);
+    return {
+      ...this.#session.counters(),
+      alerts: { waiting: this.#outbox.waiting, dropped: this.#outbox.dropped },
+      rules: Object.fromEntries(rules),
+    };
+  }
+
+  #stop(): void {
+    this.#post({ type: 'statistics', statistics: this.#statistics() });
+    this.#session.stop();
+    this.#outbox.flushAll();
+    this.#port.close();
+  }
+
+  #post(message: EngineMessage): void {
+    this.#port.postMessage(message);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  new EngineWorker(port, workerData as EngineSettings).start().catch((error: unknown) => {
+    port.postMessage({ type: 'failed', message: messageOf(error) } satisfies EngineMessage);
+    port.close();
+  });
+}

@@ -1,0 +1,49 @@
+import { EVENT_CGROUP, EVENT_EXEC, EVENT_EXIT, EVENT_FORK, SYSCALLS } from '@tocsin/native';
+import type { KernelEvent } from './kernel-event.ts';
+
+/** An `evt.type`, such as `openat`. */
+export type EventName = string;
+
+const NO_SYSCALL = 0xffff;
+const numbers = new Map<EventName, number>(Object.entries(SYSCALLS));
+const names: EventName[] = [];
+for (const [name, number] of numbers) names[number] = name;
+
+/** The number of a call on this architecture, or one that no record has when the architecture lacks the call. */
+export function syscallNumber(name: EventName): number {
+  return numbers.get(name) ?? NO_SYSCALL - 1;
+}
+
+/** The name of a call, or undefined for records that are no calls or have an unknown number. */
+export function syscallName(number: number): EventName | undefined {
+  return names[number];
+}
+
+/** The event's `evt.type`. */
+export function eventName(event: KernelEvent): EventName {
+  switch (event.kind) {
+    case EVENT_EXEC:
+      return 'execve';
+    case EVENT_FORK:
+      return 'clone';
+    case EVENT_EXIT:
+      return 'procexit';
+    case EVENT_CGROUP:
+      return 'cgroup';
+    default:
+      return names[event.syscall] ?? 'unknown';
+  }
+}
+
+/** Types told by lifecycle records, which the probe always sends. */
+const LIFECYCLE = new Set<EventName>(['clone', 'clone3', 'fork', 'vfork', 'procexit']);
+
+/** The system calls the probe must watch so that rules see these types. Unknown names and lifecycle records need none. */
+export function syscallsOf(types: Iterable<EventName>): number[] {
+  const found = new Set<number>();
+  for (const type of types) {
+    const number = numbers.get(type);
+    if (number !== undefined && !LIFECYCLE.has(type)) found.add(number);
+  }
+  return [...found].sort((a, b) => a - b);
+}

@@ -1,0 +1,81 @@
+import {
+  EVENT_EXECFAIL,
+  EVENT_FROM_FD,
+  EVENT_OPEN,
+  EVENT_PATH,
+  EVENT_PATHS,
+  EVENT_REAL_SAME,
+} from '@tocsin/native';
+import type { ByteString } from '../rules/field.ts';
+import { eventName, syscallNumber } from './event-name.ts';
+import type { KernelEvent } from './kernel-event.ts';
+import { absolute, fold } from './path.ts';
+
+const OPEN_BY_HANDLE = syscallNumber('open_by_handle_at');
+const SYMLINKS = new Set([syscallNumber('symlink'), syscallNumber('symlinkat')]);
+
+/** Whether the path is that of an fd and none was given. */
+export function isPathFromFd(event: KernelEvent): boolean {
+  return (
+    (event.flags & EVENT_FROM_FD) !== 0 ||
+    (event.kind === EVENT_OPEN && event.syscall === OPEN_BY_HANDLE)
+  );
+}
+
+/** The first path as the program gave it; the text of the link for a symlink. */
+export function givenPath(event: KernelEvent): ByteString {
+  return event.string(0);
+}
+
+/** The first path, absolute and folded by its letters. `undefined` for records without one. */
+export function mainPath(event: KernelEvent): ByteString | undefined {
+  if (event.path !== undefined) return event.path;
+  switch (event.kind) {
+    case EVENT_OPEN:
+    case EVENT_PATH:
+      event.path = isPathFromFd(event)
+        ? event.string(2)
+        : resolve(event, event.string(0), event.string(1));
+      break;
+    case EVENT_PATHS:
+      event.path = SYMLINKS.has(event.syscall)
+        ? event.string(0)
+        : resolve(event, event.string(0), event.string(1));
+      break;
+    case EVENT_EXECFAIL:
+      event.path = resolve(event, event.string(0), '');
+      break;
+    default:
+      return undefined;
+  }
+  return event.path;
+}
+
+/** The second path of a call on two, absolute and folded. */
+export function targetPath(event: KernelEvent): ByteString | undefined {
+  if (event.secondPath !== undefined) return event.secondPath;
+  if (event.kind !== EVENT_PATHS) return undefined;
+  event.secondPath = resolve(event, event.string(2), event.string(3));
+  return event.secondPath;
+}
+
+/** What the kernel opened or acted on, symbolic links resolved. `undefined` when it did not tell. */
+export function realPath(event: KernelEvent): ByteString | undefined {
+  if (event.kind !== EVENT_OPEN && event.kind !== EVENT_PATH) return undefined;
+  if ((event.flags & EVENT_REAL_SAME) !== 0) return event.string(0);
+  const real = event.string(2);
+  return real === '' ? undefined : real;
+}
+
+/** A path from the directory it starts from; the process's current directory when the record does not tell one. */
+function resolve(event: KernelEvent, path: ByteString, base: ByteString): ByteString {
+  if (path.startsWith('/')) return fold(path);
+  if (base !== '') return absolute(path, base);
+  return usesDirectoryFd(event) ? absolute(path, '') : absolute(path, event.process.cwd);
+}
+
+/** Whether a relative path of this call starts at an fd that is not the current directory. */
+function usesDirectoryFd(event: KernelEvent): boolean {
+  const name = eventName(event);
+  return (name.endsWith('at') || name.endsWith('at2')) && name !== 'creat';
+}

@@ -1,0 +1,277 @@
+import {
+  EVENT_EXE_MEMFD,
+  EVENT_EXE_OVERLAY,
+  EVENT_EXE_UPPER,
+  EVENT_EXE_WRITABLE,
+} from '@tocsin/native';
+import type { ByteString, Extractor, Value } from '../../rules/field.ts';
+import type { Process } from '../../state/process.ts';
+import { capabilityText } from '../flag-names.ts';
+import type { KernelEvent } from '../kernel-event.ts';
+import { type Binder, type FieldContext, integer, never, plain } from './context.ts';
+
+type Read<T extends Value = Value> = (process: Process) => T | undefined;
+
+/** Longest chain of ancestors that is looked at. */
+const CHAIN = 64;
+
+const commandLine: Read = ({ comm, args }) => (args === '' ? comm : `${comm} ${args}`);
+const name: Read = ({ comm }) => comm;
+const exe: Read = (process) => process.exe;
+const exePath: Read = (process) => process.exePath;
+const args: Read = (process) => process.args;
+const pid: Read = ({ tgid }) => tgid;
+
+const own =
+  (read: Read): Extractor<KernelEvent> =>
+  ({ process }) =>
+    read(process);
+
+const ofParent =
+  (read: Read): Extractor<KernelEvent> =>
+  ({ process }) => {
+    const parent = process.parentNow();
+    return parent && read(parent);
+  };
+
+/** One ancestor by number, or all of them, nearest first. */
+function ofAncestors(read: Read): Binder {
+  return (_context, argument) => {
+    if (argument !== undefined) {
+      const level = Number(argument);
+      if (!Number.isSafeInteger(level)) return undefined;
+      return ({ process }) => {
+        const ancestor = level < CHAIN ? process.ancestor(level) : undefined;
+        return ancestor && read(ancestor);
+      };
+    }
+    return ({ process }) => chain(process, (one) => one.parentNow(), read);
+  };
+}
+
+function originalAncestors(read: Read): Binder {
+  return (_context, argument) => {
+    if (argument !== undefined) {
+      const level = Number(argument);
+      if (!Number.isSafeInteger(level)) return undefined;
+      return ({ process }) => {
+        const ancestor = level < CHAIN ? process.originalAncestor(level) : undefined;
+        return ancestor && read(ancestor);
+      };
+    }
+    return ({ process }) => chain(process, (one) => one.originalParent, read);
+  };
+}
+
+function chain(
+  process: Process,
+  next: (process: Process) => Process | undefined,
+  read: Read,
+): readonly Value[] | undefined {
+  const values: Value[] = [];
+  let one = next(process);
+  for (let level = 0; one !== undefined && level < CHAIN; level++, one = next(one)) {
+    const value = read(one);
+    if (value !== undefined) values.push(value);
+  }
+  return values.length === 0 ? undefined : values;
+}
+
+/** A leader of a session or group, found by number. */
+function ofLeader(id: (process: Process) => number, read: Read, fallback?: Value): Binder {
+  return ({ processes }) =>
+    ({ process }) => {
+      const leader = id(process) === process.tgid ? process : processes.get(id(process));
+      return leader === undefined ? fallback : read(leader);
+    };
+}
+
+/** Groups in a pid namespace of its own: the nearest ancestor that leads it. */
+function ofVirtualGroup(read: Read): Extractor<KernelEvent> {
+  return ({ process }) => {
+    let leader: Process | undefined = process;
+    for (let level = 0; leader !== undefined && level < CHAIN; level++) {
+      if (leader.vpid === process.vprocessGroup) return read(leader);
+      leader = leader.parentNow();
+    }
+    return undefined;
+  };
+}
+
+const isUpperLayer: Read = ({ exeFlags }) =>
+  (exeFlags & EVENT_EXE_OVERLAY) !== 0 && (exeFlags & EVENT_EXE_UPPER) !== 0;
+const isLowerLayer: Read = ({ exeFlags }) =>
+  (exeFlags & EVENT_EXE_OVERLAY) !== 0 && (exeFlags & EVENT_EXE_UPPER) === 0;
+
+/** `K=V` of the whole environment. */
+function variables(process: Process): ByteString[] {
+  return process.environment.split('\0').filter((pair) => pair !== '');
+}
+
+/** One variable's value, empty when it is not set. */
+function variable(process: Process, key: ByteString): ByteString {
+  const prefix = `${key}=`;
+  const found = variables(process).find((pair) => pair.startsWith(prefix));
+  return found === undefined ? '' : found.slice(prefix.length);
+}
+
+const environment: Binder = (_context, key) =>
+  key === undefined
+    ? own((process) => variables(process).join(' '))
+    : own((process) => variable(process, key));
+
+const ancestorEnvironment: Binder = (context, key) => {
+  if (key === undefined || /^\d+$/.test(key)) {
+    return ofAncestors((process) => variables(process).join(' '))(context, key);
+  }
+  return ({ process }) => {
+    for (let one = process.parentNow(), level = 0; one && level < CHAIN; level++) {
+      const value = variable(one, key);
+      if (value !== '') return value;
+      one = one.parentNow();
+    }
+    return '';
+  };
+};
+
+/** How long a process has run at the event; missing while its start is unknown. */
+function age(choose: (process: Process) => Process | undefined): Extractor<KernelEvent> {
+  return (event) => {
+    const process = choose(event.process);
+    if (process === undefined || process.startTime === 0n) return undefined;
+    return integer(event.time - process.startTime);
+  };
+}
+
+function startOf(choose: (process: Process) => Process | undefined): Binder {
+  return (context) => (event) => {
+    const process = choose(event.process);
+    if (process === undefined || process.startTime === 0n) return undefined;
+    return integer(process.startTime + context.bootEpoch());
+  };
+}
+
+const sinceChange: Binder =
+  (context) =>
+  ({ process }) => {
+    if (process.startTime === 0n || process.exeChangeTime === 0n) return undefined;
+    return integer(process.startTime + context.bootEpoch() - process.exeChangeTime);
+  };
+
+const namespaceStart: Binder =
+  (context) =>
+  ({ container }) =>
+    container.initStartTime === 0n
+      ? undefined
+      : integer(container.initStartTime + context.bootEpoch());
+
+const sinceChangeToNamespace: Binder =
+  (context) =>
+  ({ process, container }) => {
+    if (container.initStartTime === 0n || process.exeChangeTime === 0n) return undefined;
+    return integer(container.initStartTime + context.bootEpoch() - process.exeChangeTime);
+  };
+
+const SHELLS = new Set(['ash', 'bash', 'csh', 'dash', 'fish', 'ksh', 'sh', 'tcsh', 'zsh']);
+
+/** The oldest of the shells that stand one above the other from here. */
+function loginShell({ process }: KernelEvent): number | undefined {
+  let found: number | undefined;
+  let one: Process | undefined = process;
+  for (let level = 0; one !== undefined && level < CHAIN; level++, one = one.parentNow()) {
+    if (SHELLS.has(one.comm)) found = one.tgid;
+  }
+  return found;
+}
+
+type CapabilitySet = 'capPermitted' | 'capEffective' | 'capInheritable';
+
+function capabilities(set: CapabilitySet): Binder {
+  return (context: FieldContext) =>
+    ({ process }) => {
+      if (process.capabilitiesStale) {
+        const now = context.capabilities(process.tgid);
+        if (now !== undefined) Object.assign(process, now);
+        process.capabilitiesStale = false;
+      }
+      return capabilityText(process[set]);
+    };
+}
+
+const nonNegative = (value: number): number | undefined => (value < 0 ? undefined : value);
+const parent = (process: Process) => process.parentNow();
+const self = (process: Process) => process;
+
+export const processFields: readonly [string, Binder][] = [
+  ...plain({
+    'proc.name': own(name),
+    'proc.exe': own(exe),
+    'proc.exepath': own(exePath),
+    'proc.args': own(args),
+    'proc.cmdline': own(commandLine),
+    'proc.pname': ofParent(name),
+    'proc.pexe': ofParent(exe),
+    'proc.pexepath': ofParent(exePath),
+    'proc.pcmdline': ofParent(commandLine),
+    'proc.ppid': ofParent(pid),
+    'proc.pvpid': ofParent(({ vpid }) => nonNegative(vpid)),
+    'proc.exeline': own((process) =>
+      process.args === '' ? process.exe : `${process.exe} ${process.args}`,
+    ),
+    'proc.cmdnargs': own(({ argumentCount }) => argumentCount),
+    'proc.cmdlenargs': own(
+      (process) => process.args.length - Math.max(0, process.argumentCount - 1),
+    ),
+    'proc.cwd': own(({ cwd }) => (cwd === '' ? undefined : cwd.endsWith('/') ? cwd : `${cwd}/`)),
+    'proc.tty': own(({ tty }) => tty),
+    'proc.pid': own(pid),
+    'proc.vpid': own(({ vpid }) => nonNegative(vpid)),
+    'proc.sid': own(({ session }) => session),
+    'proc.pgid': own(({ processGroup }) => processGroup),
+    'proc.vpgid': own(({ vprocessGroup }) => nonNegative(vprocessGroup)),
+    'proc.is_sid_leader': own(({ session, tgid }) => session === tgid),
+    'proc.is_pgid_leader': own(({ processGroup, tgid }) => processGroup === tgid),
+    'proc.is_vpgid_leader': own(({ vprocessGroup, vpid }) => vprocessGroup === vpid),
+    'proc.vpgid.name': ofVirtualGroup(name),
+    'proc.vpgid.exe': ofVirtualGroup(exe),
+    'proc.vpgid.exepath': ofVirtualGroup(exePath),
+    'proc.duration': age(self),
+    'proc.ppid.duration': age(parent),
+    'proc.loginshellid': loginShell,
+    'proc.is_exe_upper_layer': own(isUpperLayer),
+    'proc.is_exe_lower_layer': own(isLowerLayer),
+    'proc.is_exe_writable': own(({ exeFlags }) => (exeFlags & EVENT_EXE_WRITABLE) !== 0),
+    'proc.is_exe_from_memfd': own(({ exeFlags }) => (exeFlags & EVENT_EXE_MEMFD) !== 0),
+    'proc.exe_ino': own(({ exeInode }) => integer(exeInode)),
+    'proc.exe_ino.ctime': own(({ exeChangeTime }) => integer(exeChangeTime)),
+    'proc.exe_ino.mtime': own(({ exeModificationTime }) => integer(exeModificationTime)),
+    'proc.is_container_healthcheck': never,
+    'proc.is_container_liveness_probe': never,
+    'proc.is_container_readiness_probe': never,
+    'thread.tid': ({ tid }) => tid,
+    'thread.ismain': ({ tid, tgid }) => tid === tgid,
+  }),
+  ['proc.aname', ofAncestors(name)],
+  ['proc.aexe', ofAncestors(exe)],
+  ['proc.aexepath', ofAncestors(exePath)],
+  ['proc.aargs', ofAncestors(args)],
+  ['proc.acmdline', ofAncestors(commandLine)],
+  ['proc.apid', ofAncestors(pid)],
+  ['proc.orig.aname', originalAncestors(name)],
+  ['proc.env', environment],
+  ['proc.aenv', ancestorEnvironment],
+  ['proc.sname', ofLeader(({ session }) => session, name, '')],
+  ['proc.sid.exe', ofLeader(({ session }) => session, exe)],
+  ['proc.sid.exepath', ofLeader(({ session }) => session, exePath)],
+  ['proc.pgid.name', ofLeader(({ processGroup }) => processGroup, name)],
+  ['proc.pgid.exe', ofLeader(({ processGroup }) => processGroup, exe)],
+  ['proc.pgid.exepath', ofLeader(({ processGroup }) => processGroup, exePath)],
+  ['proc.pid.ts', startOf(self)],
+  ['proc.ppid.ts', startOf(parent)],
+  ['proc.exe_ino.ctime_duration_proc_start', sinceChange],
+  ['proc.exe_ino.ctime_duration_pidns_start', sinceChangeToNamespace],
+  ['proc.pidns_init_start_ts', namespaceStart],
+  ['thread.cap_permitted', capabilities('capPermitted')],
+  ['thread.cap_effective', capabilities('capEffective')],
+  ['thread.cap_inheritable', capabilities('capInheritable')],
+];

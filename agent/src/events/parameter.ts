@@ -1,0 +1,154 @@
+import type { ByteString, Value } from '../rules/field.ts';
+import { endpointsOf, endpointsText } from './endpoints.ts';
+import { errorName } from './errno.ts';
+import type { FieldContext } from './fields/context.ts';
+import { fdName, fdNumber, fdTypeCharacter } from './file-descriptor.ts';
+import { enumText, flagText } from './flag-names.ts';
+import type { KernelEvent } from './kernel-event.ts';
+
+/** One parameter of an event type. */
+export interface Parameter {
+  readonly name: string;
+  /** As a number or the text that was given; undefined when the record does not tell. */
+  readonly raw: (event: KernelEvent) => Value | undefined;
+  /** `raw` as text, where that is not just its decimal form. */
+  readonly text?: (event: KernelEvent) => ByteString | undefined;
+  /** What it means: a path made absolute, the names of flags. */
+  readonly resolved?: (event: KernelEvent, context: FieldContext) => ByteString | undefined;
+}
+
+type Get<T> = (event: KernelEvent) => T;
+type Names = Parameters<typeof flagText>[0];
+
+/** A parameter Falco has and this probe does not send: keeps the positions of the others. */
+export const absent = (name: string): Parameter => ({ name, raw: () => undefined });
+
+/** Any number or text without further meaning. */
+export const plainly = (name: string, raw: Get<Value | undefined>): Parameter => ({ name, raw });
+
+/** The result of a call: a negative one has a name. */
+export const result = (name = 'res'): Parameter => ({
+  name,
+  raw: (event) => event.result,
+  resolved: (event) => (event.result < 0 ? errorName(event.result) : undefined),
+});
+
+/** A result that is the event's new fd. */
+export const newFd = (name = 'fd'): Parameter => ({
+  name,
+  raw: (event) => event.result,
+  resolved: (event) => (event.result < 0 ? errorName(event.result) : describeFd(event)),
+});
+
+/** The fd that the event is about. */
+export const usedFd = (name = 'fd'): Parameter => ({
+  name,
+  raw: (event) => fdNumber(event),
+  resolved: (event) => {
+    const fd = fdNumber(event) ?? -1;
+    return fd < 0 ? errorName(fd) : describeFd(event);
+  },
+});
+
+function describeFd(event: KernelEvent): ByteString | undefined {
+  const name = fdName(event);
+  return name === undefined ? undefined : `<${fdTypeCharacter(event)}>${name}`;
+}
+
+/** A path: resolved to the absolute one when it was given otherwise. */
+export const path = (
+  name: string,
+  given: Get<ByteString>,
+  absolute: Get<ByteString | undefined>,
+): Parameter => ({
+  name,
+  raw: given,
+  resolved: (event) => {
+    const full = absolute(event);
+    return full === given(event) ? undefined : full;
+  },
+});
+
+/** A word of bits with names. */
+export const flags = (name: string, table: Names, raw: Get<number>): Parameter => ({
+  name,
+  raw: (event) => raw(event) >>> 0,
+  resolved: (event) => flagText(table, raw(event) | 0),
+});
+
+/** A number whose values have names. */
+export const choice = (
+  name: string,
+  table: ReadonlyMap<number, string>,
+  raw: Get<number>,
+  fallback?: string,
+): Parameter => ({
+  name,
+  raw,
+  resolved: (event) => enumText(table, raw(event), fallback),
+});
+
+/** Permission bits, octal, with names where Falco gives them. */
+export const mode = (name: string, raw: Get<number>, table?: Names): Parameter => ({
+  name,
+  raw,
+  text: (event) => octal(raw(event)),
+  ...(table && { resolved: (event) => flagText(table, raw(event) & 0o7777) }),
+});
+
+function octal(value: number): string {
+  return value === 0 ? '0' : `0${value.toString(8)}`;
+}
+
+/** A user id with the user's name. */
+export const user = (name: string, raw: Get<number>): Parameter => ({
+  name,
+  raw,
+  resolved: (event, { accounts }) => {
+    const uid = raw(event);
+    return accounts.user(uid, event)?.name ?? (uid === 0 ? 'root' : '<NA>');
+  },
+});
+
+/** A group id with the group's name. */
+export const group = (name: string, raw: Get<number>): Parameter => ({
+  name,
+  raw,
+  resolved: (event, { accounts }) => accounts.group(raw(event), event) ?? '<NA>',
+});
+
+/** Both ends of a socket as text. */
+export const tuple = (name = 'tuple'): Parameter => ({
+  name,
+  raw: (event) => {
+    const ends = endpointsOf(event);
+    return (ends === undefined ? fdName(event) : endpointsText(ends)) || 'NULL';
+  },
+});
+
+/** What `evt.arg` shows: the meaning, or else the value itself. */
+export function parameterText(
+  parameter: Parameter,
+  event: KernelEvent,
+  context: FieldContext,
+): ByteString | undefined {
+  return parameter.resolved?.(event, context) ?? valueText(parameter, event);
+}
+
+/** What `evt.args` shows of one: `name=value(meaning)`. */
+export function parameterPair(
+  parameter: Parameter,
+  event: KernelEvent,
+  context: FieldContext,
+): ByteString {
+  const value = valueText(parameter, event);
+  const meaning = parameter.resolved?.(event, context);
+  const shown = value === undefined || value === '' ? '<NA>' : value;
+  return `${parameter.name}=${shown}${meaning === undefined || meaning === value ? '' : `(${meaning})`}`;
+}
+
+function valueText(parameter: Parameter, event: KernelEvent): ByteString | undefined {
+  if (parameter.text !== undefined) return parameter.text(event);
+  const value = parameter.raw(event);
+  return value === undefined ? undefined : String(value);
+}

@@ -1,0 +1,39 @@
+import { openProbe, probeCapabilities } from '@tocsin/native';
+import type { Interest, Probe, RecordCount } from './probe.ts';
+
+export interface LiveProbeOptions {
+  /** A power of two. */
+  readonly ringBytes?: number;
+  /** Processes of which nothing is recorded, such as the agent's own. */
+  readonly mutedProcesses?: readonly number[];
+}
+
+/** The probe cannot run on this machine as it is. */
+export class ProbeError extends Error {
+  override readonly name = 'ProbeError';
+}
+
+/** Opens the eBPF probe. Throws `ProbeError` with what is missing and how to get it. */
+export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}): Probe {
+  const { ok, problems } = probeCapabilities();
+  if (!ok) {
+    const list = problems.map(({ what, remedy }) => `${what}: ${remedy}`).join('; ');
+    throw new ProbeError(`kernel events cannot be watched here: ${list}`);
+  }
+  const probe = openProbe({ ...interest, ...options });
+  return {
+    ring: probe.ring,
+    cgroupHierarchy: probe.cgroupHierarchy,
+    scan: (span) => probe.scan(span),
+    advance: (bytes) => probe.advance(bytes),
+    watch: ({ syscalls, keepFailed, environment }) =>
+      probe.setSyscalls(syscalls, keepFailed, environment),
+    statistics: () =>
+      probe
+        .statistics()
+        .kinds.flatMap(({ kind, ...fates }) =>
+          Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
+        ),
+    close: () => probe.close(),
+  };
+}

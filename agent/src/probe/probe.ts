@@ -1,0 +1,32 @@
+/** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
+export interface Probe {
+  /** The data pages of the ring, mapped twice so that records never wrap. Read-only. */
+  readonly ring: Uint8Array;
+  /** Where the cgroup hierarchy is mounted whose ids the records carry. */
+  readonly cgroupHierarchy: string;
+  /** Finds committed records: sets `span` to [offset, bytes] and tells whether there are any. */
+  scan(span: Uint32Array): boolean;
+  /** Gives bytes back to the ring; what they held is gone. */
+  advance(bytes: number): void;
+  /** Sets which calls are recorded. */
+  watch(interest: Interest): void;
+  statistics(): readonly RecordCount[];
+  close(): void;
+}
+
+/** Which calls the probe records, besides the lifecycle it always does. */
+export interface Interest {
+  readonly syscalls: readonly number[];
+  /** Those of them that are also recorded when they fail. */
+  readonly keepFailed: readonly number[];
+  /** Whether execs carry the environment. */
+  readonly environment: boolean;
+}
+
+/** How many records of a kind met a fate since the start. */
+export interface RecordCount {
+  readonly kind: string;
+  /** `sent`, or why it was lost. */
+  readonly fate: string;
+  readonly count: number;
+}

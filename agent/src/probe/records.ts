@@ -1,0 +1,1 @@
+export { forEachRecord } from '@tocsin/native';

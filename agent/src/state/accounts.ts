@@ -1,0 +1,122 @@
+import { lstatSync, type Stats, statSync } from 'node:fs';
+import type { Account, Accounts } from '../events/fields/context.ts';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import type { ByteString } from '../rules/field.ts';
+import { HOST } from './container.ts';
+import { readBytes } from './proc-files.ts';
+
+interface AccountTable {
+  readonly users: ReadonlyMap<number, Account>;
+  readonly groups: ReadonlyMap<number, ByteString>;
+  readonly readAt: number;
+  /** Changes of the files show here. */
+  readonly stamp: string;
+}
+
+export interface AccountFilesOptions {
+  readonly hostRoot?: string;
+  /** Root folder of a process, as /proc shows it. */
+  readonly rootOf?: (tgid: number) => string;
+  /** Containers whose names are kept at a time. */
+  readonly limit?: number;
+  /** How long names are taken as true before the files are looked at again, ms. */
+  readonly freshMs?: number;
+  readonly now?: () => number;
+}
+
+const FILE_LIMIT = 65_536;
+
+/** Names of users and groups by the passwd and group files of the host or of the container the event happened in. */
+export class AccountFiles implements Accounts {
+  readonly #tables = new Map<ByteString, AccountTable>();
+  readonly #options: Required<AccountFilesOptions>;
+
+  constructor(options: AccountFilesOptions = {}) {
+    this.#options = {
+      hostRoot: '/',
+      rootOf: (tgid) => `/proc/${tgid}/root`,
+      limit: 1024,
+      freshMs: 5000,
+      now: () => performance.now(),
+      ...options,
+    };
+  }
+
+  user(uid: number, event: KernelEvent): Account | undefined {
+    return this.#table(event).users.get(uid);
+  }
+
+  group(gid: number, event: KernelEvent): ByteString | undefined {
+    return this.#table(event).groups.get(gid);
+  }
+
+  #table(event: KernelEvent): AccountTable {
+    const { container } = event;
+    const known = this.#tables.get(container.fullId);
+    const now = this.#options.now();
+    if (known !== undefined && now - known.readAt < this.#options.freshMs) return known;
+    const root = container === HOST ? this.#options.hostRoot : this.#options.rootOf(event.tgid);
+    const stamp = stampOf(root);
+    // A process that has gone shows no root: what was read through another one holds.
+    const keep = known !== undefined && (stamp === '' || stamp === known.stamp);
+    const table = keep ? { ...known, readAt: now } : read(root, stamp, now);
+    this.#tables.delete(container.fullId);
+    this.#tables.set(container.fullId, table);
+    if (this.#tables.size > this.#options.limit) {
+      const [oldest] = this.#tables.keys();
+      if (oldest !== undefined) this.#tables.delete(oldest);
+    }
+    return table;
+  }
+}
+
+function stampOf(root: string): string {
+  return ['passwd', 'group']
+    .map((name) => {
+      const stats = statOf(`${root}/etc/${name}`);
+      return stats === undefined ? '' : `${stats.ino}.${stats.mtimeMs}.${stats.size}`;
+    })
+    .join(';')
+    .replace(/^;$/, '');
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function read(root: string, stamp: string, readAt: number): AccountTable {
+  const users = new Map<number, Account>();
+  const groups = new Map<number, ByteString>();
+  if (isOwnFolder(`${root}/etc`)) {
+    for (const [name = '', , uid, , , home = '', shell = ''] of lines(`${root}/etc/passwd`)) {
+      add(users, uid, { name, home, shell });
+    }
+    for (const [name = '', , gid] of lines(`${root}/etc/group`)) add(groups, gid, name);
+  }
+  return { users, groups, readAt, stamp };
+}
+
+/** A container could make `etc` a link that leads to the host's. */
+function isOwnFolder(path: string): boolean {
+  try {
+    return lstatSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function lines(path: string): string[][] {
+  return readBytes(path, FILE_LIMIT)
+    .split('\n')
+    .map((line) => line.split(':'));
+}
+
+/** The first line of a number counts. */
+function add<T>(table: Map<number, T>, id: string | undefined, value: T): void {
+  if (id === undefined || !/^\d{1,10}$/.test(id) || table.has(Number(id))) return;
+  table.set(Number(id), value);
+}

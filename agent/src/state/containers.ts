@@ -1,0 +1,203 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import { CGROUP_RMDIR, cgroupLayout } from '../events/layout.ts';
+import type { ByteString } from '../rules/field.ts';
+import { containerOfPath, plainContainerd } from './cgroup-path.ts';
+import { Container, HOST } from './container.ts';
+import { FactsLoader, type FactsLoaderOptions } from './facts-loader.ts';
+import { readBytes } from './proc-files.ts';
+
+export interface ContainersOptions extends FactsLoaderOptions {
+  /** Where the hierarchy is mounted whose ids the probe sends. */
+  readonly hierarchy: string;
+  readonly cgroupLimit?: number;
+  readonly containerLimit?: number;
+  /** Reads of /proc/<pid>/cgroup a second. */
+  readonly readsPerSecond?: number;
+  readonly readCgroup?: (tgid: number) => ByteString;
+}
+
+/** What the table has done; each is a count since the start. */
+export interface ContainerCounters {
+  /** Cgroups whose making was not seen. */
+  cgroupMisses: number;
+  /** Of these, how many /proc did not explain. */
+  cgroupUnknown: number;
+  /** Entries dropped because a table was full. */
+  evicted: number;
+}
+
+interface Cgroup {
+  readonly container: Container;
+  /** When it was removed, ms; 0 while it is there. */
+  removedAt: number;
+}
+
+const GRACE_MS = 60_000;
+const SEED_LIMIT = 32_768;
+const TASK_ROOT = '/run/containerd/io.containerd.runtime.v2.task';
+
+/** Which container each cgroup belongs to, and what is known of the containers. */
+export class Containers {
+  readonly counters: ContainerCounters = { cgroupMisses: 0, cgroupUnknown: 0, evicted: 0 };
+  readonly loader: FactsLoader;
+  readonly #cgroups = new Map<number, Cgroup>();
+  readonly #containers = new Map<ByteString, Container>();
+  readonly #options: Required<
+    Pick<ContainersOptions, 'cgroupLimit' | 'containerLimit' | 'readsPerSecond' | 'readCgroup'>
+  >;
+  readonly #hierarchy: string;
+  readonly #now: () => number;
+  #budget: number;
+  #budgetAt = 0;
+
+  constructor(options: ContainersOptions) {
+    this.#hierarchy = options.hierarchy;
+    this.#options = {
+      cgroupLimit: 16_384,
+      containerLimit: 8192,
+      readsPerSecond: 200,
+      readCgroup: (tgid) => readBytes(`/proc/${tgid}/cgroup`, 16_384),
+      ...options,
+    };
+    this.#now = options.now ?? (() => performance.now());
+    this.#budget = this.#options.readsPerSecond;
+    this.loader = new FactsLoader(options);
+  }
+
+  get cgroupCount(): number {
+    return this.#cgroups.size;
+  }
+
+  get containerCount(): number {
+    return this.#containers.size;
+  }
+
+  /** Enters every cgroup that is there now. Its inode number is its kernel id. */
+  seed(): void {
+    const open = [''];
+    for (let seen = 0; open.length > 0 && seen < SEED_LIMIT; seen++) {
+      const path = open.pop() ?? '';
+      try {
+        this.#enter(statSync(`${this.#hierarchy}${path}`).ino, path);
+        for (const entry of readdirSync(`${this.#hierarchy}${path}`, { withFileTypes: true })) {
+          if (entry.isDirectory()) open.push(`${path}/${entry.name}`);
+        }
+      } catch {
+        // Removed between the listing and the look: a record tells of it.
+      }
+    }
+  }
+
+  /** Applies a cgroup record: the container's facts are being read before its first process runs. */
+  apply(event: KernelEvent): void {
+    const id = event.unsigned64(cgroupLayout.id);
+    if (event.uint32(cgroupLayout.action) === CGROUP_RMDIR) {
+      const cgroup = this.#cgroups.get(id);
+      if (cgroup !== undefined) cgroup.removedAt = this.#now();
+      return;
+    }
+    const known = this.#cgroups.get(id);
+    if (known === undefined || known.removedAt !== 0) this.#enter(id, event.string(0));
+  }
+
+  /** The container an event happened in. */
+  of(event: KernelEvent): Container {
+    const { container } = this.#cgroups.get(event.cgroup) ?? this.#miss(event.cgroup, event.tgid);
+    if (container !== HOST) {
+      container.member = event.tgid;
+      const { process } = event;
+      if (container.initStartTime === 0n && process.vpid === 1) {
+        container.initStartTime = process.startTime;
+      }
+      this.loader.refresh(container);
+    }
+    return container;
+  }
+
+  /** The container of a process found at start. */
+  ofProcess(tgid: number): Container {
+    return this.#classify(this.#options.readCgroup(tgid));
+  }
+
+  /** Forgets cgroups removed for long enough, and containers nobody is in any more. */
+  sweep(): void {
+    const before = this.#now() - GRACE_MS;
+    const gone = new Set<Container>();
+    for (const [id, { container, removedAt }] of this.#cgroups) {
+      if (removedAt === 0 || removedAt > before) continue;
+      this.#cgroups.delete(id);
+      if (container !== HOST) gone.add(container);
+    }
+    if (gone.size === 0) return;
+    for (const { container } of this.#cgroups.values()) gone.delete(container);
+    for (const container of gone) this.#containers.delete(container.fullId);
+  }
+
+  #enter(id: number, path: ByteString): Cgroup {
+    return this.#put(id, this.#containerAt(path) ?? HOST);
+  }
+
+  #put(id: number, container: Container): Cgroup {
+    if (this.#cgroups.size >= this.#options.cgroupLimit) {
+      const [oldest] = this.#cgroups.keys();
+      if (oldest !== undefined) this.#cgroups.delete(oldest);
+      this.counters.evicted++;
+    }
+    const cgroup = { container, removedAt: 0 };
+    this.#cgroups.set(id, cgroup);
+    return cgroup;
+  }
+
+  /** A cgroup nobody told of: its process knows where it is, while it lives. */
+  #miss(id: number, tgid: number): Cgroup {
+    this.counters.cgroupMisses++;
+    const now = this.#now();
+    const perSecond = this.#options.readsPerSecond;
+    this.#budget = Math.min(perSecond, this.#budget + ((now - this.#budgetAt) / 1000) * perSecond);
+    this.#budgetAt = now;
+    const text = this.#budget >= 1 ? this.#options.readCgroup(tgid) : '';
+    if (text === '') {
+      this.counters.cgroupUnknown++;
+      return UNKNOWN;
+    }
+    this.#budget--;
+    return this.#put(id, this.#classify(text));
+  }
+
+  /** The container named by any line of a process's cgroup file. */
+  #classify(text: ByteString): Container {
+    for (const line of text.split('\n')) {
+      const path = line.split(':').slice(2).join(':');
+      const container = path === '' ? undefined : this.#containerAt(path);
+      if (container !== undefined) return container;
+    }
+    return HOST;
+  }
+
+  #containerAt(path: ByteString): Container | undefined {
+    const named = containerOfPath(path);
+    if (named !== undefined) return this.#container(named.runtime, named.fullId);
+    const guess = plainContainerd(path);
+    if (guess === undefined || !existsSync(`${TASK_ROOT}/${guess.namespace}/${guess.id}`)) {
+      return undefined;
+    }
+    return this.#container('containerd', guess.id);
+  }
+
+  #container(runtime: Container['runtime'], fullId: ByteString): Container {
+    const known = this.#containers.get(fullId);
+    if (known !== undefined) return known;
+    if (this.#containers.size >= this.#options.containerLimit) {
+      const [oldest] = this.#containers.keys();
+      if (oldest !== undefined) this.#containers.delete(oldest);
+      this.counters.evicted++;
+    }
+    const container = new Container(runtime, fullId);
+    this.#containers.set(fullId, container);
+    this.loader.load(container);
+    return container;
+  }
+}
+
+const UNKNOWN: Cgroup = { container: HOST, removedAt: 0 };

@@ -1,0 +1,143 @@
+import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import type { ByteString } from '../rules/field.ts';
+
+/** What /proc tells of one process. */
+export interface ProcessFacts {
+  readonly tgid: number;
+  readonly ppid: number;
+  /** Ticks of 10 ms since boot. */
+  readonly startTicks: number;
+  readonly comm: ByteString;
+  /** argv, each ended by NUL. */
+  readonly argv: ByteString;
+  readonly environment: ByteString;
+  readonly exePath: ByteString;
+  readonly exeDeleted: boolean;
+  readonly cwd: ByteString;
+  readonly tty: number;
+  readonly session: number;
+  readonly processGroup: number;
+  readonly vpid: number;
+  readonly vprocessGroup: number;
+  readonly inPidNamespace: boolean;
+  readonly euid: number;
+  readonly egid: number;
+  readonly auditUid: number;
+  readonly capPermitted: bigint;
+  readonly capEffective: bigint;
+  readonly capInheritable: bigint;
+}
+
+const DELETED = ' (deleted)';
+const scratch = Buffer.alloc(65_536);
+
+/** Up to `limit` bytes of a file; empty when it cannot be read. Never waits on a fifo nor follows a last symbolic link. */
+export function readBytes(path: string, limit = 65_536): ByteString {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch {
+    return '';
+  }
+  try {
+    let length = 0;
+    const end = Math.min(limit, scratch.length);
+    while (length < end) {
+      const read = readSync(fd, scratch, length, end - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    return scratch.toString('latin1', 0, length);
+  } catch {
+    return '';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readLink(path: string): ByteString {
+  try {
+    return readlinkSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** The ids of all processes now. */
+export function listProcesses(root = '/proc'): number[] {
+  return readdirSync(root)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** Reads one process, or undefined when it has gone. The environment is read only on request. */
+export function readProcess(
+  tgid: number,
+  withEnvironment = false,
+  root = '/proc',
+): ProcessFacts | undefined {
+  const base = `${root}/${tgid}`;
+  const stat = readBytes(`${base}/stat`);
+  const open = stat.indexOf('(');
+  const close = stat.lastIndexOf(')');
+  if (open < 0 || close < open) return undefined;
+  const columns = stat.slice(close + 2).split(' ');
+  const status = readStatus(readBytes(`${base}/status`));
+  const pids = numbers(status.get('NSpid'));
+  const groups = numbers(status.get('NSpgid'));
+  const exe = readLink(`${base}/exe`);
+  const exeDeleted = exe.endsWith(DELETED);
+  const exePath = exeDeleted ? exe.slice(0, -DELETED.length) : exe;
+  return {
+    tgid,
+    ppid: Number(columns[1]),
+    processGroup: Number(columns[2]),
+    session: Number(columns[3]),
+    tty: Number(columns[4]),
+    startTicks: Number(columns[19]),
+    comm: stat.slice(open + 1, close),
+    argv: readBytes(`${base}/cmdline`, 4096),
+    environment: withEnvironment ? readBytes(`${base}/environ`, 4096) : '',
+    exePath: exePath.startsWith('/memfd:') ? exePath.slice(1) : exePath,
+    exeDeleted,
+    cwd: readLink(`${base}/cwd`),
+    vpid: pids.at(-1) ?? tgid,
+    vprocessGroup: groups.at(-1) ?? Number(columns[2]),
+    inPidNamespace: pids.length > 1,
+    euid: numbers(status.get('Uid'))[1] ?? 0,
+    egid: numbers(status.get('Gid'))[1] ?? 0,
+    auditUid: Number(readBytes(`${base}/loginuid`, 16) || 0xffffffff),
+    ...readCapabilities(status),
+  };
+}
+
+/** The capability sets of a live process, or undefined when it has gone. */
+export function readCapabilitiesOf(tgid: number): ReturnType<typeof readCapabilities> | undefined {
+  const text = readBytes(`/proc/${tgid}/status`);
+  return text === '' ? undefined : readCapabilities(readStatus(text));
+}
+
+function readCapabilities(status: Map<string, string>) {
+  return {
+    capPermitted: mask(status.get('CapPrm')),
+    capEffective: mask(status.get('CapEff')),
+    capInheritable: mask(status.get('CapInh')),
+  };
+}
+
+function readStatus(text: ByteString): Map<string, string> {
+  const lines = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) lines.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return lines;
+}
+
+function numbers(text = ''): number[] {
+  return text === '' ? [] : text.split(/\s+/).map(Number);
+}
+
+function mask(text = ''): bigint {
+  return /^[0-9a-f]{1,16}$/i.test(text) ? BigInt(`0x${text}`) : 0n;
+}

@@ -1,0 +1,77 @@
+import { open } from 'node:fs/promises';
+import type { ByteString } from '../../rules/field.ts';
+
+/** Whatever a runtime wrote. Nothing of it is taken for granted. */
+export type Json = unknown;
+
+/** Larger files are not a runtime's. */
+const LIMIT = 8 * 1024 * 1024;
+
+/** Reads a JSON file; undefined when it is absent, too large or no JSON (yet: it may be half written). */
+export async function readJson(path: string): Promise<Json> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      return size > LIMIT ? undefined : JSON.parse(await file.readFile('utf8'));
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** The member at a path of keys; undefined when something on the way is no object. */
+export function member(value: Json, ...keys: readonly string[]): Json {
+  let at = value;
+  for (const key of keys) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Readonly<Record<string, Json>>)[key];
+  }
+  return at;
+}
+
+/** A text as bytes, at most 4 KiB; undefined for everything else and the empty text. */
+export function text(value: Json): ByteString | undefined {
+  if (typeof value !== 'string' || value === '') return undefined;
+  return Buffer.from(value.slice(0, 4096), 'utf8').toString('latin1');
+}
+
+export function flag(value: Json): boolean | undefined {
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+/** The elements of an array, at most 1,000. */
+export function elements(value: Json): readonly Json[] {
+  return Array.isArray(value) ? value.slice(0, 1000) : [];
+}
+
+/** The values of an object, at most 1,000. */
+export function values(value: Json): readonly Json[] {
+  return typeof value === 'object' && value !== null ? Object.values(value).slice(0, 1000) : [];
+}
+
+/** The texts of an array. */
+export function texts(value: Json): readonly ByteString[] {
+  return elements(value)
+    .map(text)
+    .filter((one) => one !== undefined);
+}
+
+/** The members of an object that are texts, as a map. */
+export function textMap(value: Json): ReadonlyMap<ByteString, ByteString> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return new Map(
+    Object.entries(value)
+      .slice(0, 1000)
+      .flatMap(([key, one]): [ByteString, ByteString][] =>
+        typeof one === 'string' ? [[text(key) ?? '', text(one) ?? '']] : [],
+      ),
+  );
+}
+
+/** Leaves out members that are undefined. */
+export function present<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as T;
+}

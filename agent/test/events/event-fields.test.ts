@@ -1,0 +1,358 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { EVENT_FILE_CREATED, EVENT_FROM_FD, EVENT_REAL_SAME } from '@tocsin/native';
+import { get, quietTree } from './fields.ts';
+import {
+  eventOf,
+  exec,
+  exit,
+  failedExec,
+  fork,
+  onPath,
+  onPaths,
+  open,
+  rawCall,
+  socket,
+} from './records.ts';
+
+const O = {
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  TRUNC: 0o1000,
+  CLOEXEC: 0o2000000,
+  DIRECTORY: 0o200000,
+};
+
+/** Evaluates many fields of one record after the state saw it. */
+function fieldsOf(bytes: Buffer, expected: Record<string, unknown>): void {
+  const tree = quietTree();
+  const event = eventOf(bytes);
+  event.process = tree.apply(event);
+  const found = Object.fromEntries(
+    Object.keys(expected).map((name) => [name, get(event, name, tree)]),
+  );
+  assert.deepEqual(found, expected);
+}
+
+describe('opens', () => {
+  it('tells flags, mode and path as Falco does', () => {
+    fieldsOf(
+      open(
+        '/etc/../etc//shadow',
+        { openFlags: O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, mode: 0o644, inode: 77 },
+        { flags: EVENT_FILE_CREATED },
+      ),
+      {
+        'evt.type': 'openat',
+        'evt.res': 'SUCCESS',
+        'evt.is_open_write': true,
+        'evt.is_open_read': false,
+        'evt.is_open_exec': false,
+        'evt.is_open_create': true,
+        'evt.arg.flags': 'O_TRUNC|O_CREAT|O_WRONLY|O_CLOEXEC|O_F_CREATED',
+        'evt.rawarg.flags': 2 | 4 | 256 | 4096 | (1 << 14),
+        'evt.arg.name': '/etc/shadow',
+        'evt.arg[0]': '<f>/etc/shadow',
+        'evt.args':
+          'fd=3(<f>/etc/shadow) dirfd=-100 name=/etc/../etc//shadow(/etc/shadow) flags=20742(O_TRUNC|O_CREAT|O_WRONLY|O_CLOEXEC|O_F_CREATED) mode=0644 dev=0 ino=77',
+        'fd.num': 3,
+        'fd.name': '/etc/shadow',
+        'fd.nameraw': '/etc/../etc/shadow',
+        'fd.directory': '/etc',
+        'fd.filename': 'shadow',
+        'fd.type': 'file',
+        'fd.typechar': 'f',
+        'fd.ino': 77,
+        'fs.path.name': '/etc/shadow',
+        'fd.sip': undefined,
+        'fd.connected': false,
+      },
+    );
+  });
+
+  it('reads and writes at once with O_RDWR, and prints only that name', () => {
+    fieldsOf(open('/x', { openFlags: O.RDWR }), {
+      'evt.is_open_read': true,
+      'evt.is_open_write': true,
+      'evt.arg.flags': 'O_RDWR',
+      'fd.directory': '/',
+    });
+  });
+
+  it('resolves relative paths from their directory and keeps what the kernel opened', () => {
+    fieldsOf(open('../run/x', { openFlags: 0 }, {}, '/var/lib', '/run/x'), {
+      'fd.name': '/var/run/x',
+      'fd.nameraw': '../run/x',
+      'fd.path.real': '/run/x',
+    });
+    fieldsOf(open('/run/x', {}, { flags: EVENT_REAL_SAME }), { 'fd.path.real': '/run/x' });
+    fieldsOf(open('x', { dirfd: 9 }), { 'fd.name': '<UNKNOWN>x' });
+  });
+
+  it('opens directories as directories only when asked to', () => {
+    fieldsOf(open('/etc/', { openFlags: O.DIRECTORY }), {
+      'fd.type': 'directory',
+      'fd.typechar': 'd',
+      'fd.directory': '/etc',
+      'fd.filename': undefined,
+      'evt.arg.flags': 'O_DIRECTORY|O_RDONLY|O_TMPFILE',
+    });
+  });
+
+  it('takes the path of a failed open from its arguments', () => {
+    const failed = { result: -13n };
+    fieldsOf(open('/etc/shadow', {}, failed), {
+      'evt.res': 'EACCES',
+      'evt.rawres': -13,
+      'evt.failed': true,
+      'fd.num': -1,
+      'fd.name': '/etc/shadow',
+      'fd.filename': undefined,
+      'fd.typechar': 'f',
+      'evt.arg.fd': 'EACCES',
+      'fs.path.name': undefined,
+    });
+    fieldsOf(open('/etc/shadow', {}, { ...failed, syscall: 2 }), { 'fd.typechar': 'o' });
+  });
+});
+
+describe('calls on paths', () => {
+  it('shows chmod modes by name', () => {
+    fieldsOf(onPath('fchmodat', 'bin/x', { mode: 0o4755 }, {}, '/tmp'), {
+      'evt.arg.mode': 'S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID',
+      'evt.arg.filename': '/tmp/bin/x',
+      'fd.name': undefined,
+      'fd.num': undefined,
+      'fs.path.name': '/tmp/bin/x',
+    });
+    fieldsOf(onPath('fchmod', '', { mode: 0, fd: 5 }, { flags: EVENT_FROM_FD }, '', '/tmp/y'), {
+      'fd.num': 5,
+      'fd.name': '/tmp/y',
+      'evt.arg.fd': '<f>/tmp/y',
+      'evt.arg.mode': '0',
+    });
+  });
+
+  it('has both sides of renames and links', () => {
+    fieldsOf(onPaths('renameat2', ['a', '/x', 'b', '/y', ''], { callFlags: 2 }), {
+      'evt.arg.oldpath': '/x/a',
+      'evt.arg.newpath': '/y/b',
+      'evt.arg.flags': 'RENAME_EXCHANGE',
+      'fs.path.source': '/x/a',
+      'fs.path.target': '/y/b',
+      'fs.path.sourceraw': 'a',
+      'evt.abspath[dst]': '/y/b',
+    });
+  });
+
+  it('leaves the text of a symlink alone', () => {
+    fieldsOf(onPaths('symlinkat', ['../etc', '', 'link', '/tmp', '']), {
+      'evt.arg.target': '../etc',
+      'evt.arg.linkpath': '/tmp/link',
+      'fs.path.source': '/tmp/link',
+      'fs.path.target': '../etc',
+    });
+  });
+});
+
+const V4 = { local: [10, 0, 0, 5], remote: [93, 184, 216, 34] };
+const address = (...bytes: number[]): string => String.fromCharCode(...bytes);
+
+describe('sockets', () => {
+  it('makes the caller of connect the client', () => {
+    fieldsOf(
+      socket(
+        'connect',
+        { fd: 4, family: 2, type: 1, protocol: 6, localPort: 40000, remotePort: 443 },
+        V4,
+        { result: -115n },
+      ),
+      {
+        'evt.res': 'EINPROGRESS',
+        'fd.num': 4,
+        'fd.name': '10.0.0.5:40000->93.184.216.34:443',
+        'fd.type': 'ipv4',
+        'fd.typechar': '4',
+        'fd.l4proto': 'tcp',
+        'fd.sockfamily': 'ip',
+        'fd.connected': true,
+        'fd.sip': address(93, 184, 216, 34),
+        'fd.cip': address(10, 0, 0, 5),
+        'fd.lip': address(10, 0, 0, 5),
+        'fd.rip': address(93, 184, 216, 34),
+        'fd.sport': 443,
+        'fd.lport': 40000,
+        'fd.rport': 443,
+        'fd.ip': [address(10, 0, 0, 5), address(93, 184, 216, 34)],
+        'fd.port': [40000, 443],
+        'fd.is_server': false,
+        'fd.sproto': 'https',
+      },
+    );
+  });
+
+  it('gives a refused connect no ends', () => {
+    fieldsOf(
+      socket('connect', { fd: 4, family: 2, type: 1, protocol: 6, remotePort: 443 }, V4, {
+        result: -111n,
+      }),
+      {
+        'fd.name': '',
+        'fd.sip': undefined,
+        'fd.l4proto': '<NA>',
+        'fd.connected': false,
+        'fd.typechar': '4',
+      },
+    );
+  });
+
+  it('makes the caller of accept the server, and mapped addresses IPv4', () => {
+    const mapped = (last: number[]) => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...last];
+    fieldsOf(
+      socket(
+        'accept4',
+        { fd: 3, family: 10, type: 1, protocol: 6, localPort: 22, remotePort: 5000 },
+        { local: mapped(V4.local), remote: mapped(V4.remote) },
+        { result: 7n },
+      ),
+      {
+        'fd.num': 7,
+        'fd.type': 'ipv4',
+        'fd.name': '93.184.216.34:5000->10.0.0.5:22',
+        'fd.sip': address(10, 0, 0, 5),
+        'fd.is_server': true,
+      },
+    );
+  });
+
+  it('shows a listening socket by its one address', () => {
+    fieldsOf(
+      socket(
+        'listen',
+        { fd: 3, family: 2, type: 1, protocol: 6, localPort: 8080 },
+        { local: [0, 0, 0, 0] },
+      ),
+      {
+        'fd.name': '0.0.0.0:8080',
+        'fd.sport': 8080,
+        'fd.cip': undefined,
+        'fd.rip': undefined,
+      },
+    );
+  });
+
+  it('shows unix sockets by path and names socket domains', () => {
+    fieldsOf(socket('connect', { fd: 3, family: 1, type: 1 }, {}, {}, ['', '/run/docker.sock']), {
+      'fd.name': '/run/docker.sock',
+      'fd.typechar': 'u',
+      'fd.sockfamily': 'unix',
+    });
+    fieldsOf(socket('socket', { family: 17, type: 3 }, {}, { result: 5n }), {
+      'evt.arg.domain': 'AF_PACKET',
+      'fd.num': 5,
+      'fd.typechar': 'o',
+    });
+    fieldsOf(socket('socket', { family: 1, type: 1 }, {}, { result: 5n }), {
+      'evt.arg.domain': 'AF_LOCAL|AF_UNIX',
+    });
+  });
+});
+
+describe('raw calls', () => {
+  it('names ptrace requests and bpf commands', () => {
+    fieldsOf(rawCall('ptrace', [0x4205, 55]), {
+      'evt.arg.request': 'PTRACE_SETREGSET',
+      'evt.arg.pid': '55',
+    });
+    fieldsOf(rawCall('ptrace', [99]), { 'evt.arg.request': 'PTRACE_UNKNOWN' });
+    fieldsOf(rawCall('bpf', [10], { result: 4n }), {
+      'evt.arg.cmd': 'BPF_PROG_TEST_RUN|BPF_PROG_RUN',
+      'evt.rawarg.cmd': 10,
+      'fd.type': 'bpf',
+    });
+    fieldsOf(rawCall('unshare', [0x10000000 | 0x20000]), {
+      'evt.arg.flags': 'CLONE_NEWNS|CLONE_NEWUSER',
+    });
+  });
+
+  it('shows a duplicated socket with its ends', () => {
+    const bytes = rawCall(
+      'dup2',
+      [4, 0],
+      { result: 0n },
+      { fdFamily: 2, fdLocalPort: 40000, fdRemotePort: 4444, fdMode: 0o140777 },
+    );
+    bytes.set([10, 0, 0, 5], 152);
+    bytes.set([1, 2, 3, 4], 168);
+    fieldsOf(bytes, {
+      'fd.num': 0,
+      'fd.type': 'ipv4',
+      'fd.name': '10.0.0.5:40000->1.2.3.4:4444',
+      'fd.rip': address(1, 2, 3, 4),
+    });
+  });
+
+  it('shows users by name', () => {
+    fieldsOf(rawCall('setuid', [1000], { euid: 1000 }), {
+      'evt.arg.uid': 'bob',
+      'user.uid': 1000,
+      'user.name': 'bob',
+      'evt.args': 'res=0 uid=1000(bob)',
+    });
+    fieldsOf(rawCall('setuid', [0]), { 'evt.arg.uid': 'root', 'user.name': 'root' });
+    fieldsOf(rawCall('setuid', [42], { euid: 42, egid: 42 }), {
+      'user.name': '<NA>',
+      'group.name': '<NA>',
+    });
+  });
+});
+
+describe('processes', () => {
+  it('has the new image at exec, and the old one at a failed exec', () => {
+    fieldsOf(
+      exec(
+        { tgid: 200 },
+        {
+          filename: './x',
+          exePath: '/usr/bin/x',
+          cwd: '/tmp',
+          argv: ['./x', '-a', ''],
+          env: ['A=1', 'B=2'],
+        },
+        'x',
+        { tty: 34816, vprocessGroup: 100 },
+      ),
+      {
+        'evt.type': 'execve',
+        'proc.name': 'x',
+        'proc.exe': './x',
+        'proc.exepath': '/usr/bin/x',
+        'proc.args': '-a ',
+        'proc.cmdnargs': 2,
+        'proc.cmdline': 'x -a ',
+        'proc.cwd': '/tmp/',
+        'proc.env': 'A=1 B=2',
+        'proc.env[B]': '2',
+        'proc.env[C]': '',
+        'proc.tty': 34816,
+        'proc.is_vpgid_leader': true,
+        'evt.arg.flags': '0',
+        'user.loginuid': -1,
+        'proc.sname': '',
+      },
+    );
+    fieldsOf(failedExec({}, '/no/such', ['/no/such', 'y'], 'sh'), {
+      'evt.type': 'execve',
+      'evt.res': 'ENOENT',
+      'proc.name': 'sh',
+      'evt.arg.filename': '/no/such',
+      'evt.arg.args': 'y',
+    });
+  });
+
+  it('names lifecycle events', () => {
+    fieldsOf(fork({}, { tgid: 101, start: 600, vpid: 101 }), { 'evt.type': 'clone' });
+    fieldsOf(exit({}), { 'evt.type': 'procexit', 'evt.res': undefined, 'evt.rawres': undefined });
+  });
+});

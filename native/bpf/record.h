@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* One record from claim to ring: header, strings, graded admission, output. */
+#ifndef TOCSIN_RECORD_H
+#define TOCSIN_RECORD_H
+
+#include "task.h"
+
+/* Starts a record of one kind; the fixed part is zero but for the header's facts about the task. */
+static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, __u32 size)
+{
+	struct slot *slot = claim_slot(kind);
+
+	if (!slot)
+		return 0;
+	__builtin_memset(slot->data, 0, FIXED_MAX);
+	slot->length = size;
+	slot->flags = 0;
+
+	struct event_header *header = (void *)slot->data;
+	__u64 ids = bpf_get_current_pid_tgid();
+	bool nested = false;
+
+	header->kind = kind;
+	header->cpu = bpf_get_smp_processor_id();
+	header->syscall = 0xffff;
+	header->cgroup = cgroup_of(task);
+	header->start = start_of(task);
+	header->tgid = ids >> 32;
+	header->tid = ids;
+	header->ppid = READ_TASK(task, real_parent, tgid);
+	header->vpid = innermost_pid(READ_TASK(task, signal, pids[PIDTYPE_TGID]), &nested);
+	header->euid = READ_TASK(task, cred, euid.val);
+	header->egid = READ_TASK(task, cred, egid.val);
+	header->audit_uid = audit_uid_of(task);
+	bpf_get_current_comm(header->comm, sizeof(header->comm));
+	if (nested)
+		slot->flags |= EVENT_PIDNS;
+	return slot;
+}
+
+/* Offers the record to the ring and gives the slot back. Lifecycle records (class 0) may fill it, others keep room. */
+static __always_inline void finish(struct slot *slot, __u8 kind, __u8 admission)
+{
+	struct event_header *header = (void *)slot->data;
+	struct probe_counters *mine = my_counters();
+	__u32 length = slot->length;
+
+	if (mine && length <= RECORD_MAX) {
+		__u64 backlog = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+		header->sequence = mine->sequence++;
+		if (backlog > config.admission[admission & 3]) {
+			count(mine, kind, CAUSE_SHED);
+		} else {
+			__u64 wake = config.wake_backlog;
+			__u64 how = backlog < wake && backlog + length + 16 >= wake ? BPF_RB_FORCE_WAKEUP :
+										      BPF_RB_NO_WAKEUP;
+
+			header->length = length;
+			header->admission = admission;
+			header->flags = slot->flags;
+			header->time = bpf_ktime_get_boot_ns();
+			if (bpf_ringbuf_output(&ring, slot->data, length, how))
+				count(mine, kind, CAUSE_FULL);
+			else
+				count(mine, kind, CAUSE_SENT);
+		}
+	}
+	release_slot(slot);
+}
+
+/*
+ * The compiler may test one copy of a value and use another, which the verifier cannot follow. After this it has one
+ * 64-bit copy only.
+ */
+#define PIN(value) asm volatile("" : "+r"(value))
+
+/* Appends a string of user memory, without its NUL; returns its length. */
+static __always_inline __u16 append_user(struct slot *slot, __u64 address)
+{
+	__u64 offset = slot->length;
+
+	PIN(offset);
+	if (offset > LAST_STRING_OFFSET || !address)
+		return 0;
+	long size = bpf_probe_read_user_str(&slot->data[offset], EVENT_PATH_MAX + 1, (void *)address);
+
+	if (size < 0)
+		slot->flags |= EVENT_FAULT;
+	if (size <= 1)
+		return 0;
+	if (size > EVENT_PATH_MAX) {
+		slot->flags |= EVENT_TRUNCATED;
+		size = EVENT_PATH_MAX + 1;
+	}
+	slot->length = offset + size - 1;
+	return size - 1;
+}
+
+/* Appends a string of kernel memory, without its NUL; returns its length. */
+static __always_inline __u16 append_kernel(struct slot *slot, const void *address)
+{
+	__u64 offset = slot->length;
+
+	PIN(offset);
+	if (offset > LAST_STRING_OFFSET || !address)
+		return 0;
+	long size = bpf_probe_read_kernel_str(&slot->data[offset], EVENT_PATH_MAX + 1, address);
+
+	if (size < 0)
+		slot->flags |= EVENT_FAULT;
+	if (size <= 1)
+		return 0;
+	if (size > EVENT_PATH_MAX) {
+		slot->flags |= EVENT_TRUNCATED;
+		size = EVENT_PATH_MAX + 1;
+	}
+	slot->length = offset + size - 1;
+	return size - 1;
+}
+
+/* Appends bytes of user memory as they are; returns how many. */
+static __always_inline __u16 append_user_bytes(struct slot *slot, __u64 address, __u64 size)
+{
+	__u64 offset = slot->length;
+
+	PIN(offset);
+	if (offset > LAST_STRING_OFFSET || !size)
+		return 0;
+	PIN(size);
+	if (size > EVENT_ARGS_MAX) {
+		slot->flags |= EVENT_TRUNCATED;
+		size = EVENT_ARGS_MAX;
+	}
+	if (bpf_probe_read_user(&slot->data[offset], size, (void *)address)) {
+		slot->flags |= EVENT_FAULT;
+		return 0;
+	}
+	slot->length = offset + size;
+	return size;
+}
+
+#endif

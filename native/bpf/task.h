@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Facts about a task: ids, namespaces, credentials, cgroup. */
+#ifndef TOCSIN_TASK_H
+#define TOCSIN_TASK_H
+
+#include "maps.h"
+
+/* A pid as the innermost namespace of the process sees it; sets nested when that is not the initial one. */
+static __always_inline __u32 innermost_pid(struct pid *pid, bool *nested)
+{
+	__u32 level = BPF_CORE_READ(pid, level);
+	__u32 number = 0;
+
+	if (level >= 32)
+		return 0;
+	if (nested)
+		*nested = level > 0;
+	bpf_probe_read_kernel(&number, sizeof(number),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      level * bpf_core_type_size(struct upid));
+	return number;
+}
+
+static __always_inline __u32 start_of(struct task_struct *task)
+{
+	return READ_TASK(task, group_leader, start_boottime) >> 20;
+}
+
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	struct css_set *set = READ_TASK(task, cgroups);
+	struct cgroup_subsys_state *state = 0;
+
+	if (cgroup_subsystem >= 16)
+		return BPF_CORE_READ(set, dfl_cgrp, kn, id);
+	bpf_probe_read_kernel(&state, sizeof(state),
+			      (void *)set + bpf_core_field_offset(struct css_set, subsys) +
+				      cgroup_subsystem * sizeof(state));
+	return BPF_CORE_READ(state, cgroup, kn, id);
+}
+
+static __always_inline __u32 audit_uid_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->loginuid))
+		return READ_TASK(task, loginuid.val);
+	return ~0u;
+}
+
+/* dev_t as stat(2) tells it. */
+static __always_inline __u32 encode_device(__u32 device)
+{
+	__u32 major = device >> 20, minor = device & 0xfffff;
+
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+#endif

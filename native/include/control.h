@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the addon and the probe tell each other besides records: configuration down, counters up. */
+#ifndef TOCSIN_CONTROL_H
+#define TOCSIN_CONTROL_H
+
+#include "event.h"
+
+/* System call numbers are below this; anything above is never watched. */
+#define SYSCALL_LIMIT 512
+
+/* probe_config.watch[n]: what the number n means to the dispatcher. */
+#define WATCH_NATIVE 1      /* native call n is wanted */
+#define WATCH_FAILED 2      /* native call n is wanted even when it failed */
+#define WATCH_IA32_NUMBER 4 /* 32-bit call n translates to a wanted native call */
+
+/* probe_config.ia32[n]: native number of the 32-bit call n, or one of these. */
+#define IA32_NONE 0xffff
+#define IA32_SOCKETCALL 0xfffe
+
+/* Live configuration, in an array map both sides share by mmap. */
+struct probe_config {
+	__u64 admission[4]; /* by admission class: backlog in bytes above which records are shed */
+	__u64 wake_backlog; /* crossing this backlog wakes a waiting reader */
+	__u32 environment;  /* send the environment of new programs */
+	__u32 muted;        /* some process is muted */
+	__u16 ia32[SYSCALL_LIMIT];
+	__u8 watch[SYSCALL_LIMIT];
+};
+
+/* What became of a record. */
+#define CAUSE_SENT 0
+#define CAUSE_SHED 1  /* refused by graded admission */
+#define CAUSE_FULL 2  /* the ring had no room */
+#define CAUSE_FAULT 3 /* arguments needed to know what the call was could not be read */
+#define CAUSE_BUSY 4  /* every scratch slot of the cpu was in use */
+#define CAUSES 5
+#define KINDS 16 /* event kinds are below this */
+
+/* One per cpu. */
+struct probe_counters {
+	__u64 count[KINDS][CAUSES];
+	__u64 sequence;
+};
+
+#define MUTED_PROCESSES_MAX 1024
+
+#endif

@@ -1,0 +1,45 @@
+/** The compiled addon, as it is. Arguments are validated by probe.ts. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+export interface NativeProbe {
+  readonly ring: ArrayBuffer;
+  readonly skipped: string[];
+  scan(span: Uint32Array): boolean;
+  advance(bytes: number): void;
+  backlog(): number;
+  watch(table: Uint8Array, ia32: Uint16Array, environment: boolean): void;
+  mute(tgid: number): void;
+  counters(): Float64Array;
+  close(): void;
+}
+
+export interface Binding {
+  readonly abi: number;
+  readonly Probe: new (
+    objectPath: string,
+    ringBytes: number,
+    cpus: number,
+    cgroupController: string,
+    cgroupHierarchy: number,
+    copy: boolean,
+  ) => NativeProbe;
+  /** `currentTask`: a kernel that hands out the current task as a typed pointer (5.11). */
+  features(): { readonly currentTask: boolean };
+}
+
+const packageRoot = join(import.meta.dirname, '..', '..');
+const addonPath = join(packageRoot, 'build', 'Release', 'tocsin.node');
+
+/** The compiled eBPF programs. */
+export const PROBE_OBJECT = join(packageRoot, 'build', 'probe.bpf.o');
+/** The same for kernels before 5.11; it reads tasks through helper calls, which is slower. */
+export const LEGACY_PROBE_OBJECT = join(packageRoot, 'build', 'probe-legacy.bpf.o');
+
+/** Whether both were built. */
+export const isBuilt = (): boolean =>
+  [addonPath, PROBE_OBJECT, LEGACY_PROBE_OBJECT].every((path) => existsSync(path));
+
+/** Loads the addon. Throws what Node throws when it is absent or built for another machine. */
+export const loadBinding = (): Binding => createRequire(import.meta.url)(addonPath) as Binding;

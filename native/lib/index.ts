@@ -1,0 +1,17 @@
+/** @module The eBPF syscall probe: what this machine can do, the running probe, and the layout of its records. */
+export {
+  type CapabilityProblem,
+  type ProbeCapabilities,
+  probeCapabilities,
+} from './capabilities.ts';
+// biome-ignore lint/performance/noReExportAll: generated constants, all of them public
+export * from './layout.ts';
+export {
+  type KindStatistics,
+  openProbe,
+  type Probe,
+  type ProbeOptions,
+  type ProbeStatistics,
+} from './probe.ts';
+export { forEachRecord } from './records.ts';
+export { IA32_NAMES, SYSCALL_NAMES, SYSCALLS } from './syscalls.ts';

@@ -1,0 +1,232 @@
+/** The running probe: what it watches, the records it wrote, and the account of those it could not. */
+import { availableParallelism } from 'node:os';
+import { LEGACY_PROBE_OBJECT, loadBinding, type NativeProbe, PROBE_OBJECT } from './binding.ts';
+import { currentHierarchy } from './cgroups.ts';
+import {
+  CAUSES,
+  EVENT_CALL,
+  EVENT_CGROUP,
+  EVENT_EXEC,
+  EVENT_EXECFAIL,
+  EVENT_EXIT,
+  EVENT_FORK,
+  EVENT_OPEN,
+  EVENT_PATH,
+  EVENT_PATHS,
+  EVENT_SOCKET,
+  IA32_NONE,
+  IA32_SOCKETCALL,
+  SYSCALL_LIMIT,
+  WATCH_FAILED,
+  WATCH_IA32_NUMBER,
+  WATCH_NATIVE,
+} from './layout.ts';
+import { IA32_NAMES, SYSCALLS } from './syscalls.ts';
+
+const DEFAULT_RING_BYTES = 16 * 1024 * 1024;
+const RING_LIMITS = [256 * 1024, 1024 * 1024 * 1024] as const;
+const SLOT_CPUS_MAX = 128;
+
+const KIND_NAMES: readonly (readonly [number, string])[] = [
+  [EVENT_FORK, 'fork'],
+  [EVENT_EXEC, 'exec'],
+  [EVENT_EXIT, 'exit'],
+  [EVENT_OPEN, 'open'],
+  [EVENT_PATH, 'path'],
+  [EVENT_PATHS, 'paths'],
+  [EVENT_SOCKET, 'socket'],
+  [EVENT_CALL, 'call'],
+  [EVENT_EXECFAIL, 'execfail'],
+  [EVENT_CGROUP, 'cgroup'],
+];
+
+/** Calls that 32-bit programs make through socketcall(2). */
+const SOCKET_CALLS = [
+  'socket',
+  'bind',
+  'connect',
+  'listen',
+  'accept',
+  'accept4',
+  'sendto',
+  'recvfrom',
+  'sendmsg',
+  'recvmsg',
+];
+/** 32-bit calls whose 64-bit counterpart has another name. */
+const IA32_ALIASES: Readonly<Record<string, string>> = {
+  umount: 'umount2',
+  setuid32: 'setuid',
+  setgid32: 'setgid',
+  setreuid32: 'setreuid',
+  setregid32: 'setregid',
+  setresuid32: 'setresuid',
+  setresgid32: 'setresgid',
+  chown32: 'chown',
+  fchown32: 'fchown',
+  lchown32: 'lchown',
+  truncate64: 'truncate',
+  ftruncate64: 'ftruncate',
+  fcntl64: 'fcntl',
+};
+
+export interface ProbeOptions {
+  /** A power of two; default 16 MiB. */
+  readonly ringBytes?: number;
+  /** Native numbers of the calls that are told. Fork, exec, exit and cgroups always are. */
+  readonly syscalls: readonly number[];
+  /** Of those, the calls that are told even when they failed. */
+  readonly keepFailed: readonly number[];
+  /** Send the environment of new programs. */
+  readonly environment?: boolean;
+  /** Processes that are never told: the agent itself. */
+  readonly mutedProcesses?: readonly number[];
+  /** Use the programs for kernels before 5.11; decided by the kernel's type information unless given. */
+  readonly legacy?: boolean;
+  /** Copy spans to a buffer instead of exposing the ring's own pages, as where Node refuses external buffers. */
+  readonly copy?: boolean;
+}
+
+/** What became of the records of one kind since the probe was opened. */
+export interface KindStatistics {
+  readonly kind: string;
+  readonly sent: number;
+  /** Refused by graded admission, to keep room for what matters more. */
+  readonly shed: number;
+  /** The ring had no room. */
+  readonly full: number;
+  /** The call could not be read. */
+  readonly fault: number;
+  /** All scratch memory of the cpu was in use. */
+  readonly busy: number;
+}
+
+export interface ProbeStatistics {
+  readonly kinds: readonly KindStatistics[];
+  readonly ringBytes: number;
+  /** Bytes that wait to be read. */
+  readonly backlogBytes: number;
+}
+
+export interface Probe {
+  /** The ring's data, mapped twice. Read only: writing ends the process. */
+  readonly ring: Uint8Array;
+  /** Mount point whose inode numbers are the cgroup ids of the records. */
+  readonly cgroupHierarchy: string;
+  /** Optional programs that this kernel does not have. */
+  readonly skipped: readonly string[];
+  /** Finds finished records, at most 4 MiB: `span` becomes [start, bytes]. False when there are none. */
+  scan(span: Uint32Array): boolean;
+  /** Gives the bytes of a span back; its records must not be read any more. */
+  advance(bytes: number): void;
+  /** Changes what is told, without a gap. */
+  setSyscalls(
+    syscalls: readonly number[],
+    keepFailed: readonly number[],
+    environment?: boolean,
+  ): void;
+  /** A process that is never told again, until it ends. */
+  mute(tgid: number): void;
+  statistics(): ProbeStatistics;
+  /** Detaches the programs and empties `ring`. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Loads and attaches. Throws RangeError for options; other errors carry a `code` (PROBE_LOAD and the
+ * like), and their message ends with the last lines of libbpf's and the verifier's log.
+ */
+export function openProbe(options: ProbeOptions): Probe {
+  const ringBytes = checkedRingBytes(options.ringBytes ?? DEFAULT_RING_BYTES);
+  const table = watchTable(options.syscalls, options.keepFailed);
+  const muted = (options.mutedProcesses ?? []).map((tgid) =>
+    checkedInteger(tgid, 'mutedProcesses', 1, 0x7fffffff),
+  );
+  const hierarchy = currentHierarchy();
+  const cpus = Math.min(availableParallelism(), SLOT_CPUS_MAX);
+  const { Probe: Native, features } = loadBinding();
+  const legacy = options.legacy ?? !features().currentTask;
+  const native = new Native(
+    legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT,
+    ringBytes,
+    cpus,
+    hierarchy.controller,
+    hierarchy.id,
+    options.copy ?? false,
+  );
+  for (const tgid of muted) native.mute(tgid);
+  native.watch(table, IA32_NUMBERS, options.environment ?? false);
+  return facadeOf(native, ringBytes, hierarchy.mount, options.environment ?? false);
+}
+
+function facadeOf(
+  native: NativeProbe,
+  ringBytes: number,
+  cgroupHierarchy: string,
+  environment: boolean,
+): Probe {
+  let withEnvironment = environment;
+  return {
+    ring: new Uint8Array(native.ring),
+    cgroupHierarchy,
+    skipped: native.skipped,
+    scan: (span) => native.scan(span),
+    advance: (bytes) => native.advance(bytes),
+    setSyscalls: (syscalls, keepFailed, environmentNow) => {
+      withEnvironment = environmentNow ?? withEnvironment;
+      native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, withEnvironment);
+    },
+    mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
+    statistics: () => ({
+      kinds: kindsFrom(native.counters()),
+      ringBytes,
+      backlogBytes: native.backlog(),
+    }),
+    close: () => native.close(),
+  };
+}
+
+function kindsFrom(counters: Float64Array): KindStatistics[] {
+  return KIND_NAMES.map(([kind, name]) => {
+    const at = (cause: number) => counters[kind * CAUSES + cause] ?? 0;
+    return { kind: name, sent: at(0), shed: at(1), full: at(2), fault: at(3), busy: at(4) };
+  });
+}
+
+const ia32NameOf = (name: string): string => IA32_ALIASES[name] ?? name;
+
+/** Native number of each 32-bit call. */
+const IA32_NUMBERS = Uint16Array.from({ length: SYSCALL_LIMIT }, (_, number) => {
+  const name = IA32_NAMES[number];
+  if (process.arch !== 'x64' || name === undefined || name === '-') return IA32_NONE;
+  return name === 'socketcall' ? IA32_SOCKETCALL : (SYSCALLS[ia32NameOf(name)] ?? IA32_NONE);
+});
+
+function watchTable(syscalls: readonly number[], keepFailed: readonly number[]): Uint8Array {
+  const table = new Uint8Array(SYSCALL_LIMIT);
+  const mark = (number: number, name: string, bit: number) => {
+    const at = checkedInteger(number, name, 0, SYSCALL_LIMIT - 1);
+    table[at] = (table[at] ?? 0) | bit;
+  };
+  for (const number of syscalls) mark(number, 'syscalls', WATCH_NATIVE);
+  for (const number of keepFailed) mark(number, 'keepFailed', WATCH_FAILED);
+  const wanted = new Set(syscalls);
+  const anySocketCall = SOCKET_CALLS.some((name) => wanted.has(SYSCALLS[name] ?? -1));
+  IA32_NUMBERS.forEach((native, number) => {
+    if (native === IA32_SOCKETCALL ? anySocketCall : wanted.has(native))
+      mark(number, 'ia32', WATCH_IA32_NUMBER);
+  });
+  return table;
+}
+
+function checkedInteger(value: number, name: string, from: number, to: number): number {
+  if (Number.isInteger(value) && value >= from && value <= to) return value;
+  throw new RangeError(`${name}: ${value} is not a whole number from ${from} to ${to}`);
+}
+
+function checkedRingBytes(bytes: number): number {
+  checkedInteger(bytes, 'ringBytes', ...RING_LIMITS);
+  if ((bytes & (bytes - 1)) !== 0)
+    throw new RangeError(`ringBytes: ${bytes} is not a power of two`);
+  return bytes;
+}

@@ -1,0 +1,35 @@
+// Compiles bpf/probe.bpf.c to build/ with clang when a source is newer; debug sections that only DWARF tools read are stripped.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const architectures = { x64: ['x86', 'x86_64-linux-gnu'], arm64: ['arm64', 'aarch64-linux-gnu'] };
+const known = architectures[process.arch];
+if (!known)
+  throw new Error(
+    `the probe is not written for ${process.arch}; it knows ${Object.keys(architectures).join(', ')}`,
+  );
+const [target, triplet] = known;
+const build = join(root, 'build');
+const source = join(root, 'bpf', 'probe.bpf.c');
+const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit' });
+const flags = ['-target', 'bpf', '-mcpu=v2', '-g', '-O2', `-D__TARGET_ARCH_${target}`];
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-unused-function'];
+const includes = ['-idirafter', `/usr/include/${triplet}`, '-I', join(root, 'include')];
+// The second is for kernels before 5.11.
+const variants = { 'probe.bpf.o': [], 'probe-legacy.bpf.o': ['-DTOCSIN_LEGACY'] };
+
+mkdirSync(build, { recursive: true });
+const inputs = [join(root, 'bpf'), join(root, 'include')].flatMap((folder) =>
+  readdirSync(folder).map((name) => join(folder, name)),
+);
+const changed = Math.max(
+  ...[...inputs, import.meta.filename].map((path) => statSync(path).mtimeMs),
+);
+for (const [name, defines] of Object.entries(variants)) {
+  const output = join(build, name);
+  if ((statSync(output, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
+  run('clang', ...flags, ...warnings, ...defines, ...includes, '-c', source, '-o', output);
+  run('llvm-strip', '-g', output);
+}

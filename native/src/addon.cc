@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// The boundary to JavaScript. Arguments come resolved and checked from lib/index.ts; types are checked once more here.
+#include <napi.h>
+
+#include <cstring>
+
+#include "kernel.h"
+
+namespace tocsin {
+namespace {
+
+constexpr size_t kSpanLimit = 4 << 20;
+// One record longer than the limit still comes whole.
+constexpr size_t kRecordRoom = 64 << 10;
+
+void throw_failure(Napi::Env env, const Failure &failure) {
+  Napi::Error error = Napi::Error::New(env, failure.message);
+  error.Set("code", Napi::String::New(env, failure.code));
+  error.ThrowAsJavaScriptException();
+}
+
+void throw_argument(Napi::Env env, const char *message) {
+  throw_failure(env, {"PROBE_ARGUMENT", message});
+}
+
+template <typename Element>
+std::vector<Element> elements(const Napi::Value &value, napi_typedarray_type type) {
+  if (!value.IsTypedArray()) return {};
+  const auto array = value.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != type) return {};
+  const auto *data = reinterpret_cast<const Element *>(
+      static_cast<const uint8_t *>(array.ArrayBuffer().Data()) + array.ByteOffset());
+  return std::vector<Element>(data, data + array.ElementLength());
+}
+
+class Probe : public Napi::ObjectWrap<Probe> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Probe",
+                       {
+                           InstanceMethod<&Probe::scan>("scan"),
+                           InstanceMethod<&Probe::advance>("advance"),
+                           InstanceMethod<&Probe::backlog>("backlog"),
+                           InstanceMethod<&Probe::watch>("watch"),
+                           InstanceMethod<&Probe::mute>("mute"),
+                           InstanceMethod<&Probe::counters>("counters"),
+                           InstanceMethod<&Probe::close>("close"),
+                           InstanceAccessor<&Probe::ring>("ring"),
+                           InstanceAccessor<&Probe::skipped>("skipped"),
+                       });
+  }
+
+  // (object, ringBytes, slotPairs, cgroupController, cgroupHierarchy, copy)
+  explicit Probe(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Probe>(info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() < 6 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber() ||
+        !info[3].IsString() || !info[4].IsNumber() || !info[5].IsBoolean()) {
+      throw_argument(env, "wrong arguments for a new probe");
+      return;
+    }
+    KernelOptions options;
+    options.object = info[0].As<Napi::String>().Utf8Value();
+    options.ring_bytes = info[1].As<Napi::Number>().Uint32Value();
+    options.slot_pairs = info[2].As<Napi::Number>().Uint32Value();
+    options.cgroup_controller = info[3].As<Napi::String>().Utf8Value();
+    options.cgroup_hierarchy = info[4].As<Napi::Number>().Uint32Value();
+    if (options.slot_pairs == 0) {
+      throw_argument(env, "a probe needs a pair of slots at least");
+      return;
+    }
+    if (const Outcome outcome = kernel_.open(options)) {
+      throw_failure(env, *outcome);
+      return;
+    }
+    expose_ring(env, info[5].As<Napi::Boolean>().Value());
+  }
+
+ private:
+  // One external ArrayBuffer over the ring's pages, or a buffer spans are copied to where those are refused.
+  void expose_ring(Napi::Env env, bool copy) {
+    napi_value buffer = nullptr;
+    if (!copy) {
+      auto *owner = new std::shared_ptr<Ring>(kernel_.shared_ring());
+      const napi_status status = napi_create_external_arraybuffer(
+          env, kernel_.ring().data(), 2 * kernel_.ring().size(),
+          [](napi_env, void *, void *hint) { delete static_cast<std::shared_ptr<Ring> *>(hint); },
+          owner, &buffer);
+      if (status != napi_ok) {
+        delete owner;
+        buffer = nullptr;
+      }
+    }
+    external_ = buffer != nullptr;
+    const auto exposed = external_ ? Napi::ArrayBuffer(env, buffer)
+                                   : Napi::ArrayBuffer::New(env, kSpanLimit + kRecordRoom);
+    buffer_ = Napi::Persistent(exposed);
+  }
+
+  bool is_open(Napi::Env env) {
+    if (open_ && !buffer_.IsEmpty()) return true;
+    throw_failure(env, {"PROBE_CLOSED", "the probe is closed"});
+    return false;
+  }
+
+  Napi::Value ring(const Napi::CallbackInfo &info) {
+    if (!is_open(info.Env())) return info.Env().Undefined();
+    return buffer_.Value();
+  }
+
+  Napi::Value skipped(const Napi::CallbackInfo &info) {
+    auto names = Napi::Array::New(info.Env());
+    for (const std::string &name : kernel_.skipped())
+      names[names.Length()] = Napi::String::New(info.Env(), name);
+    return names;
+  }
+
+  Napi::Value scan(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return env.Undefined();
+    if (info.Length() < 1 || !info[0].IsTypedArray() ||
+        info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array ||
+        info[0].As<Napi::TypedArray>().ElementLength() < 2) {
+      throw_argument(env, "scan needs a Uint32Array of two elements");
+      return env.Undefined();
+    }
+    Span span = kernel_.ring().scan(kSpanLimit);
+    if (!external_ && span.size != 0) {
+      memcpy(buffer_.Value().Data(), kernel_.ring().data() + span.start, span.size);
+      span.start = 0;
+    }
+    auto out = info[0].As<Napi::Uint32Array>();
+    out[0] = span.start;
+    out[1] = span.size;
+    return Napi::Boolean::New(env, span.size != 0);
+  }
+
+  void advance(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return;
+    if (info.Length() < 1 || !info[0].IsNumber() ||
+        !kernel_.ring().advance(info[0].As<Napi::Number>().Uint32Value()))
+      throw_argument(env, "advance needs the bytes of a span that scan told");
+  }
+
+  Napi::Value backlog(const Napi::CallbackInfo &info) {
+    if (!is_open(info.Env())) return info.Env().Undefined();
+    return Napi::Number::New(info.Env(), static_cast<double>(kernel_.ring().backlog()));
+  }
+
+  // (table, ia32, environment)
+  void watch(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return;
+    const auto table = elements<uint8_t>(info[0], napi_uint8_array);
+    const auto ia32 = elements<uint16_t>(info[1], napi_uint16_array);
+    if (table.size() != SYSCALL_LIMIT || ia32.size() != SYSCALL_LIMIT || !info[2].IsBoolean()) {
+      throw_argument(env, "watch needs one element a system call number in both tables");
+      return;
+    }
+    kernel_.watch(table, ia32, info[2].As<Napi::Boolean>().Value());
+  }
+
+  void mute(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return;
+    if (info.Length() < 1 || !info[0].IsNumber()) return throw_argument(env, "a process id expected");
+    if (const Outcome outcome = kernel_.mute(info[0].As<Napi::Number>().Uint32Value()))
+      throw_failure(env, *outcome);
+  }
+
+  Napi::Value counters(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return env.Undefined();
+    std::array<uint64_t, KINDS * CAUSES> sums;
+    if (const Outcome outcome = kernel_.counters(sums)) {
+      throw_failure(env, *outcome);
+      return env.Undefined();
+    }
+    auto out = Napi::Float64Array::New(env, sums.size());
+    for (size_t index = 0; index < sums.size(); index++)
+      out[index] = static_cast<double>(sums[index]);
+    return out;
+  }
+
+  void close(const Napi::CallbackInfo &info) {
+    if (!open_) return;
+    open_ = false;
+    // Views that are still around become empty before the pages go.
+    if (external_ && !buffer_.IsEmpty()) buffer_.Value().Detach();
+    buffer_.Reset();
+    kernel_.close();
+  }
+
+  Kernel kernel_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  bool external_ = false;
+  bool open_ = true;
+};
+
+Napi::Value features(const Napi::CallbackInfo &info) {
+  const KernelFeatures found = kernel_features();
+  auto out = Napi::Object::New(info.Env());
+  out.Set("currentTask", found.current_task);
+  return out;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("Probe", Probe::define(env));
+  exports.Set("abi", Napi::Number::New(env, EVENT_ABI));
+  exports.Set("features", Napi::Function::New<features>(env, "features"));
+  return exports;
+}
+
+}  // namespace
+}  // namespace tocsin
+
+// Context-aware: every environment (main thread or worker) gets its own class and objects.
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  return tocsin::initialize(env, exports);
+}
+NODE_API_MODULE(probe, Init)

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "log.h"
+
+namespace tocsin {
+namespace {
+
+struct FreeTypes {
+  void operator()(btf *types) const { btf__free(types); }
+};
+using Types = std::unique_ptr<btf, FreeTypes>;
+
+// Handlers the dispatcher jumps to. They sit on the same tracepoint only to have the same shape.
+constexpr std::pair<const char *, uint32_t> kFamilies[] = {
+    {"open_exit", EVENT_OPEN},     {"path_exit", EVENT_PATH}, {"paths_exit", EVENT_PATHS},
+    {"socket_exit", EVENT_SOCKET}, {"call_exit", EVENT_CALL}, {"exec_exit", EVENT_EXECFAIL},
+};
+
+bool is_family(const char *name) {
+  return std::any_of(std::begin(kFamilies), std::end(kFamilies),
+                     [name](const auto &family) { return strcmp(family.first, name) == 0; });
+}
+
+Types running_kernel_types() { return Types(btf__load_vmlinux_btf()); }
+
+// Arguments of a raw tracepoint, its private first one not counted; -1 when this kernel does not have it.
+int tracepoint_arguments(const btf *types, const std::string &name) {
+  const int id = btf__find_by_name_kind(types, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
+  if (id <= 0) return -1;
+  const btf_type *pointer = btf__type_by_id(types, btf__type_by_id(types, id)->type);
+  const btf_type *function = btf__type_by_id(types, pointer->type);
+  return function == nullptr || !btf_is_func_proto(function) ? -1 : btf_vlen(function) - 1;
+}
+
+// Value of one name of an enum, -1 when the kernel has no such name.
+int enum_value(const btf *types, const char *type, const std::string &name) {
+  const int id = btf__find_by_name_kind(types, type, BTF_KIND_ENUM);
+  if (id <= 0) return -1;
+  const btf_type *found = btf__type_by_id(types, id);
+  for (int index = 0; index < btf_vlen(found); index++) {
+    const struct btf_enum &entry = btf_enum(found)[index];
+    if (name == btf__name_by_offset(types, entry.name_off)) return entry.val;
+  }
+  return -1;
+}
+
+}  // namespace
+
+Failure failed(const char *code, const std::string &step, int error) {
+  return {code, step + ": " + strerror(error)};
+}
+
+KernelFeatures kernel_features() {
+  const LogCapture quiet;
+  const Types types = running_kernel_types();
+  KernelFeatures features;
+  if (!types) return features;
+  features.current_task =
+      enum_value(types.get(), "bpf_func_id", "BPF_FUNC_get_current_task_btf") > 0;
+  return features;
+}
+
+Outcome Kernel::open(const KernelOptions &options) {
+  Outcome outcome = prepare(options);
+  if (outcome) close();
+  return outcome;
+}
+
+Outcome Kernel::prepare(const KernelOptions &options) {
+  const LogCapture log;
+  const Types kernel = running_kernel_types();
+  if (!kernel) return failed("PROBE_BTF", "the kernel's type information cannot be read", errno);
+  object_ = bpf_object__open_file(options.object.c_str(), nullptr);
+  if (object_ == nullptr)
+    return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
+  for (const char *name : {"ring", "slots", "counters", "muted", "families", ".data.config"})
+    if (bpf_object__find_map_by_name(object_, name) == nullptr)
+      return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
+  bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
+  bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "slots"), options.slot_pairs * 2);
+  if (Outcome outcome = set_constants(options, kernel.get())) return outcome;
+  choose_programs(kernel.get());
+  Outcome outcome;
+  if (const int error = bpf_object__load(object_))
+    outcome = failed("PROBE_LOAD", "the kernel refused the probe", -error);
+  if (!outcome)
+    outcome = ring_->map(bpf_map__fd(bpf_object__find_map_by_name(object_, "ring")),
+                         options.ring_bytes);
+  if (!outcome) outcome = map_config(options);
+  if (!outcome) outcome = attach();
+  if (outcome) outcome->message += "\n" + log.tail();
+  return outcome;
+}
+
+Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
+  const btf *types = bpf_object__btf(object_);
+  uint32_t subsystem = ~0u;
+  if (!options.cgroup_controller.empty()) {
+    const int index = enum_value(kernel, "cgroup_subsys_id", options.cgroup_controller + "_cgrp_id");
+    if (index < 0)
+      return Failure{"PROBE_CGROUP",
+                     "the kernel has no cgroup controller " + options.cgroup_controller};
+    subsystem = static_cast<uint32_t>(index);
+  }
+  const bool group_dead = tracepoint_arguments(kernel, "sched_process_exit") > 1;
+  if (Outcome outcome = set_constant(types, "slot_pairs", options.slot_pairs)) return outcome;
+  if (Outcome outcome = set_constant(types, "cgroup_subsystem", subsystem)) return outcome;
+  if (Outcome outcome = set_constant(types, "cgroup_hierarchy", options.cgroup_hierarchy))
+    return outcome;
+  return set_constant(types, "exit_tells_group_dead", group_dead ? 1 : 0);
+}
+
+// A section named with a question mark is optional: it is loaded where its tracepoint exists.
+void Kernel::choose_programs(const btf *kernel) {
+  bpf_program *program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    const std::string section = bpf_program__section_name(program);
+    if (section.empty() || section[0] != '?') continue;
+    const bool exists = tracepoint_arguments(kernel, section.substr(section.find('/') + 1)) >= 0;
+    bpf_program__set_autoload(program, exists);
+    if (!exists) skipped_.push_back(bpf_program__name(program));
+  }
+}
+
+Outcome Kernel::set_constant(const btf *types, const char *name, uint32_t value) {
+  size_t bytes = 0;
+  bpf_map *map = bpf_object__find_map_by_name(object_, ".rodata");
+  const auto *data =
+      map ? static_cast<const uint8_t *>(bpf_map__initial_value(map, &bytes)) : nullptr;
+  const int section = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+  if (data != nullptr && section > 0) {
+    const btf_type *found = btf__type_by_id(types, section);
+    for (int index = 0; index < btf_vlen(found); index++) {
+      const btf_var_secinfo &entry = btf_var_secinfos(found)[index];
+      const btf_type *variable = btf__type_by_id(types, entry.type);
+      if (strcmp(btf__name_by_offset(types, variable->name_off), name) != 0) continue;
+      if (entry.size > sizeof(value) || entry.offset + entry.size > bytes) break;
+      std::vector<uint8_t> constants(data, data + bytes);
+      memcpy(constants.data() + entry.offset, &value, entry.size);
+      if (const int error = bpf_map__set_initial_value(map, constants.data(), bytes))
+        return failed("PROBE_OBJECT", std::string("cannot set ") + name, -error);
+      return std::nullopt;
+    }
+  }
+  return Failure{"PROBE_OBJECT", std::string("the probe object has no constant ") + name};
+}
+
+Outcome Kernel::map_config(const KernelOptions &options) {
+  const bpf_map *map = bpf_object__find_map_by_name(object_, ".data.config");
+  if (map == nullptr || bpf_map__value_size(map) < sizeof(probe_config))
+    return Failure{"PROBE_OBJECT", "the probe object has no configuration of the right size"};
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t bytes = (sizeof(probe_config) + page - 1) / page * page;
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  if (memory == MAP_FAILED)
+    return failed("PROBE_CONFIG", "cannot map the probe's configuration", errno);
+  config_ = static_cast<probe_config *>(memory);
+  config_bytes_ = bytes;
+  const uint64_t ring = options.ring_bytes;
+  config_->admission[0] = ~uint64_t{0};
+  config_->admission[1] = ring / 16 * 15;
+  config_->admission[2] = ring / 8 * 7;
+  config_->admission[3] = ring / 4 * 3;
+  return std::nullopt;
+}
+
+Outcome Kernel::attach() {
+  const int families = bpf_map__fd(bpf_object__find_map_by_name(object_, "families"));
+  for (const auto &[name, kind] : kFamilies) {
+    const bpf_program *program = bpf_object__find_program_by_name(object_, name);
+    if (program == nullptr) continue;
+    const int descriptor = bpf_program__fd(program);
+    if (bpf_map_update_elem(families, &kind, &descriptor, BPF_ANY) != 0)
+      return failed("PROBE_ATTACH", std::string("cannot install ") + name, errno);
+  }
+  bpf_program *program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    const char *name = bpf_program__name(program);
+    if (is_family(name) || !bpf_program__autoload(program)) continue;
+    bpf_link *link = bpf_program__attach(program);
+    if (link == nullptr)
+      return failed("PROBE_ATTACH", std::string("cannot attach ") + name, errno);
+    links_.push_back(link);
+  }
+  return std::nullopt;
+}
+
+void Kernel::close() {
+  for (bpf_link *link : links_) bpf_link__destroy(link);
+  links_.clear();
+  if (config_ != nullptr) munmap(config_, config_bytes_);
+  config_ = nullptr;
+  ring_->unmap();
+  if (object_ != nullptr) bpf_object__close(object_);
+  object_ = nullptr;
+}
+
+// What is watched comes last, so that no call is told by a table half written.
+void Kernel::watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
+                   bool environment) {
+  config_->environment = environment ? 1 : 0;
+  std::copy_n(ia32.begin(), SYSCALL_LIMIT, config_->ia32);
+  for (size_t number = 0; number < SYSCALL_LIMIT; number++)
+    __atomic_store_n(&config_->watch[number], table[number], __ATOMIC_RELEASE);
+}
+
+Outcome Kernel::mute(uint32_t tgid) {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "muted"));
+  const uint8_t yes = 1;
+  if (bpf_map_update_elem(descriptor, &tgid, &yes, BPF_ANY) != 0)
+    return failed("PROBE_MUTE", "cannot mute process " + std::to_string(tgid), errno);
+  __atomic_store_n(&config_->muted, 1, __ATOMIC_RELEASE);
+  return std::nullopt;
+}
+
+Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums) const {
+  const int cpus = libbpf_num_possible_cpus();
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "counters"));
+  const uint32_t zero = 0;
+  std::vector<probe_counters> all(static_cast<size_t>(std::max(cpus, 1)));
+  if (cpus < 0 || bpf_map_lookup_elem(descriptor, &zero, all.data()) != 0)
+    return failed("PROBE_COUNTERS", "cannot read the probe's counters", errno);
+  sums.fill(0);
+  for (const probe_counters &one : all)
+    for (size_t kind = 0; kind < KINDS; kind++)
+      for (size_t cause = 0; cause < CAUSES; cause++)
+        sums[kind * CAUSES + cause] += one.count[kind][cause];
+  return std::nullopt;
+}
+
+}  // namespace tocsin

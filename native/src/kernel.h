@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The probe in the kernel: the loaded object, its links, its live configuration.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control.h"
+#include "failure.h"
+#include "ring.h"
+
+struct bpf_object;
+struct bpf_link;
+struct btf;
+
+namespace tocsin {
+
+// Resolved by the TypeScript facade, which also checks them.
+struct KernelOptions {
+  std::string object;
+  uint32_t ring_bytes = 0;
+  uint32_t slot_pairs = 0;
+  std::string cgroup_controller;  // empty for the unified hierarchy
+  uint32_t cgroup_hierarchy = 0;
+};
+
+// What the running kernel's type information offers.
+struct KernelFeatures {
+  bool current_task = false;  // a helper hands out the current task as a typed pointer (5.11)
+};
+
+KernelFeatures kernel_features();
+
+class Kernel {
+ public:
+  Kernel() = default;
+  ~Kernel() { close(); }
+  Kernel(const Kernel &) = delete;
+  Kernel &operator=(const Kernel &) = delete;
+
+  Outcome open(const KernelOptions &options);
+  void close();
+
+  Ring &ring() { return *ring_; }
+  std::shared_ptr<Ring> shared_ring() const { return ring_; }
+  // Optional programs whose tracepoint this kernel does not have.
+  const std::vector<std::string> &skipped() const { return skipped_; }
+  // Both tables have SYSCALL_LIMIT elements.
+  void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
+             bool environment);
+  Outcome mute(uint32_t tgid);
+  // Sums over all cpus, indexed [kind * CAUSES + cause].
+  Outcome counters(std::array<uint64_t, KINDS * CAUSES> &sums) const;
+
+ private:
+  Outcome prepare(const KernelOptions &options);
+  Outcome set_constants(const KernelOptions &options, const btf *kernel);
+  Outcome set_constant(const btf *types, const char *name, uint32_t value);
+  void choose_programs(const btf *kernel);
+  Outcome map_config(const KernelOptions &options);
+  Outcome attach();
+
+  bpf_object *object_ = nullptr;
+  std::vector<bpf_link *> links_;
+  std::vector<std::string> skipped_;
+  std::shared_ptr<Ring> ring_ = std::make_shared<Ring>();
+  probe_config *config_ = nullptr;
+  size_t config_bytes_ = 0;
+};
+
+}  // namespace tocsin
