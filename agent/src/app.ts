@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import type { Alert } from '@tocsin/openapi';
 import type { Logger } from 'pino';
-import { makeInternalAlert } from './internal-alert.ts';
+import { type Engine, startEngine } from './engine/engine.ts';
+import type { RuleSettings, RuleSummary } from './engine/rule-judge.ts';
 import { LossReporter } from './loss-reporter.ts';
 import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
 import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
@@ -12,23 +13,12 @@ import { Uplink } from './uplink/uplink.ts';
 const STOP_MS = 1000;
 const STATISTICS_EVERY_MS = 60_000;
 
-/** What the app gives to the engine. */
-export interface EngineEvents {
-  readonly onAlerts: (alerts: readonly Alert[]) => void;
-}
-
-/** What the app needs of the engine: probe, state and rules in their own thread. */
-export interface Engine {
-  /** Numbers since the start, for the log. */
-  statistics(): object;
-  /** Ends the intake and gives out what is under way. */
-  stop(): Promise<void>;
-}
-
 export interface AppOptions {
   readonly hostname: string;
   readonly version: string;
   readonly dataDir: string;
+  readonly rules: RuleSettings;
+  readonly ringBytes: number;
   readonly outputs: readonly OutputSetting[];
   readonly spoolBytes: number;
   /** URL of the control plane; without it alerts only go to the outputs. */
@@ -38,13 +28,14 @@ export interface AppOptions {
   readonly stdout: Writable;
 }
 
-/** Alerts from the engine to the outputs and the control plane. */
+/** The agent: alerts from the engine to the outputs and the control plane. */
 export class App {
+  /** Settled when the engine ended by itself. */
+  readonly failed: Promise<Error>;
+  #fail: (error: Error) => void = () => undefined;
   readonly #options: AppOptions;
   readonly #log: Logger;
-  readonly #losses = new LossReporter((alert) =>
-    this.accept([makeInternalAlert(alert, this.#options.hostname, new Date())]),
-  );
+  readonly #losses: LossReporter;
   #outputs: readonly Output[] = [];
   #uplink: Uplink | undefined;
   #engine: Engine | undefined;
@@ -54,26 +45,44 @@ export class App {
   private constructor(options: AppOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    this.#losses = new LossReporter(options.hostname, (alert) => this.accept([alert]));
   }
 
   /** Opens the outputs and the uplink, then starts the engine. On failure everything is closed again. */
-  static async start<E extends Engine>(
-    options: AppOptions,
-    startEngine: (events: EngineEvents) => Promise<E>,
-  ): Promise<{ app: App; engine: E }> {
+  static async start(options: AppOptions): Promise<App> {
     const app = new App(options);
     try {
-      const { outputs, stdout, log } = options;
+      const { outputs, stdout, log, rules, hostname, ringBytes } = options;
       app.#outputs = await openOutputs(outputs, stdout, log);
       app.#uplink = await app.#startUplink();
-      const engine = await startEngine({ onAlerts: (alerts) => app.accept(alerts) });
-      app.#engine = engine;
+      app.#engine = startEngine({
+        rules,
+        hostname,
+        ringBytes,
+        onAlerts: (alerts) => app.accept(alerts),
+        onFailure: (error) => app.#fail(error),
+      });
+      app.#tell(await app.#engine.ready, 'rules in force');
       app.#statistics = setInterval(() => app.logStatistics(), STATISTICS_EVERY_MS);
-      return { app, engine };
+      return app;
     } catch (error) {
       await app.stop();
       throw error;
     }
+  }
+
+  /** Takes other rules. Rejects and keeps the old when they are broken. */
+  async reload(rules: RuleSettings): Promise<void> {
+    if (this.#engine) this.#tell(await this.#engine.reload(rules), 'rules were reloaded');
+  }
+
+  #tell({ rules, blind }: RuleSummary, message: string): void {
+    this.#log.info({ rules }, message);
+    for (const [rule, fields] of Object.entries(blind))
+      this.#log.warn({ rule, fields }, 'rule reads fields that are never there');
   }
 
   async #startUplink(): Promise<Uplink | undefined> {

@@ -1,21 +1,24 @@
-import type { Priority } from '@tocsin/openapi';
-import type { InternalAlert } from './internal-alert.ts';
+import type { Alert, Priority } from '@tocsin/openapi';
+import { internalAlert } from './engine/alert-builder.ts';
 import type { SpoolLoss } from './uplink/spool.ts';
 
+const LOSS_RULE = 'Tocsin internal: alerts lost';
 const REPORT_EVERY_MS = 10_000;
 
 const MESSAGES: Readonly<Record<SpoolLoss, string>> = {
-  spool_full: 'Alerts were lost: the spool is full and the control plane does not take them',
-  disk_error: 'Alerts were lost: the spool cannot be written',
+  spool_full: 'the spool is full and the control plane does not take them',
+  disk_error: 'the spool cannot be written',
 };
 
 /** Turns lost alerts into alerts: one a while and reason, with the numbers by priority. */
 export class LossReporter {
-  readonly #raise: (alert: InternalAlert) => void;
+  readonly #hostname: string;
+  readonly #raise: (alert: Alert) => void;
   readonly #lost = new Map<SpoolLoss, Map<Priority, number>>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(raise: (alert: InternalAlert) => void) {
+  constructor(hostname: string, raise: (alert: Alert) => void) {
+    this.#hostname = hostname;
     this.#raise = raise;
   }
 
@@ -33,15 +36,14 @@ export class LossReporter {
     const lost = [...this.#lost];
     this.#lost.clear();
     for (const [reason, counts] of lost) {
-      const fields = Object.fromEntries(
-        [...counts].map(([priority, alerts]) => [`lost.${priority.toLowerCase()}`, alerts]),
-      );
-      this.#raise({
-        rule: 'Tocsin internal: alerts lost',
-        priority: 'Critical',
-        message: MESSAGES[reason],
-        fields: { reason, ...fields },
-      });
+      const fields: Record<string, unknown> = { 'tocsin.reason': reason };
+      let total = 0;
+      for (const [priority, alerts] of counts) {
+        fields[`tocsin.lost.${priority.toLowerCase()}`] = alerts;
+        total += alerts;
+      }
+      const message = `${total} alerts were lost: ${MESSAGES[reason]}.`;
+      this.#raise(internalAlert(LOSS_RULE, 'Critical', message, fields, this.#hostname));
     }
   }
 }

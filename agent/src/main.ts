@@ -5,6 +5,9 @@ import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './commands/agent.ts';
 import { type CommandContext, CommandError, type Service } from './commands/context.ts';
 import { registerEnrollCommand } from './commands/enroll.ts';
+import { registerFieldsCommand } from './commands/fields.ts';
+import { registerRulesCommand } from './commands/rules.ts';
+import { EngineError } from './engine/engine.ts';
 import { OutputError } from './outputs/output.ts';
 import { RuleFileError } from './rule-files.ts';
 import { DirectoryLockError } from './uplink/directory-lock.ts';
@@ -26,6 +29,8 @@ export async function main(argv: string[]): Promise<void> {
   const program = new Command('tocsin').exitOverride();
   registerAgentCommand(program, context);
   registerEnrollCommand(program, context);
+  registerRulesCommand(program);
+  registerFieldsCommand(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -48,7 +53,7 @@ function runService({ stop, signals = {}, ended }: Service): Promise<void> {
   });
 }
 
-const EXPECTED = [OutputError, RuleFileError, DirectoryLockError, KeyFileError];
+const EXPECTED = [EngineError, OutputError, RuleFileError, DirectoryLockError, KeyFileError];
 
 /** Says what went wrong; returns the exit code. */
 function report(error: unknown): number {

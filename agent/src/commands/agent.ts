@@ -1,11 +1,13 @@
+import { type Config, parsePriority } from '@tocsin/openapi';
 import { type Command, InvalidArgumentError } from 'commander';
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
 import { App, type AppOptions } from '../app.ts';
-import { type Engine, startEngine } from '../engine/engine.ts';
+import type { RuleSettings } from '../engine/rule-judge.ts';
 import type { OutputSetting } from '../outputs/open-outputs.ts';
+import { describeMissing } from '../probe/capabilities.ts';
 import { LIBRARY_FOLDER, readRuleFiles, watchRuleFiles } from '../rule-files.ts';
-import { findRuleProblems } from '../rule-problems.ts';
-import type { RulesFile } from '../rules/load-rules.ts';
+import { loadRules, type RulesFile } from '../rules/load-rules.ts';
+import { reportText } from '../rules/report.ts';
 import { type CommandContext, CommandError } from './context.ts';
 import { checkServer, hostnameOf, readConfig, readSecret } from './settings.ts';
 import { VERSION } from './version.ts';
@@ -62,89 +64,99 @@ function collectOutput(value: string, before: readonly OutputSetting[] = []): Ou
   return [...before, { file: path }];
 }
 
+/** The machine lacks what the probe needs: starting again would not help. */
+const CANNOT_RUN = 3;
+
 async function runAgent(flags: AgentFlags, context: CommandContext): Promise<void> {
-  const config = readConfig(flags.config, context.environment, {
-    data_dir: flags.dataDir,
-    log_level: flags.logLevel,
-    'agent.server': flags.server,
-    'agent.rules': flags.rules && JSON.stringify(flags.rules),
-    'agent.rule_matching': flags.ruleMatching,
-    'agent.outputs': flags.output && JSON.stringify(flags.output),
-    'agent.join_token': flags.joinTokenFile && JSON.stringify({ file: flags.joinTokenFile }),
-  });
+  const config = readConfig(flags.config, context.environment, settingsOf(flags));
   const { agent } = config;
-  const server = agent.server === undefined ? undefined : checkServer(agent.server, 'agent.server');
   const rulePaths = agent.rules.length > 0 ? agent.rules : [LIBRARY_FOLDER];
-  const files = readCheckedRules(rulePaths);
-  const log = pino(
-    { level: config.log_level, base: null },
-    pino.destination({ fd: 2, sync: true }),
-  );
-  const hostname = hostnameOf(config);
-  const options: AppOptions = {
-    hostname,
-    version: VERSION,
-    dataDir: config.data_dir,
-    outputs: agent.outputs.length > 0 || server !== undefined ? agent.outputs : ['stdout-json'],
-    spoolBytes: agent.spool_bytes,
-    server,
-    joinToken: agent.join_token && readSecret(agent.join_token, context.environment),
-    log,
-    stdout: context.out,
+  const rules: RuleSettings = {
+    files: readCheckedRules(rulePaths),
+    matching: agent.rule_matching,
+    minimumPriority: parsePriority(agent.priority) ?? 'Debug',
   };
-  const { app, engine } = await App.start(options, ({ onAlerts }) =>
-    startEngine({
-      files,
-      matching: agent.rule_matching,
-      minimumPriority: agent.priority,
-      ringBytes: agent.ring_bytes,
-      hostname,
-      onAlerts,
-    }),
-  );
-  const reload = ruleReloader(engine, rulePaths, files, log);
+  const missing = describeMissing();
+  if (missing !== undefined)
+    throw new CommandError(`kernel events cannot be watched here:\n${missing}`, CANNOT_RUN);
+
+  const app = await App.start(appOptions(config, rules, context));
+  const reload = ruleReloader(app, rulePaths, rules, context);
   const unwatch = watchRuleFiles(rulePaths, reload);
   context.err.write('ready\n');
+  let failure: Error | undefined;
   await context.run({
     stop: () => {
       unwatch();
       return app.stop();
     },
     signals: { SIGHUP: reload, SIGUSR1: () => app.reopen() },
-    ended: context.outClosed,
+    ended: Promise.race([
+      context.outClosed,
+      app.failed.then((error) => {
+        failure = error;
+      }),
+    ]),
   });
+  if (failure) throw failure;
+}
+
+const settingsOf = (flags: AgentFlags) => ({
+  data_dir: flags.dataDir,
+  log_level: flags.logLevel,
+  'agent.server': flags.server,
+  'agent.rules': flags.rules && JSON.stringify(flags.rules),
+  'agent.rule_matching': flags.ruleMatching,
+  'agent.outputs': flags.output && JSON.stringify(flags.output),
+  'agent.join_token': flags.joinTokenFile && JSON.stringify({ file: flags.joinTokenFile }),
+});
+
+function appOptions(config: Config, rules: RuleSettings, context: CommandContext): AppOptions {
+  const { agent } = config;
+  const server = agent.server === undefined ? undefined : checkServer(agent.server, 'agent.server');
+  const isAlone = server === undefined && agent.outputs.length === 0;
+  return {
+    hostname: hostnameOf(config),
+    version: VERSION,
+    dataDir: config.data_dir,
+    rules,
+    ringBytes: agent.ring_bytes,
+    outputs: isAlone ? ['stdout-json'] : agent.outputs,
+    spoolBytes: agent.spool_bytes,
+    server,
+    joinToken: agent.join_token && readSecret(agent.join_token, context.environment),
+    log: pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true })),
+    stdout: context.out,
+  };
 }
 
 /** Reads rules and checks them as a whole. Throws CommandError with every problem. */
 function readCheckedRules(paths: readonly string[]): RulesFile[] {
   const files = readRuleFiles(paths);
-  const problems = findRuleProblems(files);
-  if (problems.length === 0) return files;
-  throw new CommandError(`the rules cannot be used:\n${problems.join('\n')}`);
+  const loaded = loadRules(files);
+  if (!loaded.ok) throw new CommandError(`the rules cannot be used:\n${reportText(loaded, files)}`);
+  return files;
 }
 
-/** Puts changed rules in place of those that run. A set that is broken changes nothing. */
+/** Puts changed rules in place of those that run. A set that is broken changes nothing, and is told. */
 function ruleReloader(
-  engine: Engine,
+  app: App,
   paths: readonly string[],
-  first: readonly RulesFile[],
-  log: Logger,
+  first: RuleSettings,
+  { err }: CommandContext,
 ): () => void {
-  let current = JSON.stringify(first);
+  let current = JSON.stringify(first.files);
+  const refuse = (error: unknown) =>
+    err.write(`the old rules stay in force: ${(error as Error).message}\n`);
   return () => {
     try {
       const files = readCheckedRules(paths);
-      if (JSON.stringify(files) === current) return;
-      current = JSON.stringify(files);
-      engine.reload(files).then(
-        () => log.warn({ files: files.map(({ name }) => name) }, 'rules were reloaded'),
-        (error: Error) => log.error({ reason: error.message }, 'the old rules stay'),
-      );
+      const text = JSON.stringify(files);
+      if (text === current) return;
+      current = text;
+      app.reload({ ...first, files }).then(() => err.write('rules reloaded\n'), refuse);
     } catch (error) {
-      log.error(
-        { reason: (error as Error).message },
-        'the new rules are broken; the old rules stay',
-      );
+      refuse(error);
     }
   };
 }
