@@ -12,7 +12,10 @@ export function openStdout(format: 'text' | 'json', stdout: Writable, log: Outpu
       new Promise((resolve, reject) => {
         stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
       }),
-    onFailure: (error) => log.warn({ output: name, reason: error.message }, 'output fails'),
+    onFailure: (error: NodeJS.ErrnoException) => {
+      // Nobody reads any more: the app ends, and that is no fault.
+      if (error.code !== 'EPIPE') log.warn({ output: name, reason: error.message }, 'output fails');
+    },
   });
   const lineOf = ({ alert, line }: AlertLine) => (format === 'json' ? line : toTextLine(alert));
   return {
