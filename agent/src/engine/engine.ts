@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { Alert } from '@tocsin/openapi';
+import type { RulesFile } from '../rules/load-rules.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
-import type { RuleSettings, RuleSummary } from './rule-judge.ts';
+import type { RuleSummary } from './rule-judge.ts';
 
 export interface EngineOptions extends EngineSettings {
   /** Gets alerts in batches. */
@@ -26,10 +27,10 @@ export class ReloadError extends Error {
 export interface Engine {
   /** Settled once the probe sees events, or cannot. */
   readonly ready: Promise<RuleSummary>;
-  /** The numbers of the last second. */
-  statistics(): EngineStatistics | undefined;
+  /** The numbers of the last second; empty before the first. */
+  statistics(): Partial<EngineStatistics>;
   /** Takes other rules without losing an event. Rejects with `ReloadError` and keeps the old when they are broken. */
-  reload(rules: RuleSettings): Promise<RuleSummary>;
+  reload(files: readonly RulesFile[]): Promise<RuleSummary>;
   /** Judges what was recorded until now, gives out the alerts and ends. Idempotent. */
   stop(): Promise<void>;
 }
@@ -53,7 +54,7 @@ class EngineThread implements Engine {
   readonly #exited: Promise<void>;
   readonly #reloads = new Map<number, Waiting>();
   #starting: Waiting | undefined;
-  #statistics: EngineStatistics | undefined;
+  #statistics: Partial<EngineStatistics> = {};
   #nextReload = 1;
   #stopping = false;
   #failure: string | undefined;
@@ -79,15 +80,15 @@ class EngineThread implements Engine {
     this.#worker.once('exit', () => this.#onExit());
   }
 
-  statistics(): EngineStatistics | undefined {
+  statistics(): Partial<EngineStatistics> {
     return this.#statistics;
   }
 
-  reload(rules: RuleSettings): Promise<RuleSummary> {
+  reload(files: readonly RulesFile[]): Promise<RuleSummary> {
     const id = this.#nextReload++;
     return new Promise((resolve, reject) => {
       this.#reloads.set(id, { resolve, reject });
-      this.#send({ type: 'reload', id, rules });
+      this.#send({ type: 'reload', id, files });
     });
   }
 

@@ -56,10 +56,12 @@ export class LossWatch {
     this.#untold.clear();
     const total = lost.reduce((sum, [, count]) => sum + count, 0);
     const list = lost.map(([key, count]) => `${key.replace('.', ' ')} ${count}`).join(', ');
+    const crowded = lost.some(([key]) => key.endsWith('.full') || key.endsWith('.shed'));
+    const hint = crowded ? ': raise the ring size, or watch fewer calls' : '';
     return internalAlert(
       LOSS_RULE,
       'Warning',
-      `${total} kernel events were lost and not judged (${list}). Raise the ring size or watch less.`,
+      `${total} kernel events were lost and not judged (${list})${hint}`,
       {
         'tocsin.lost': total,
         ...Object.fromEntries(lost.map(([key, count]) => [`tocsin.lost.${key}`, count])),

@@ -1,14 +1,14 @@
 import type { Alert } from '@tocsin/openapi';
 import type { RecordCount } from '../probe/probe.ts';
+import type { RulesFile } from '../rules/load-rules.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
 
 /** How the engine is set up; crosses to its thread. */
-export interface EngineSettings {
-  readonly rules: RuleSettings;
+export interface EngineSettings extends RuleSettings {
   readonly hostname: string;
   /** Bytes of the ring, a power of two. */
-  readonly ringBytes?: number;
+  readonly ringBytes?: number | undefined;
   /** Where container runtimes keep their files and sockets. */
   readonly runtimes?: Partial<RuntimePaths>;
   /** Longest time an event waits for the facts of its container, ms. */
@@ -31,7 +31,7 @@ export interface EngineStatistics {
 /** From the main thread to the engine. */
 export type EngineCommand =
   | { readonly type: 'acknowledge' }
-  | { readonly type: 'reload'; readonly id: number; readonly rules: RuleSettings }
+  | { readonly type: 'reload'; readonly id: number; readonly files: readonly RulesFile[] }
   | { readonly type: 'stop' };
 
 /** From the engine to the main thread. */

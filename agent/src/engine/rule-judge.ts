@@ -15,8 +15,9 @@ import type { Judge } from './pipeline.ts';
 /** Rules and how to take them; a plain object that crosses threads. */
 export interface RuleSettings extends LoadOptions {
   readonly files: readonly RulesFile[];
+  /** Whether an event alerts by the first rule that matches or by all. */
   readonly matching: 'first' | 'all';
-  readonly minimumPriority?: Priority;
+  readonly minimumPriority?: Priority | undefined;
 }
 
 /** Rules that were refused as a whole, with every problem of every file. */

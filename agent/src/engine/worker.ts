@@ -2,12 +2,13 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { openLiveProbe } from '../probe/live.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
+import type { RulesFile } from '../rules/load-rules.ts';
 import { alertOf, internalAlert } from './alert-builder.ts';
 import { AlertOutbox } from './alert-outbox.ts';
 import { interestOf } from './interest.ts';
 import { LossWatch } from './loss-watch.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
-import { RuleJudge, type RuleSettings } from './rule-judge.ts';
+import { RuleJudge } from './rule-judge.ts';
 import { Session } from './session.ts';
 
 /** The engine inside its thread. */
@@ -33,7 +34,7 @@ class EngineWorker {
   }
 
   async start(): Promise<void> {
-    const judge = this.#compile(this.#settings.rules);
+    const judge = this.#compile(this.#settings.files);
     const { ringBytes } = this.#settings;
     const probe = openLiveProbe(interestOf(judge.compiled), {
       mutedProcesses: [process.pid],
@@ -52,7 +53,7 @@ class EngineWorker {
         this.#outbox.acknowledge();
         break;
       case 'reload':
-        this.#reload(command.id, command.rules);
+        this.#reload(command.id, command.files);
         break;
       case 'stop':
         this.#stop();
@@ -60,9 +61,9 @@ class EngineWorker {
   }
 
   /** Compiles aside and swaps between two records; a broken set changes nothing. */
-  #reload(id: number, rules: RuleSettings): void {
+  #reload(id: number, files: readonly RulesFile[]): void {
     try {
-      const judge = this.#compile(rules);
+      const judge = this.#compile(files);
       void this.#session.domains.use(judge.compiled.domains);
       this.#session.use(judge, interestOf(judge.compiled));
       this.#judge = judge;
@@ -72,10 +73,13 @@ class EngineWorker {
     }
   }
 
-  #compile(rules: RuleSettings): RuleJudge {
+  #compile(files: readonly RulesFile[]): RuleJudge {
     const { source, domains } = this.#session;
-    return RuleJudge.compile(rules, source, domains.addressesOf, (rule, event) =>
-      this.#onMatch(rule, event),
+    return RuleJudge.compile(
+      { ...this.#settings, files },
+      source,
+      domains.addressesOf,
+      (rule, event) => this.#onMatch(rule, event),
     );
   }
 

@@ -320,3 +320,6 @@ export function parametersOf(event: KernelEvent): readonly Parameter[] {
 }
 
 const tables = new Map(Object.entries(TABLES));
+
+/** The types that have a table: what is worth looking at on a whole host. */
+export const TRACED_TYPES: readonly string[] = [...tables.keys()];

@@ -175,10 +175,6 @@ export class ProcessTree {
       if (oldest === undefined || oldest.deadAt > before) break;
       this.#forgetOldest();
     }
-    if (this.#deadHead > 1024 && this.#deadHead * 2 > this.#dead.length) {
-      this.#dead = this.#dead.slice(this.#deadHead);
-      this.#deadHead = 0;
-    }
   }
 
   #forgetOldest(): void {
@@ -186,6 +182,10 @@ export class ProcessTree {
     if (oldest === undefined) return;
     this.#deadHead++;
     if (this.#processes.get(oldest.tgid) === oldest) this.#processes.delete(oldest.tgid);
+    if (this.#deadHead > 1024 && this.#deadHead * 2 > this.#dead.length) {
+      this.#dead = this.#dead.slice(this.#deadHead);
+      this.#deadHead = 0;
+    }
   }
 
   #resolve(event: KernelEvent): Process {

@@ -1,10 +1,12 @@
 import {
   EVENT_CALL,
   EVENT_EXIT,
+  EVENT_IA32,
   EVENT_OPEN,
   EVENT_PATH,
   EVENT_PATHS,
   EVENT_SOCKET,
+  EVENT_X32,
 } from '@tocsin/native';
 import type { Extractor, Value } from '../../rules/field.ts';
 import { resultText } from '../errno.ts';
@@ -102,6 +104,16 @@ function io(test: (direction: 'read' | 'write' | undefined) => Value | undefined
   return (event: KernelEvent) => test(directionOf(event));
 }
 
+/** Bytes that a call sent or received. */
+function transferred(fits: (direction: 'read' | 'write') => boolean): Extractor<KernelEvent> {
+  return (event) => {
+    const direction = directionOf(event);
+    return direction !== undefined && fits(direction) && event.result >= 0
+      ? event.result
+      : undefined;
+  };
+}
+
 const NEVER = [
   ...['evt.latency', 'evt.latency.s', 'evt.latency.ns', 'evt.latency.human'],
   ...['evt.latency.quantized', 'evt.wait_latency', 'evt.pluginname', 'evt.plugininfo'],
@@ -133,8 +145,14 @@ export const eventFields: readonly [string, Binder][] = [
     'evt.io_dir': io((direction) => direction),
     'evt.is_wait': (event) => ACCEPTS.has(eventName(event)),
     'evt.is_syslog': () => false,
-    'evt.buflen': (event) =>
-      directionOf(event) !== undefined && event.result >= 0 ? event.result : undefined,
+    'evt.abi': (event) =>
+      event.flags & EVENT_IA32 ? 'ia32' : event.flags & EVENT_X32 ? 'x32' : '64',
+    'evt.buflen': transferred(() => true),
+    'evt.buflen.in': transferred((direction) => direction === 'read'),
+    'evt.buflen.out': transferred((direction) => direction === 'write'),
+    'evt.buflen.net': transferred(() => true),
+    'evt.buflen.net.in': transferred((direction) => direction === 'read'),
+    'evt.buflen.net.out': transferred((direction) => direction === 'write'),
     'evt.count': () => 1,
     'evt.count.exit': () => 1,
     'evt.count.error': failedWhen(() => true),

@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { KernelEvent } from '../../src/events/kernel-event.ts';
+import type { ProcessFacts } from '../../src/state/proc-files.ts';
+import type { Process } from '../../src/state/process.ts';
+import type { ProcessTree } from '../../src/state/process-tree.ts';
+import { get, quietTree } from '../events/fields.ts';
+import { eventOf, exec, exit, fork, onPath, open, rawCall } from '../events/records.ts';
+
+function apply(tree: ProcessTree, bytes: Buffer): { event: KernelEvent; process: Process } {
+  const event = eventOf(bytes);
+  event.process = tree.apply(event);
+  return { event, process: event.process };
+}
+
+const facts = (tgid: number, ppid: number, more: Partial<ProcessFacts> = {}): ProcessFacts => ({
+  tgid,
+  ppid,
+  startTicks: 50,
+  comm: `p${tgid}`,
+  argv: `p${tgid}\0-x\0`,
+  environment: '',
+  exePath: `/bin/p${tgid}`,
+  exeDeleted: false,
+  cwd: '/',
+  tty: 0,
+  session: 1,
+  processGroup: tgid,
+  vpid: tgid,
+  vprocessGroup: tgid,
+  inPidNamespace: false,
+  euid: 0,
+  egid: 0,
+  auditUid: 0xffffffff,
+  capPermitted: 0n,
+  capEffective: 0n,
+  capInheritable: 0n,
+  ...more,
+});
+
+/** A shell (100) that forks 200, which becomes `ls`. */
+function shellAndChild(tree: ProcessTree): void {
+  apply(
+    tree,
+    exec(
+      { tgid: 100, start: 500, ppid: 1 },
+      { exePath: '/bin/sh', argv: ['sh'], cwd: '/home' },
+      'sh',
+    ),
+  );
+  apply(tree, fork({ tgid: 100, start: 500, ppid: 1 }, { tgid: 200, start: 900, vpid: 200 }, 'sh'));
+  apply(
+    tree,
+    exec(
+      { tgid: 200, start: 900, ppid: 100 },
+      { exePath: '/bin/ls', argv: ['ls', '-l'], cwd: '/home' },
+      'ls',
+    ),
+  );
+}
+
+describe('ProcessTree', () => {
+  it('gives a child what its parent has, until it executes', () => {
+    const tree = quietTree();
+    shellAndChild(tree);
+    apply(
+      tree,
+      fork({ tgid: 200, start: 900, ppid: 100 }, { tgid: 300, start: 950, vpid: 300 }, 'ls'),
+    );
+    const { event } = apply(tree, open('/x', {}, { tgid: 300, start: 950, ppid: 200 }));
+    assert.deepEqual(
+      [
+        'proc.name',
+        'proc.exepath',
+        'proc.cmdline',
+        'proc.cwd',
+        'proc.pname',
+        'proc.aname[2]',
+        'proc.aname',
+        'proc.aname[9]',
+      ].map((name) => get(event, name, tree)),
+      ['ls', '/bin/ls', 'ls -l', '/home/', 'ls', 'sh', ['ls', 'sh', '<NA>'], undefined],
+    );
+    assert.equal(tree.counters.unknown, 1);
+  });
+
+  it('measures how long a process has run', () => {
+    const tree = quietTree();
+    shellAndChild(tree);
+    const { event } = apply(
+      tree,
+      open('/x', {}, { tgid: 200, start: 900, ppid: 100, time: 10_000_000_500n }),
+    );
+    assert.equal(get(event, 'proc.duration', tree), 500);
+  });
+
+  it('tells a reused pid from the process before', () => {
+    const tree = quietTree();
+    shellAndChild(tree);
+    const before = tree.get(200);
+    const { process } = apply(tree, open('/x', {}, { tgid: 200, start: 5000, ppid: 1 }));
+    assert.notEqual(process, before);
+    assert.equal(before?.dead, true);
+    assert.equal(tree.counters.pidReused, 1);
+  });
+
+  it('gives orphans to the reaper and remembers who bore them', () => {
+    const tree = quietTree();
+    apply(tree, exec({ tgid: 1, start: 1, ppid: 0 }, { argv: ['init'] }, 'init'));
+    shellAndChild(tree);
+    apply(tree, exit({ tgid: 100, start: 500, ppid: 1 }, { reaper: 1 }, 'sh'));
+    const { event } = apply(tree, open('/x', {}, { tgid: 200, start: 900, ppid: 1 }));
+    assert.equal(get(event, 'proc.pname', tree), 'init');
+    assert.equal(get(event, 'proc.orig.aname[1]', tree), 'sh');
+  });
+
+  it('follows the parent a header tells, also when the exit was not seen', () => {
+    const tree = quietTree();
+    apply(tree, exec({ tgid: 7, start: 3, ppid: 1 }, { argv: ['shim'] }, 'shim'));
+    shellAndChild(tree);
+    const { event } = apply(tree, open('/x', {}, { tgid: 200, start: 900, ppid: 7 }));
+    assert.equal(get(event, 'proc.pname', tree), 'shim');
+  });
+
+  it('takes an exit before the end of the fork call, as with vfork', () => {
+    const tree = quietTree();
+    shellAndChild(tree);
+    apply(
+      tree,
+      fork({ tgid: 100, start: 500, ppid: 1 }, { tgid: 201, start: 901, vpid: 201 }, 'sh'),
+    );
+    apply(tree, exit({ tgid: 201, start: 901, ppid: 100 }, { reaper: 1 }, 'sh'));
+    const { event } = apply(tree, open('/x', {}, { tgid: 100, start: 500, ppid: 1 }));
+    assert.equal(get(event, 'proc.name', tree), 'sh');
+    assert.equal(tree.get(201)?.dead, true);
+  });
+
+  it('applies chdir, sessions, groups and namespaces before the event is judged', () => {
+    const tree = quietTree();
+    shellAndChild(tree);
+    const ls = { tgid: 200, start: 900, ppid: 100, vpid: 200 };
+    assert.equal(
+      get(apply(tree, onPath('chdir', 'x', {}, ls, '/home', '/srv/x')).event, 'proc.cwd', tree),
+      '/srv/x/',
+    );
+    assert.equal(
+      get(
+        apply(tree, rawCall('setsid', [], { ...ls, result: 200n })).event,
+        'proc.is_sid_leader',
+        tree,
+      ),
+      true,
+    );
+    apply(tree, rawCall('setpgid', [0, 77], ls));
+    assert.equal(get(apply(tree, open('/x', {}, ls)).event, 'proc.is_vpgid_leader', tree), false);
+    const { event } = apply(tree, rawCall('unshare', [0x10000000], ls));
+    assert.match(
+      String(get(event, 'thread.cap_effective', tree)),
+      /^CAP_CHOWN .*CAP_CHECKPOINT_RESTORE$/,
+    );
+    const failed = apply(tree, onPath('chdir', 'y', {}, { ...ls, result: -2n }, '/home', ''));
+    assert.equal(get(failed.event, 'proc.cwd', tree), '/srv/x/');
+  });
+
+  it('learns running processes from /proc and takes them for the same when events come', () => {
+    const known = new Map(
+      [facts(1, 0), facts(50, 1, { startTicks: 1000 })].map((one) => [one.tgid, one]),
+    );
+    const tree = quietTree({ list: () => [...known.keys()], read: (tgid) => known.get(tgid) });
+    tree.bootstrap();
+    const start = Math.floor((1000 * 10_000_000 + 5_000_000) / 2 ** 20);
+    const { event, process } = apply(tree, open('/x', {}, { tgid: 50, start, ppid: 1 }));
+    assert.equal(process.start, start);
+    assert.equal(get(event, 'proc.cmdline', tree), 'p50 -x');
+    assert.equal(get(event, 'proc.pname', tree), 'p1');
+    assert.equal(tree.counters.unknown, 0);
+    apply(tree, open('/x', {}, { tgid: 50, start: start + 1000, ppid: 1 }));
+    assert.equal(tree.counters.pidReused, 1);
+  });
+
+  it('reads unknown processes at a limited rate', () => {
+    let reads = 0;
+    const tree = quietTree({
+      readsPerSecond: 10,
+      now: () => 0,
+      read: (tgid) => {
+        reads++;
+        return facts(tgid, 0, { startTicks: 50 });
+      },
+    });
+    const start = Math.floor((50 * 10_000_000) / 2 ** 20);
+    for (let tgid = 1000; tgid < 1100; tgid++)
+      apply(tree, open('/x', {}, { tgid, start, ppid: 0 }));
+    assert.equal(reads, 10);
+    assert.equal(tree.counters.healed, 10);
+    assert.equal(tree.counters.readsSkipped, 90);
+    assert.equal(tree.get(1000)?.known, true);
+    assert.equal(tree.get(1099)?.known, false);
+  });
+
+  it('agrees with /proc again after losses', () => {
+    const running = [facts(1, 0), facts(50, 1)];
+    const tree = quietTree({
+      list: () => running.map(({ tgid }) => tgid),
+      read: (tgid) => running.find((one) => one.tgid === tgid),
+    });
+    tree.bootstrap();
+    running[1] = facts(50, 1, { exePath: '/bin/other', comm: 'other' });
+    running.push(facts(60, 50));
+    running.shift();
+    tree.resynchronise();
+    assert.equal(tree.get(1)?.dead, true);
+    assert.equal(tree.get(50)?.comm, 'other');
+    assert.equal(tree.get(60)?.parent, tree.get(50));
+  });
+
+  it('refuses the living when it is full of them, and counts', () => {
+    const tree = quietTree({ limit: 10 });
+    for (let tgid = 100; tgid < 120; tgid++)
+      apply(tree, exec({ tgid, start: tgid, ppid: 0 }, { argv: ['x'] }));
+    assert.equal(tree.size, 10);
+    assert.equal(tree.counters.refused, 10);
+    apply(tree, exit({ tgid: 100, start: 100, ppid: 0 }));
+    apply(tree, exec({ tgid: 500, start: 500, ppid: 0 }, { argv: ['x'] }));
+    assert.ok(tree.get(500));
+    assert.equal(tree.get(100), undefined);
+  });
+
+  it('forgets the dead after their time', () => {
+    let now = 0;
+    const tree = quietTree({ now: () => now, graceMs: 1000 });
+    shellAndChild(tree);
+    apply(tree, exit({ tgid: 200, start: 900, ppid: 100 }));
+    now = 900;
+    tree.sweep();
+    assert.ok(tree.get(200));
+    now = 1001;
+    tree.sweep();
+    assert.equal(tree.get(200), undefined);
+  });
+
+  it('stays flat over a million processes, also when each bears the next and dies', () => {
+    const tree = quietTree();
+    const forked = fork({}, {}, 'sh');
+    const exited = exit({ ppid: 1 }, { reaper: 0 });
+    const event = new KernelEvent();
+    let tgid = 1000;
+    const round = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        const next = 1000 + ((tgid - 1000 + 1) % 30_000);
+        forked.writeUInt32LE(tgid, 48);
+        forked.writeUInt32LE(next, 108);
+        forked.writeUInt32LE(500, 104);
+        exited.writeUInt32LE(tgid, 48);
+        for (const bytes of [forked, exited]) {
+          event.use(bytes);
+          event.attach(0, bytes.length);
+          tree.apply(event);
+        }
+        tgid = next;
+      }
+    };
+    round(100_000);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    round(1_000_000);
+    collect();
+    const growth = process.memoryUsage().heapUsed - before;
+    assert.ok(tree.size <= 16_400, `${tree.size} entries`);
+    let ancestors = 0;
+    for (let one = tree.get(tgid); one; one = one.originalParent) ancestors++;
+    assert.ok(ancestors <= 40, `${ancestors} generations are kept`);
+    assert.ok(growth < 16 * 2 ** 20, `grew by ${growth} bytes`);
+  });
+});

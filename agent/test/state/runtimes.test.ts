@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Container } from '../../src/state/container.ts';
+import { RuntimeLookup } from '../../src/state/runtimes/lookup.ts';
+import { bundleFacts } from '../../src/state/runtimes/oci-bundle.ts';
+
+const id = '3f'.repeat(32);
+const spec = {
+  process: { env: ['MARATHON_APP_ID=/web/front'], capabilities: { bounding: ['CAP_CHOWN'] } },
+  mounts: [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/data', type: 'bind', source: '/srv/data', options: ['rbind', 'ro', 'rslave'] },
+  ],
+  annotations: {
+    'io.kubernetes.cri.container-name': 'app',
+    'io.kubernetes.cri.image-name': 'registry:5000/team/app:1.2',
+    'io.kubernetes.cri.sandbox-name': 'pod-1',
+    'io.kubernetes.cri.sandbox-namespace': 'prod',
+    'io.kubernetes.cri.sandbox-uid': 'u-1',
+  },
+  linux: { maskedPaths: ['/proc/kcore'], namespaces: [{ type: 'pid' }] },
+};
+
+describe('runtimes', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tocsin-runtimes-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const write = (path: string, value: unknown): void => {
+    const file = join(folder, path);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
+  };
+  const lookup = (dockerSocket = join(folder, 'none')): RuntimeLookup =>
+    new RuntimeLookup({
+      dockerRoots: [join(folder, 'docker')],
+      dockerSocket,
+      taskRoots: [join(folder, 'task')],
+      storageRoots: [join(folder, 'storage')],
+    });
+  const container = (one = id): Container => new Container('docker', one);
+
+  it('reads what Docker wrote', async () => {
+    write(`docker/containers/${id}/config.v2.json`, {
+      Name: '/web',
+      Image: `sha256:${'9'.repeat(64)}`,
+      Config: {
+        Image: 'nginx:1.27',
+        Labels: { 'io.kubernetes.pod.name': 'p', k: 'v' },
+        Env: ['A=1'],
+      },
+      MountPoints: {
+        '/data': {
+          Source: '/srv',
+          Destination: '/data',
+          RW: true,
+          Mode: 'z',
+          Propagation: 'rprivate',
+        },
+      },
+      NetworkSettings: { Networks: { bridge: { IPAddress: '172.17.0.2' } } },
+    });
+    write(`docker/containers/${id}/hostconfig.json`, {
+      Privileged: true,
+      PidMode: 'host',
+      NetworkMode: 'default',
+    });
+    const found = await lookup().readFiles(container());
+    assert.deepEqual(found, {
+      runtime: 'docker',
+      facts: {
+        name: 'web',
+        image: 'nginx:1.27',
+        imageId: '999999999999',
+        privileged: true,
+        mounts: [
+          {
+            source: '/srv',
+            destination: '/data',
+            mode: 'z',
+            writable: true,
+            propagation: 'rprivate',
+          },
+        ],
+        labels: new Map([
+          ['io.kubernetes.pod.name', 'p'],
+          ['k', 'v'],
+        ]),
+        environment: ['A=1'],
+        ip: '172.17.0.2',
+        hostPid: true,
+        hostNetwork: false,
+        podName: 'p',
+      },
+    });
+  });
+
+  it('reads a bundle of containerd', async () => {
+    const other = 'aa'.repeat(32);
+    write(`task/k8s.io/${other}/config.json`, spec);
+    const found = await lookup().readFiles(container(other));
+    assert.equal(found?.runtime, 'containerd');
+    assert.deepEqual(
+      { ...found?.facts, labels: undefined },
+      {
+        name: 'app',
+        image: 'registry:5000/team/app:1.2',
+        privileged: false,
+        mounts: [
+          {
+            source: '/srv/data',
+            destination: '/data',
+            mode: '',
+            writable: false,
+            propagation: 'rslave',
+          },
+        ],
+        environment: ['MARATHON_APP_ID=/web/front'],
+        labels: undefined,
+        hostPid: false,
+        hostNetwork: true,
+        hostIpc: true,
+        podName: 'pod-1',
+        podNamespace: 'prod',
+        podUid: 'u-1',
+      },
+    );
+  });
+
+  it('reads names and images that Podman and CRI-O keep beside the bundle', async () => {
+    const other = 'bb'.repeat(32);
+    const metadata = JSON.stringify({ name: 'db', 'image-name': 'docker.io/library/redis:7' });
+    write('storage/overlay-containers/containers.json', [
+      { id: other, names: ['x'], image: 'f'.repeat(64), metadata },
+    ]);
+    write(`storage/overlay-containers/${other}/userdata/config.json`, {
+      annotations: {
+        'io.kubernetes.cri-o.Labels': '{"app":"db"}',
+        'io.kubernetes.pod.name': 'db-0',
+      },
+    });
+    const found = await lookup().readFiles(container(other));
+    assert.equal(found?.runtime, 'cri-o');
+    assert.equal(found?.facts.name, 'db');
+    assert.equal(found?.facts.image, 'docker.io/library/redis:7');
+    assert.equal(found?.facts.podName, 'db-0');
+    assert.equal(found?.facts.podLabels?.get('app'), 'db');
+  });
+
+  it('takes a container without any fence for privileged, and none else', () => {
+    const bare = { process: { capabilities: { bounding: ['CAP_SYS_ADMIN'] } }, linux: {} };
+    assert.equal(bundleFacts(bare).facts.privileged, true);
+    assert.equal(bundleFacts({ ...bare, linux: { seccomp: {} } }).facts.privileged, false);
+    assert.equal(bundleFacts({ linux: {} }).facts.privileged, false);
+    assert.equal(
+      bundleFacts({ ...bare, mounts: [{ type: 'sysfs', options: ['ro'] }] }).facts.privileged,
+      false,
+    );
+  });
+
+  const hostile: [string, unknown][] = [
+    ['half a file', '{"Name": "/x'],
+    ['an empty file', ''],
+    ['an array', []],
+    ['null', 'null'],
+    [
+      'wrong types',
+      { Name: {}, Config: { Image: 5, Labels: [1], Env: 'x' }, MountPoints: [null, 3], Image: [] },
+    ],
+    ['a prototype', '{"__proto__": {"Name": "/x"}, "Config": {"__proto__": {"Image": "evil"}}}'],
+    ['too large a file', `{"Name": "/x", "pad": "${'x'.repeat(9 * 1024 * 1024)}"}`],
+  ];
+  for (const [name, content] of hostile) {
+    it(`survives ${name}`, async () => {
+      const other = 'cc'.repeat(32);
+      write(`docker/containers/${other}/config.v2.json`, content);
+      const found = await lookup().readFiles(container(other));
+      assert.equal(found?.facts.name, undefined);
+      assert.equal(found?.facts.image, undefined);
+    });
+  }
+
+  it('looks for no file outside of the folders', async () => {
+    write('secret/config.v2.json', { Name: '/x', Config: { Image: 'y' } });
+    assert.equal(await lookup().readFiles(container('../../secret')), undefined);
+  });
+
+  const serve = async (listener: RequestListener): Promise<Server> => {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(join(folder, 'docker.sock'), resolve));
+    return server;
+  };
+  const close = (server: Server): Promise<unknown> => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+
+  it('asks the daemon, and learns from it where the files are', async () => {
+    write(`elsewhere/containers/${'ee'.repeat(32)}/config.v2.json`, {
+      Name: '/moved',
+      Config: { Image: 'm' },
+    });
+    const server = await serve((request, answer) => {
+      if (request.url === '/info')
+        answer.end(JSON.stringify({ DockerRootDir: join(folder, 'elsewhere') }));
+      else
+        answer.end(
+          JSON.stringify({
+            Name: '/asked',
+            Config: { Image: 'busybox' },
+            HostConfig: { Privileged: true },
+            Mounts: [{ Source: '/a', Destination: '/b', RW: false }],
+          }),
+        );
+    });
+    try {
+      const asking = lookup(join(folder, 'docker.sock'));
+      const asked = await asking.ask(container());
+      assert.equal(asked?.facts.name, 'asked');
+      assert.equal(asked?.facts.privileged, true);
+      assert.equal(asked?.facts.mounts?.[0]?.destination, '/b');
+      await asking.discover();
+      assert.equal((await asking.readFiles(container('ee'.repeat(32))))?.facts.name, 'moved');
+    } finally {
+      await close(server);
+    }
+  });
+
+  it('gives up on a daemon that says nothing, too much or nonsense', async () => {
+    for (const listener of [
+      (() => {}) as RequestListener,
+      ((_request, answer) => answer.end('nonsense')) as RequestListener,
+      ((_request, answer) => answer.writeHead(404).end('{}')) as RequestListener,
+      ((_request, answer) => answer.end('x'.repeat(5 * 1024 * 1024))) as RequestListener,
+    ]) {
+      const server = await serve(listener);
+      try {
+        assert.equal(await lookup(join(folder, 'docker.sock')).ask(container()), undefined);
+      } finally {
+        await close(server);
+      }
+    }
+  });
+});
