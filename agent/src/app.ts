@@ -2,11 +2,13 @@ import type { Writable } from 'node:stream';
 import type { Alert } from '@tocsin/openapi';
 import type { Logger } from 'pino';
 import { type Engine, startEngine } from './engine/engine.ts';
-import type { RuleSettings, RuleSummary } from './engine/rule-judge.ts';
+import type { EngineSettings } from './engine/messages.ts';
+import type { RuleSummary } from './engine/rule-judge.ts';
 import { LossReporter } from './loss-reporter.ts';
 import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
 import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
 import type { Output } from './outputs/output.ts';
+import type { RulesFile } from './rules/load-rules.ts';
 import { Uplink } from './uplink/uplink.ts';
 
 /** Each of the last two steps of the end; the engine takes its own time before. */
@@ -14,11 +16,9 @@ const STOP_MS = 1000;
 const STATISTICS_EVERY_MS = 60_000;
 
 export interface AppOptions {
-  readonly hostname: string;
+  readonly engine: EngineSettings;
   readonly version: string;
   readonly dataDir: string;
-  readonly rules: RuleSettings;
-  readonly ringBytes: number;
   readonly outputs: readonly OutputSetting[];
   readonly spoolBytes: number;
   /** URL of the control plane; without it alerts only go to the outputs. */
@@ -48,20 +48,18 @@ export class App {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#losses = new LossReporter(options.hostname, (alert) => this.accept([alert]));
+    this.#losses = new LossReporter(options.engine.hostname, (alert) => this.accept([alert]));
   }
 
   /** Opens the outputs and the uplink, then starts the engine. On failure everything is closed again. */
   static async start(options: AppOptions): Promise<App> {
     const app = new App(options);
     try {
-      const { outputs, stdout, log, rules, hostname, ringBytes } = options;
+      const { outputs, stdout, log, engine } = options;
       app.#outputs = await openOutputs(outputs, stdout, log);
       app.#uplink = await app.#startUplink();
       app.#engine = startEngine({
-        rules,
-        hostname,
-        ringBytes,
+        ...engine,
         onAlerts: (alerts) => app.accept(alerts),
         onFailure: (error) => app.#fail(error),
       });
@@ -75,8 +73,8 @@ export class App {
   }
 
   /** Takes other rules. Rejects and keeps the old when they are broken. */
-  async reload(rules: RuleSettings): Promise<void> {
-    if (this.#engine) this.#tell(await this.#engine.reload(rules), 'rules were reloaded');
+  async reload(files: readonly RulesFile[]): Promise<void> {
+    if (this.#engine) this.#tell(await this.#engine.reload(files), 'rules were reloaded');
   }
 
   #tell({ rules, blind }: RuleSummary, message: string): void {
@@ -86,11 +84,15 @@ export class App {
   }
 
   async #startUplink(): Promise<Uplink | undefined> {
-    const { server, log } = this.#options;
+    const { server, log, engine, dataDir, version, spoolBytes, joinToken } = this.#options;
     if (server === undefined) return undefined;
     return Uplink.start({
-      ...this.#options,
+      dataDir,
       server,
+      hostname: engine.hostname,
+      version,
+      spoolBytes,
+      joinToken,
       log: log.child({ component: 'uplink' }),
       onLoss: (priority, alerts, reason) => this.#losses.add(priority, alerts, reason),
     });

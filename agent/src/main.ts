@@ -7,6 +7,7 @@ import { type CommandContext, CommandError, type Service } from './commands/cont
 import { registerEnrollCommand } from './commands/enroll.ts';
 import { registerFieldsCommand } from './commands/fields.ts';
 import { registerRulesCommand } from './commands/rules.ts';
+import { registerTraceCommand } from './commands/trace.ts';
 import { EngineError } from './engine/engine.ts';
 import { OutputError } from './outputs/output.ts';
 import { RuleFileError } from './rule-files.ts';
@@ -31,6 +32,7 @@ export async function main(argv: string[]): Promise<void> {
   registerEnrollCommand(program, context);
   registerRulesCommand(program);
   registerFieldsCommand(program);
+  registerTraceCommand(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {

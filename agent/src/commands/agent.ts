@@ -2,7 +2,6 @@ import { type Config, parsePriority } from '@tocsin/openapi';
 import { type Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
 import { App, type AppOptions } from '../app.ts';
-import type { RuleSettings } from '../engine/rule-judge.ts';
 import type { OutputSetting } from '../outputs/open-outputs.ts';
 import { describeMissing } from '../probe/capabilities.ts';
 import { LIBRARY_FOLDER, readRuleFiles, watchRuleFiles } from '../rule-files.ts';
@@ -71,17 +70,13 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
   const config = readConfig(flags.config, context.environment, settingsOf(flags));
   const { agent } = config;
   const rulePaths = agent.rules.length > 0 ? agent.rules : [LIBRARY_FOLDER];
-  const rules: RuleSettings = {
-    files: readCheckedRules(rulePaths),
-    matching: agent.rule_matching,
-    minimumPriority: parsePriority(agent.priority) ?? 'Debug',
-  };
+  const files = readCheckedRules(rulePaths);
   const missing = describeMissing();
   if (missing !== undefined)
     throw new CommandError(`kernel events cannot be watched here:\n${missing}`, CANNOT_RUN);
 
-  const app = await App.start(appOptions(config, rules, context));
-  const reload = ruleReloader(app, rulePaths, rules, context);
+  const app = await App.start(appOptions(config, files, context));
+  const reload = ruleReloader(app, rulePaths, files, context);
   const unwatch = watchRuleFiles(rulePaths, reload);
   context.err.write('ready\n');
   let failure: Error | undefined;
@@ -111,16 +106,24 @@ const settingsOf = (flags: AgentFlags) => ({
   'agent.join_token': flags.joinTokenFile && JSON.stringify({ file: flags.joinTokenFile }),
 });
 
-function appOptions(config: Config, rules: RuleSettings, context: CommandContext): AppOptions {
+function appOptions(
+  config: Config,
+  files: readonly RulesFile[],
+  context: CommandContext,
+): AppOptions {
   const { agent } = config;
   const server = agent.server === undefined ? undefined : checkServer(agent.server, 'agent.server');
   const isAlone = server === undefined && agent.outputs.length === 0;
   return {
-    hostname: hostnameOf(config),
+    engine: {
+      files,
+      matching: agent.rule_matching,
+      minimumPriority: parsePriority(agent.priority),
+      hostname: hostnameOf(config),
+      ringBytes: agent.ring_bytes,
+    },
     version: VERSION,
     dataDir: config.data_dir,
-    rules,
-    ringBytes: agent.ring_bytes,
     outputs: isAlone ? ['stdout-json'] : agent.outputs,
     spoolBytes: agent.spool_bytes,
     server,
@@ -142,10 +145,10 @@ function readCheckedRules(paths: readonly string[]): RulesFile[] {
 function ruleReloader(
   app: App,
   paths: readonly string[],
-  first: RuleSettings,
+  first: readonly RulesFile[],
   { err }: CommandContext,
 ): () => void {
-  let current = JSON.stringify(first.files);
+  let current = JSON.stringify(first);
   const refuse = (error: unknown) =>
     err.write(`the old rules stay in force: ${(error as Error).message}\n`);
   return () => {
@@ -154,7 +157,7 @@ function ruleReloader(
       const text = JSON.stringify(files);
       if (text === current) return;
       current = text;
-      app.reload({ ...first, files }).then(() => err.write('rules reloaded\n'), refuse);
+      app.reload(files).then(() => err.write('rules reloaded\n'), refuse);
     } catch (error) {
       refuse(error);
     }

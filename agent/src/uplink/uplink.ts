@@ -78,7 +78,7 @@ export class Uplink {
   }
 
   private constructor(options: UplinkOptions, unlock: () => void) {
-    const { firstMs, capMs } = options.backOff ?? { firstMs: 250, capMs: 30_000 };
+    const { firstMs, capMs } = options.backOff ?? { firstMs: 250, capMs: 10_000 };
     this.#options = options;
     this.#log = options.log;
     this.#unlock = unlock;
