@@ -1,0 +1,143 @@
+import type { Writable } from 'node:stream';
+import type { Alert } from '@tocsin/openapi';
+import type { Logger } from 'pino';
+import { type Engine, startEngine } from './engine/engine.ts';
+import type { EngineSettings } from './engine/messages.ts';
+import type { RuleSummary } from './engine/rule-judge.ts';
+import { LossReporter } from './loss-reporter.ts';
+import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
+import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
+import type { Output } from './outputs/output.ts';
+import type { RulesFile } from './rules/load-rules.ts';
+import { Uplink } from './uplink/uplink.ts';
+
+/** Each of the last two steps of the end; the engine takes its own time before. */
+const STOP_MS = 1000;
+const STATISTICS_EVERY_MS = 60_000;
+
+export interface AppOptions {
+  readonly engine: EngineSettings;
+  readonly version: string;
+  readonly dataDir: string;
+  readonly outputs: readonly OutputSetting[];
+  readonly spoolBytes: number;
+  /** URL of the control plane; without it alerts only go to the outputs. */
+  readonly server?: string | undefined;
+  readonly joinToken?: string | undefined;
+  readonly log: Logger;
+  readonly stdout: Writable;
+}
+
+/** The agent: alerts from the engine to the outputs and the control plane. */
+export class App {
+  /** Settled when the engine ended by itself. */
+  readonly failed: Promise<Error>;
+  #fail: (error: Error) => void = () => undefined;
+  readonly #options: AppOptions;
+  readonly #log: Logger;
+  readonly #losses: LossReporter;
+  #outputs: readonly Output[] = [];
+  #uplink: Uplink | undefined;
+  #engine: Engine | undefined;
+  #statistics: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(options: AppOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    this.#losses = new LossReporter(options.engine.hostname, (alert) => this.accept([alert]));
+  }
+
+  /** Opens the outputs and the uplink, then starts the engine. On failure everything is closed again. */
+  static async start(options: AppOptions): Promise<App> {
+    const app = new App(options);
+    try {
+      const { outputs, stdout, log, engine } = options;
+      app.#outputs = await openOutputs(outputs, stdout, log);
+      app.#uplink = await app.#startUplink();
+      app.#engine = startEngine({
+        ...engine,
+        onAlerts: (alerts) => app.accept(alerts),
+        onFailure: (error) => app.#fail(error),
+      });
+      app.#tell(await app.#engine.ready, 'rules in force');
+      app.#statistics = setInterval(() => app.logStatistics(), STATISTICS_EVERY_MS);
+      return app;
+    } catch (error) {
+      await app.stop();
+      throw error;
+    }
+  }
+
+  /** Takes other rules. Rejects and keeps the old when they are broken. */
+  async reload(files: readonly RulesFile[]): Promise<void> {
+    if (this.#engine) this.#tell(await this.#engine.reload(files), 'rules were reloaded');
+  }
+
+  #tell({ rules, blind }: RuleSummary, message: string): void {
+    this.#log.info({ rules }, message);
+    for (const [rule, fields] of Object.entries(blind))
+      this.#log.warn({ rule, fields }, 'rule reads fields that are never there');
+  }
+
+  async #startUplink(): Promise<Uplink | undefined> {
+    const { server, log, engine, dataDir, version, spoolBytes, joinToken } = this.#options;
+    if (server === undefined) return undefined;
+    return Uplink.start({
+      dataDir,
+      server,
+      hostname: engine.hostname,
+      version,
+      spoolBytes,
+      joinToken,
+      log: log.child({ component: 'uplink' }),
+      onLoss: (priority, alerts, reason) => this.#losses.add(priority, alerts, reason),
+    });
+  }
+
+  /** Gives alerts to every output and the control plane; none of them can hold up another. */
+  accept(alerts: readonly Alert[]): void {
+    const lines: AlertLine[] = alerts.map(toAlertLine);
+    this.#uplink?.accept(lines);
+    for (const output of this.#outputs) output.write(lines);
+  }
+
+  /** Opens output files again, after a rotation. */
+  reopen(): void {
+    for (const output of this.#outputs) output.reopen?.();
+  }
+
+  logStatistics(): void {
+    const { counters, waitingBytes, waitingMs } = this.#uplink ?? {};
+    this.#log.info(
+      {
+        engine: this.#engine?.statistics(),
+        ...(this.#uplink && { uplink: { ...counters, waitingBytes, waitingMs } }),
+        outputs: Object.fromEntries(
+          this.#outputs.map(({ name, counters: counts }) => [name, counts]),
+        ),
+      },
+      'statistics',
+    );
+  }
+
+  /** Ends the intake, then lets outputs and uplink finish; what cannot be sent stays in the spool. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#statistics);
+    await this.#engine?.stop();
+    this.#losses.flush();
+    await Promise.all([
+      this.#uplink?.stop(STOP_MS),
+      ...this.#outputs.map((output) => output.close(STOP_MS)),
+    ]);
+    this.logStatistics();
+  }
+}
