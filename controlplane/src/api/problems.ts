@@ -27,6 +27,15 @@ const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
 export const named = <S extends TSchema>(schema: S) =>
   Type.Unsafe<Type.Static<S>>({ $ref: `${(schema as { $id?: string }).$id}#` });
 
+/** A successful answer with its description. */
+export const answer = <S extends TSchema>(description: string, schema: S) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+/** An answer without a body. */
+export const noContent = (description: string) => Type.Null({ description });
+
 const alwaysPossible: readonly ProblemCode[] = ['internal', 'store_unavailable'];
 
 /** The answers of a route that are problems: those given, and what any route can answer. */
@@ -49,9 +58,9 @@ export function problems(...codes: ProblemCode[]): Record<number, unknown> {
 
 /** Makes every error of the app a problem. */
 export function handleProblems(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => answer(error, request, reply));
+  app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    answer(
+    sendProblem(
       new ProblemError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`),
       request,
       reply,
@@ -59,7 +68,7 @@ export function handleProblems(app: FastifyInstance): void {
   );
 }
 
-function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error, request);
   if (problem.status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');

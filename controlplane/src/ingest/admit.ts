@@ -47,6 +47,14 @@ export interface Admission {
   readonly channelsVersion: string | undefined;
 }
 
+/** A batch whose signature is verified and whose body is read. */
+export interface AdmittedBatch {
+  readonly claims: BatchClaims;
+  /** Of the bytes that were signed. */
+  readonly digest: string;
+  readonly received: readonly ReceivedAlert[];
+}
+
 /** Alerts of one batch that are the same thing, as the script takes them. */
 interface Folded {
   readonly received: ReceivedAlert;
@@ -76,6 +84,9 @@ const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
 /** The digest that tells two bodies under one sequence number apart: 128 bits of SHA-256 over the bytes that were signed. */
 export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').slice(0, 32);
 
+/** Half a surrogate pair is valid in JSON for us and not for Lua. */
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
+
 /** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
 function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded[] {
   const folded: Folded[] = [];
@@ -100,12 +111,12 @@ function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded
 /** Admits a verified batch. Throws ProblemError when it is refused; nothing is stored then. */
 export async function admitBatch(
   redis: Redis,
-  batch: { claims: BatchClaims; digest: string; received: readonly ReceivedAlert[] },
+  batch: AdmittedBatch,
   table: RoutingTable,
   limits: AdmitLimits,
 ): Promise<Admission> {
-  const { claims, digest, received } = batch;
-  const folded = foldBatch(received, limits.windowMs);
+  const { claims, digest } = batch;
+  const folded = foldBatch(batch.received, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
   const { body, record, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
@@ -132,12 +143,14 @@ export async function admitBatch(
       occurrences,
       first,
       last,
-      alert.rule,
+      wellFormed(alert.rule),
       table.router.route(alert).map((position) => position + 1),
+      `${occurrences} ${first} ${last}`,
+      factsOf(alert, claims.agent),
     ]),
   };
   const args = [JSON.stringify(request)];
-  for (const { received: one } of folded) args.push(factsOf(one.alert, claims.agent), one.line);
+  for (const { received: one } of folded) args.push(one.line);
 
   const [status, version, stored = [], woken = [], dropped = 0] = (await runScript(
     redis,

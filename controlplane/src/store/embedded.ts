@@ -96,6 +96,9 @@ export class EmbeddedRedis {
       daemonize: 'no',
       appendonly: 'yes',
       appendfsync: fsync,
+      // Rewriting the append-only file costs a core for a while: not for small files, and without compressing.
+      'auto-aof-rewrite-min-size': '512mb',
+      rdbcompression: 'no',
       save: '',
       'maxmemory-policy': 'noeviction',
       loglevel: 'notice',

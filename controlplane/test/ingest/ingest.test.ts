@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { anAlert, enroll } from '../support/agent.ts';
+import { deflateSync, gzipSync } from 'node:zlib';
+import { signBatch } from '@tocsin/openapi';
+import { anAlert, bodyOf, enroll, post } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
+import { ledgerOf, snapshot, until } from '../support/state.ts';
 
 test('stores a signed batch and lists it', async (t) => {
   const plane = await startTestControlPlane(t);
@@ -24,4 +27,88 @@ test('stores a signed batch and lists it', async (t) => {
   });
   assert.match(item.fingerprint, /^[0-9a-f]{32}$/);
   assert.equal(list.body.next, null);
+  const one = await plane.call('GET', `/v1/alerts/${uuid}`);
+  assert.deepEqual(one.body, item);
+  const { body } = await plane.call('GET', '/v1/agents');
+  const [{ hostname, alerts, last_sequence, revoked }] = body.items;
+  assert.deepEqual([hostname, alerts, last_sequence, revoked], ['web-1', 1, 1, false]);
+});
+
+test('acknowledges the same batch again and changes nothing', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const agent = await enroll(plane);
+  const body = bodyOf([anAlert(), anAlert({ rule: 'Another' })]);
+  const signature = await signBatch(body, agent.claims(), agent.key);
+  const send = () => post(plane.url, body, { 'tocsin-signature': signature });
+  assert.deepEqual((await send()).body, { alerts: 2, repeated: false });
+  const known = await snapshot(plane.redis);
+  const again = await Promise.all([send(), send(), send()]);
+  for (const answer of again) {
+    assert.deepEqual([answer.status, answer.body], [202, { alerts: 2, repeated: true }]);
+  }
+  assert.deepEqual(await snapshot(plane.redis), known);
+});
+
+test('takes batches that are empty, compressed, or sent at once', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const agent = await enroll(plane);
+  assert.deepEqual((await agent.send([])).body, { alerts: 0, repeated: false });
+  const packed = [
+    ['gzip', gzipSync(bodyOf([anAlert({ rule: 'gzip' })]))],
+    ['deflate', deflateSync(bodyOf([anAlert({ rule: 'deflate' })]))],
+  ] as const;
+  for (const [encoding, body] of packed) {
+    const answer = await agent.sendBody(body, {}, { 'content-encoding': encoding });
+    assert.equal(answer.status, 202, JSON.stringify(answer.body));
+  }
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_none, index) => agent.send([anAlert({ rule: `rule ${index}` })])),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([202]));
+  assert.equal((await ledgerOf(plane.redis)).accepted, 22);
+});
+
+test('answers 503 while Redis is down, and goes on once it is back with its data', async (t) => {
+  const plane = await startTestControlPlane(t, { redis: { fsync: 'always' } });
+  const agent = await enroll(plane);
+  assert.equal((await agent.send([anAlert()])).status, 202);
+  const body = bodyOf([anAlert({ rule: 'sent again' })]);
+  const signature = await signBatch(body, agent.claims(), agent.key);
+  const send = () => post(plane.url, body, { 'tocsin-signature': signature });
+
+  // Stopped first, so that it cannot come back before the assertions; killed then.
+  const pid = plane.embedded?.pid as number;
+  process.kill(pid, 'SIGKILL');
+  const down = await send();
+  assert.deepEqual([down.status, down.body.code], [503, 'store_unavailable']);
+  assert.ok(Number(down.headers.get('retry-after')) > 0);
+
+  await until(async () => (await plane.call('GET', '/readyz')).status === 200, 'Redis is back');
+  assert.notEqual(plane.embedded?.pid, pid);
+  assert.deepEqual((await send()).body, { alerts: 1, repeated: false });
+  const { items } = (await plane.call('GET', '/v1/alerts')).body;
+  assert.deepEqual(
+    items.map(({ rule }: { rule: string }) => rule),
+    ['sent again', 'Read sensitive file untrusted'],
+  );
+});
+
+test('answers 503 and stores nothing when Redis is full or read-only', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const agent = await enroll(plane);
+  const known = await snapshot(plane.redis);
+  await plane.redis.config('SET', 'maxmemory', '1');
+  const full = await agent.send([anAlert()]);
+  assert.deepEqual([full.status, full.body.code], [503, 'store_unavailable']);
+  assert.equal((await plane.call('GET', '/readyz')).status, 503);
+  assert.equal((await plane.call('GET', '/livez')).status, 200);
+  await plane.redis.config('SET', 'maxmemory', '0');
+  await plane.redis.replicaof('127.0.0.1', '1');
+  const readOnly = await agent.send([anAlert()]);
+  assert.deepEqual([readOnly.status, readOnly.body.code], [503, 'store_unavailable']);
+  assert.equal((await plane.call('GET', '/readyz')).status, 503);
+  await plane.redis.replicaof('NO', 'ONE');
+  assert.deepEqual(await snapshot(plane.redis), known);
+  assert.equal((await plane.call('GET', '/readyz')).status, 200);
+  assert.equal((await agent.send([anAlert()])).status, 202);
 });

@@ -3,7 +3,7 @@ import { Agent, EnrollRequest, EnrollResponse, parseDuration } from '@tocsin/ope
 import Type from 'typebox';
 import { ProblemError } from '../../errors.ts';
 import type { Enrollment } from '../../fleet/enrollment.ts';
-import { named, problems } from '../problems.ts';
+import { answer, named, noContent, problems } from '../problems.ts';
 
 const MAX_TTL_MS = 30 * 86_400_000;
 
@@ -37,7 +37,7 @@ export const enrollRoutes: FastifyPluginAsyncTypebox<{ enrollment: Enrollment }>
         security: [],
         body: EnrollRequest,
         response: {
-          201: named(EnrollResponse),
+          201: answer('Enrolled.', named(EnrollResponse)),
           ...problems(
             'bad_request',
             'validation_failed',
@@ -65,7 +65,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ enrollment: Enrollment }> 
         summary: 'List the agents of the fleet',
         security: [{ bearer: [] }],
         response: {
-          200: Type.Object({ items: Type.Array(named(Agent)) }),
+          200: answer('All agents.', Type.Object({ items: Type.Array(named(Agent)) })),
           ...problems('unauthorized', 'forbidden'),
         },
       },
@@ -83,7 +83,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ enrollment: Enrollment }> 
         security: [{ bearer: [] }],
         params: AgentName,
         response: {
-          204: Type.Null({ description: 'Revoked.' }),
+          204: noContent('Revoked.'),
           ...problems('validation_failed', 'unauthorized', 'forbidden', 'not_found'),
         },
       },
@@ -104,7 +104,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ enrollment: Enrollment }> 
         security: [{ bearer: [] }],
         body: JoinTokenRequest,
         response: {
-          201: JoinToken,
+          201: answer('The token.', JoinToken),
           ...problems(
             'bad_request',
             'validation_failed',

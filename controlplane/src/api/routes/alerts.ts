@@ -3,7 +3,7 @@ import { parsePriority, StoredAlert } from '@tocsin/openapi';
 import Type from 'typebox';
 import { ProblemError } from '../../errors.ts';
 import type { AlertStore } from '../../store/alerts.ts';
-import { named, problems } from '../problems.ts';
+import { answer, named, problems } from '../problems.ts';
 
 const AlertQuery = Type.Object(
   {
@@ -18,7 +18,7 @@ const AlertQuery = Type.Object(
         description: 'RFC 3339 time: only alerts that were last seen at or after it.',
       }),
     ),
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
     cursor: Type.Optional(
       Type.String({
         pattern: '^[1-9]\\d{0,15}$',
@@ -49,11 +49,14 @@ export const alertRoutes: FastifyPluginAsyncTypebox<{ alerts: AlertStore }> = as
         summary: 'List alerts, newest first',
         security: [{ bearer: [] }],
         querystring: AlertQuery,
-        response: { 200: AlertList, ...problems('validation_failed', 'unauthorized', 'forbidden') },
+        response: {
+          200: answer('A page of alerts.', AlertList),
+          ...problems('validation_failed', 'unauthorized', 'forbidden'),
+        },
       },
     },
     async ({ query }) => {
-      const { rule, hostname, limit, cursor } = query;
+      const { rule, hostname, limit = 100, cursor } = query;
       const filter = {
         rule,
         hostname,
@@ -76,7 +79,7 @@ export const alertRoutes: FastifyPluginAsyncTypebox<{ alerts: AlertStore }> = as
         security: [{ bearer: [] }],
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
         response: {
-          200: named(StoredAlert),
+          200: answer('The alert.', named(StoredAlert)),
           ...problems('validation_failed', 'unauthorized', 'forbidden', 'not_found'),
         },
       },

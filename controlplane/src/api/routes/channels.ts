@@ -4,15 +4,20 @@ import Type from 'typebox';
 import type { ChannelRegistry } from '../../channels/registry.ts';
 import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
 import type { Outbox } from '../../store/outbox.ts';
-import { named, problems } from '../problems.ts';
+import { answer, named, noContent, problems } from '../problems.ts';
 
-/** Sends a test notification to a channel now, and tells how it ended. */
-export type TestChannel = (channel: Channel, signal: AbortSignal) => Promise<Outcome>;
+/** What delivery does for the API. */
+export interface ChannelDelivery {
+  /** Sends a test notification now, and tells how it ended. */
+  testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** Tries again at once what waits for a channel that was changed. */
+  retryNow(channel: string): Promise<void>;
+}
 
 export interface ChannelRoutesOptions {
   readonly registry: ChannelRegistry;
   readonly outbox: Outbox;
-  readonly testChannel: TestChannel;
+  readonly delivery: ChannelDelivery;
 }
 
 const TEST_MS = 30_000;
@@ -61,7 +66,7 @@ const WRITES = [
 /** `/v1/channels` and what is below it. */
 export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = async (
   app,
-  { registry, outbox, testChannel },
+  { registry, outbox, delivery },
 ) => {
   const common = { tags: ['channels'], security: [{ bearer: [] }] };
 
@@ -73,7 +78,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'listChannels',
         summary: 'List channels',
         response: {
-          200: Type.Object({ items: Type.Array(named(ShownChannel)) }),
+          200: answer('All channels.', Type.Object({ items: Type.Array(named(ShownChannel)) })),
           ...problems(...READS),
         },
       },
@@ -89,7 +94,10 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'createChannel',
         summary: 'Create a channel',
         body: ChannelRequest,
-        response: { 201: named(ShownChannel), ...problems(...WRITES, 'channel_exists') },
+        response: {
+          201: answer('Created.', named(ShownChannel)),
+          ...problems(...WRITES, 'channel_exists'),
+        },
       },
     },
     async ({ body }, reply) => reply.status(201).send(await registry.create(body)),
@@ -104,7 +112,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         summary: 'Show a channel',
         params: Params,
         response: {
-          200: named(ShownChannel),
+          200: answer('The channel.', named(ShownChannel)),
           ...problems(...READS, 'validation_failed', 'not_found'),
         },
       },
@@ -122,12 +130,16 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         params: Params,
         body: ChannelPatch,
         response: {
-          200: named(ShownChannel),
+          200: answer('The channel.', named(ShownChannel)),
           ...problems(...WRITES, 'not_found', 'channel_read_only'),
         },
       },
     },
-    async ({ params, body }) => registry.update(params.name, body),
+    async ({ params, body }) => {
+      const changed = await registry.update(params.name, body);
+      await delivery.retryNow(params.name);
+      return changed;
+    },
   );
 
   app.delete(
@@ -139,7 +151,7 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         summary: 'Delete a channel; what was still to be told there is counted as discarded',
         params: Params,
         response: {
-          204: Type.Null({ description: 'Deleted.' }),
+          204: noContent('Deleted.'),
           ...problems(...READS, 'validation_failed', 'not_found', 'channel_read_only'),
         },
       },
@@ -159,13 +171,16 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'testChannel',
         summary: 'Send a test notification now and show what the provider answers',
         params: Params,
-        response: { 200: TestOutcome, ...problems(...READS, 'validation_failed', 'not_found') },
+        response: {
+          200: answer('How it ended.', TestOutcome),
+          ...problems(...READS, 'validation_failed', 'not_found'),
+        },
       },
     },
     async ({ params }) => {
       registry.show(params.name);
       const channel = registry.get(params.name) as Channel;
-      return testChannel(channel, AbortSignal.timeout(TEST_MS));
+      return delivery.testSend(channel, AbortSignal.timeout(TEST_MS));
     },
   );
 };

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import Type from 'typebox';
 import { probeKey } from '../../store/keys.ts';
-import { problems } from '../problems.ts';
+import { answer, problems } from '../problems.ts';
 
 export interface HealthRoutesOptions {
   readonly redis: Redis;
@@ -27,7 +27,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
         ...common,
         operationId: 'isAlive',
         summary: 'Whether the process works',
-        response: { 200: Healthy, ...problems() },
+        response: { 200: answer('It is.', Healthy), ...problems() },
       },
     },
     async () => ({ status: 'ok' as const }),
@@ -40,7 +40,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
         ...common,
         operationId: 'isReady',
         summary: 'Whether alerts can be taken: Redis answers and takes writes',
-        response: { 200: Healthy, ...problems() },
+        response: { 200: answer('It is.', Healthy), ...problems() },
       },
     },
     async () => {

@@ -3,7 +3,7 @@ import { ALERT_LIMITS, SIGNATURE_HEADER } from '@tocsin/openapi';
 import Type from 'typebox';
 import { ProblemError } from '../../errors.ts';
 import type { Ingest } from '../../ingest/ingest.ts';
-import { problems } from '../problems.ts';
+import { answer, problems } from '../problems.ts';
 
 const Receipt = Type.Object({
   alerts: Type.Integer({ minimum: 0, description: 'Alerts in the batch.' }),
@@ -49,7 +49,7 @@ export const ingestRoutes: FastifyPluginAsyncTypebox<{ ingest: Ingest }> = async
           },
         },
         response: {
-          202: Receipt,
+          202: answer('The batch is durable.', Receipt),
           ...problems(
             'batch_unreadable',
             'alert_invalid',

@@ -9,6 +9,7 @@ Answer  entries left in the lane; -1: the lease is lost, nothing changed
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
 local fate, channel = ARGV[3], ARGV[4]
 local entries = redis.call('LPOP', KEYS[1], tonumber(ARGV[2])) or {}
+if #entries == 0 then return 0 end
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local told, digested = 0, 0

@@ -1,14 +1,16 @@
 --[[
-Admits one batch: replay check, folding, storing, throttling and outbox, all or nothing. Every check that can refuse comes before
-the first write, and the first write is one that Redis denies when it is full or read-only, so nothing is ever half stored.
+Admits one batch: replay check, folding, storing, throttling and outbox, all or nothing. The script reads, then decides, then writes:
+every check that can refuse comes before the first write, and the first write is one that Redis denies when it is full or
+read-only, so nothing is ever half stored. Reads and writes take many values at once; that is what makes it fast.
 
 KEYS  1 agent  2 its sequences  3 ledger  4 alert bodies  5 alert records  6 open fingerprints  7 alert index  8 alert counter
       9 lanes with work  10 held due  11 version of the channels; then for each channel of the request four keys:
       lane entries, held counters, throttle bucket, channel ledger
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, remembered (sequence numbers kept), window, retention (ms),
         capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us] (interval 0: no throttle),
-        alerts: list of [fingerprint, id, occurrences, first_ms, last_ms, rule, list of channel positions from 1]
-      2i the facts of alert i as JSON text, 2i+1 its body
+        alerts: list of [fingerprint, id, occurrences, first_ms, last_ms, rule, list of channel positions from 1,
+        text of occurrences, first and last, facts as text]
+      i+1 the body of alert i, as it came (one argument each: Lua hashes every byte of every string it makes)
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
       repeated                                                             the same batch was admitted before; nothing changed
@@ -19,52 +21,58 @@ local request = cjson.decode(ARGV[1])
 local AGENT, SEQUENCES, LEDGER, BODIES, RECORDS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local OPEN, INDEX, COUNTER, LANES, DUE, VERSION = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$'
-local HELD_RULES = 256
+local HELD_RULES, OTHER_RULES = 256, '(other rules)'
+local FULL_LANE_MS = 60000
+local alerts = request.alerts
 
+-- Refusals.
 local agent = redis.call('HMGET', AGENT, 'kid', 'revoked', 'last_sequence')
 if not agent[1] or agent[1] ~= request.kid then return { 'agent_unknown' } end
 if agent[2] == '1' then return { 'agent_revoked' } end
-
-local seq, last_sequence = tonumber(request.seq), tonumber(agent[3] or '0')
+local sequence = request.seq .. ' ' .. request.digest
 local seen = redis.call('ZRANGEBYSCORE', SEQUENCES, request.seq, request.seq)[1]
-if seen then
-  if seen == request.seq .. ' ' .. request.digest then return { 'repeated' } end
-  return { 'sequence_conflict' }
-end
-if seq <= last_sequence - request.remembered then return { 'sequence_stale' } end
+if seen then return { seen == sequence and 'repeated' or 'sequence_conflict' } end
+local last_sequence = tonumber(agent[3] or '0')
+if tonumber(request.seq) <= last_sequence - request.remembered then return { 'sequence_stale' } end
+last_sequence = math.max(last_sequence, tonumber(request.seq))
 
 local clock = redis.call('TIME')
 local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local now = math.floor(now_us / 1000)
+local now_text = string.format('%.0f', now)
 
--- The first write: refused when Redis is full or read-only.
-redis.call('ZADD', SEQUENCES, request.seq, request.seq .. ' ' .. request.digest)
-if seq > last_sequence then
-  last_sequence = seq
-  redis.call('ZREMRANGEBYSCORE', SEQUENCES, '-inf', last_sequence - request.remembered)
+-- HMGET as a table from field to value.
+local function read(key, fields)
+  local found = {}
+  if #fields == 0 then return found end
+  for i, value in ipairs(redis.call('HMGET', key, unpack(fields))) do found[fields[i]] = value end
+  return found
 end
 
-local function count(key, counters)
-  for state, number in pairs(counters) do
-    if number ~= 0 then redis.call('HINCRBY', key, state, number) end
-  end
+local function column(list, position)
+  local values = {}
+  for i, row in ipairs(list) do values[i] = row[position] end
+  return values
 end
 
--- Channels: what the script learns of each is read once and written once.
+-- Channels: each is read once, decided on in memory, and written once.
 local channels = {}
 local function channel_at(position)
   local channel = channels[position]
   if channel then return channel end
-  local first = 11 + (position - 1) * 4
-  local definition = request.channels[position]
+  local definition, first = request.channels[position], 11 + (position - 1) * 4
   channel = {
     name = definition[1], interval = definition[2], burst = definition[3],
     ENTRIES = KEYS[first + 1], HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
-    entries = {}, pending = 0, routed = 0, held = 0,
+    entries = {}, held = {}, rules = 0, routed = 0, pending = 0, held_change = 0,
   }
   channel.length = redis.call('LLEN', channel.ENTRIES)
-  channel.has_held = redis.call('EXISTS', channel.HELD) == 1
   channel.tat = channel.interval > 0 and tonumber(redis.call('GET', channel.BUCKET) or '0') or 0
+  local held = redis.call('HGETALL', channel.HELD)
+  for i = 1, #held, 2 do
+    channel.held[held[i]] = tonumber(held[i + 1])
+    channel.rules = channel.rules + 1
+  end
   channels[position] = channel
   return channel
 end
@@ -72,7 +80,7 @@ end
 -- Whether the channel may be told now; takes a token of its bucket (GCRA).
 local function admits(channel)
   if channel.length >= request.lane_capacity then
-    channel.due = now + 60000
+    channel.due = now + FULL_LANE_MS
     return false
   end
   if channel.interval == 0 then return true end
@@ -81,79 +89,83 @@ local function admits(channel)
     return false
   end
   channel.tat = math.max(channel.tat, now_us) + channel.interval
-  channel.changed = true
   return true
 end
 
-local function take_held(channel)
-  local flat, list, sum = redis.call('HGETALL', channel.HELD), {}, 0
-  for i = 1, #flat, 2 do
-    list[#list + 1] = { flat[i], tonumber(flat[i + 1]) }
-    sum = sum + tonumber(flat[i + 1])
+local function hold(channel, rule)
+  if not channel.held[rule] then
+    if channel.rules >= HELD_RULES then rule = OTHER_RULES end
+    if not channel.held[rule] then channel.rules = channel.rules + 1 end
   end
-  redis.call('DEL', channel.HELD)
-  redis.call('ZREM', DUE, channel.name)
-  channel.has_held, channel.due = false, nil
-  return list, sum
+  channel.held[rule] = (channel.held[rule] or 0) + 1
+  channel.held_change = channel.held_change + 1
+  channel.holds = true
 end
 
+-- Puts an alert into the lane of a channel, with what was held back before it; or holds it back too.
 local function tell(channel, id, rule)
   channel.routed = channel.routed + 1
   if not admits(channel) then
-    local field = rule
-    if redis.call('HLEN', channel.HELD) >= HELD_RULES and redis.call('HEXISTS', channel.HELD, rule) == 0 then
-      field = '(other rules)'
-    end
-    redis.call('HINCRBY', channel.HELD, field, 1)
-    channel.held, channel.has_held = channel.held + 1, true
+    hold(channel, rule)
     return false
   end
   local entry = { id = id .. '-' .. channel.name, time = now, alert = id }
   channel.pending = channel.pending + 1
-  if channel.has_held then
-    local list, sum = take_held(channel)
-    entry.held = list
-    channel.pending, channel.held = channel.pending + sum, channel.held - sum
+  if channel.rules > 0 then
+    entry.held = {}
+    for held_rule, number in pairs(channel.held) do
+      entry.held[#entry.held + 1] = { held_rule, number }
+      channel.pending, channel.held_change = channel.pending + number, channel.held_change - number
+    end
+    channel.held, channel.rules, channel.holds, channel.told_held = {}, 0, false, true
   end
   channel.entries[#channel.entries + 1] = cjson.encode(entry)
   channel.length = channel.length + 1
   return true
 end
 
+-- What is stored now of the same kind, and under the same ids.
+local open = read(OPEN, column(alerts, 1))
+local ids = column(alerts, 2)
+for _, id in pairs(open) do
+  if id then ids[#ids + 1] = id end
+end
+local records = read(RECORDS, ids)
+
 -- Folds into the open alert of the same fingerprint; false when there is none within the window.
+local changed = {}
 local function fold(alert)
-  local open = redis.call('HGET', OPEN, alert[1])
-  if not open then return false end
-  if open == alert[2] then return true end
-  local record = redis.call('HGET', RECORDS, open)
+  local id = open[alert[1]]
+  if id and id == alert[2] then return true end
+  local record = id and records[id]
   if not record then return false end
-  local fingerprint, occurrences, first, last, opened, facts = string.match(record, RECORD)
-  first, last = tonumber(first), tonumber(last)
-  if now - tonumber(opened) >= request.window or math.abs(alert[4] - first) >= request.window then
+  local fingerprint, count, first, last, opened, rest = string.match(record, RECORD)
+  if now - tonumber(opened) >= request.window or math.abs(alert[4] - tonumber(first)) >= request.window then
     return false
   end
-  redis.call('HSET', RECORDS, open, string.format('%s %d %d %d %s %s', fingerprint, tonumber(occurrences) + alert[3],
-    math.min(first, alert[4]), math.max(last, alert[5]), opened, facts))
+  records[id] = string.format('%s %d %d %d %s %s', fingerprint, tonumber(count) + alert[3],
+    math.min(tonumber(first), alert[4]), math.max(tonumber(last), alert[5]), opened, rest)
+  changed[id] = true
   return true
 end
 
-local total = #request.alerts
-local order = total > 0 and redis.call('INCRBY', COUNTER, total) - total or 0
 local ledger = { accepted = 0, deduplicated = 0, unrouted = 0, queued = 0, held = 0 }
-local stored = {}
-for i = 1, total do
-  local alert = request.alerts[i]
+local stored, new_bodies, new_open, new_index = {}, {}, {}, {}
+local order = tonumber(redis.call('GET', COUNTER) or '0')
+for i, alert in ipairs(alerts) do
   local fingerprint, id, occurrences = alert[1], alert[2], alert[3]
   ledger.accepted = ledger.accepted + occurrences
-  if fold(alert) or redis.call('HSETNX', BODIES, id, ARGV[2 * i + 1]) == 0 then
+  if fold(alert) or records[id] then
     ledger.deduplicated = ledger.deduplicated + occurrences
   else
-    stored[#stored + 1] = i
     ledger.deduplicated = ledger.deduplicated + occurrences - 1
-    redis.call('HSET', RECORDS, id,
-      string.format('%s %d %d %d %d ', fingerprint, occurrences, alert[4], alert[5], now) .. ARGV[2 * i])
-    redis.call('HSET', OPEN, fingerprint, id)
-    redis.call('ZADD', INDEX, order + i, id)
+    order = order + 1
+    stored[#stored + 1] = i
+    records[id] = fingerprint .. ' ' .. alert[8] .. ' ' .. now_text .. ' ' .. alert[9]
+    changed[id], open[fingerprint] = true, id
+    new_bodies[#new_bodies + 1], new_bodies[#new_bodies + 2] = id, ARGV[i + 1]
+    new_open[#new_open + 1], new_open[#new_open + 2] = fingerprint, id
+    new_index[#new_index + 1], new_index[#new_index + 2] = order, id
     local queued = false
     for _, position in ipairs(alert[7]) do
       queued = tell(channel_at(position), id, alert[6]) or queued
@@ -163,43 +175,76 @@ for i = 1, total do
   end
 end
 
+-- From here on only writes. The first is refused when Redis is full or read-only.
+redis.call('ZADD', SEQUENCES, request.seq, sequence)
+redis.call('ZREMRANGEBYSCORE', SEQUENCES, '-inf', last_sequence - request.remembered)
+if #stored > 0 then
+  redis.call('SET', COUNTER, string.format('%.0f', order))
+  redis.call('HSET', BODIES, unpack(new_bodies))
+  redis.call('HSET', OPEN, unpack(new_open))
+  redis.call('ZADD', INDEX, unpack(new_index))
+end
+local new_records = {}
+for id in pairs(changed) do
+  new_records[#new_records + 1], new_records[#new_records + 2] = id, records[id]
+end
+if #new_records > 0 then redis.call('HSET', RECORDS, unpack(new_records)) end
+
+local function count(key, counters)
+  for state, number in pairs(counters) do
+    if number ~= 0 then redis.call('HINCRBY', key, state, number) end
+  end
+end
+
 local woken = {}
 for position, channel in pairs(channels) do
   if #channel.entries > 0 then
     redis.call('RPUSH', channel.ENTRIES, unpack(channel.entries))
     redis.call('SADD', LANES, channel.name)
     woken[#woken + 1] = position
+    if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   end
-  if channel.changed then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
-  if channel.has_held and channel.due then redis.call('ZADD', DUE, channel.due, channel.name) end
-  count(channel.LEDGER, { routed = channel.routed, pending = channel.pending, held = channel.held })
+  if channel.told_held then
+    redis.call('DEL', channel.HELD)
+    redis.call('ZREM', DUE, channel.name)
+  end
+  if channel.holds then
+    local held = {}
+    for rule, number in pairs(channel.held) do held[#held + 1], held[#held + 2] = rule, number end
+    redis.call('HSET', channel.HELD, unpack(held))
+    redis.call('ZADD', DUE, channel.due, channel.name)
+  end
+  count(channel.LEDGER, { routed = channel.routed, pending = channel.pending, held = channel.held_change })
 end
 
 -- Room: the oldest go first, by number and by age. Bounded by the batch, so that one call never takes long.
-local function drop(id)
-  local record = redis.call('HGET', RECORDS, id)
-  local fingerprint = record and string.match(record, '^%x+')
-  if fingerprint and redis.call('HGET', OPEN, fingerprint) == id then redis.call('HDEL', OPEN, fingerprint) end
-  redis.call('HDEL', BODIES, id)
-  redis.call('HDEL', RECORDS, id)
-  redis.call('ZREM', INDEX, id)
-end
-local excess = redis.call('ZCARD', INDEX) - request.capacity
-local dropped = 0
-for _, id in ipairs(redis.call('ZRANGE', INDEX, 0, total + 15)) do
-  local record = redis.call('HGET', RECORDS, id)
-  local last = record and tonumber(string.match(record, '^%x+ %d+ %-?%d+ %-?%d+ (%d+)')) or 0
-  if dropped >= excess and last >= now - request.retention - request.window then break end
-  if dropped < excess then
-    ledger.dropped_full = (ledger.dropped_full or 0) + 1
-  else
-    ledger.dropped_aged = (ledger.dropped_aged or 0) + 1
+local function make_room()
+  local excess = redis.call('ZCARD', INDEX) - request.capacity
+  local oldest = redis.call('ZRANGE', INDEX, 0, math.max(excess, 0) > 0 and #alerts + 15 or 15)
+  local known = read(RECORDS, oldest)
+  local dropped, fingerprints = {}, {}
+  for i, id in ipairs(oldest) do
+    local fingerprint, opened = string.match(known[id] or '', '^(%x+) %d+ %-?%d+ %-?%d+ (%d+)')
+    local aged = tonumber(opened or '0') < now - request.retention - request.window
+    if i > excess and not aged then break end
+    local state = i <= excess and 'dropped_full' or 'dropped_aged'
+    ledger[state] = (ledger[state] or 0) + 1
+    dropped[i], fingerprints[i] = id, fingerprint or ''
   end
-  drop(id)
-  dropped = dropped + 1
+  if #dropped == 0 then return 0 end
+  local closed = {}
+  for i, id in ipairs(redis.call('HMGET', OPEN, unpack(fingerprints))) do
+    if id == dropped[i] then closed[#closed + 1] = fingerprints[i] end
+  end
+  if #closed > 0 then redis.call('HDEL', OPEN, unpack(closed)) end
+  redis.call('HDEL', BODIES, unpack(dropped))
+  redis.call('HDEL', RECORDS, unpack(dropped))
+  redis.call('ZREMRANGEBYRANK', INDEX, 0, #dropped - 1)
+  return #dropped
 end
+local dropped = make_room()
 
 count(LEDGER, ledger)
 redis.call('HINCRBY', AGENT, 'alerts', ledger.accepted)
-redis.call('HSET', AGENT, 'last_seen', string.format('%.0f', now), 'last_sequence', string.format('%.0f', last_sequence))
+redis.call('HSET', AGENT, 'last_seen', now_text, 'last_sequence', string.format('%.0f', last_sequence))
 return { 'admitted', redis.call('GET', VERSION) or '0', stored, woken, dropped }
