@@ -49,9 +49,9 @@ const TIMES: LaneTimes = {
   retry: DEFAULT_RETRY,
 };
 const SWEEP_MS = 1000;
-const GRACE_MS = 2500;
+const GRACE_MS = 2000;
 /** After the grace, ended attempts still write down that they were. */
-const CLOSE_MS = 1000;
+const CLOSE_MS = 800;
 
 /** Starts to drain. */
 export function startDelivery(options: DeliveryOptions): RunningDelivery {
