@@ -62,7 +62,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const metrics = createDeliveryMetrics(options.metrics, () => readLanes(redis, outbox));
   const onProblem = (err: unknown) => logger.warn({ err }, 'delivery waits for redis');
   const parts: LaneParts = {
-    ...{ redis, outbox, alerts, channels, senders, metrics },
+    ...{ redis, outbox, alerts, channels, senders, metrics, logger },
     times: { ...TIMES, ...options.times },
     stopping: stopping.signal,
     killed: killed.signal,

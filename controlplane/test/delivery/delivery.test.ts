@@ -83,6 +83,9 @@ describe('delivery through lanes', () => {
     assert.equal(letter?.channel, 'hook');
     assert.equal(letter?.reason, 'client_error');
     assert.equal(letter?.detail, 'HTTP 410: gone');
+    const lines = fixture.problems.map((line) => JSON.stringify(line));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', /"channel":"hook".*"result":"permanent".*HTTP 410/);
     const { dead_lettered, notified, pending } = await fixture.ledger('hook');
     assert.deepEqual([dead_lettered, notified, pending], ['1', '1', '0']);
   });
