@@ -4,8 +4,6 @@ import { join, resolve } from 'node:path';
 import { type Config, parseDuration } from '@tocsin/openapi';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
-import type { Registry } from 'prom-client';
-import type { TestChannel } from './api/routes/channels.ts';
 import { buildApp } from './app.ts';
 import { ensureAdminToken } from './auth/admin-token.ts';
 import { checkChannel } from './channels/definition.ts';
@@ -13,41 +11,35 @@ import { ChannelRegistry } from './channels/registry.ts';
 import { Sealer } from './channels/sealing.ts';
 import { holdDataDir } from './data-dir.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
+import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { Environment } from './settings.ts';
 import { AgentStore } from './store/agents.ts';
 import { AlertStore } from './store/alerts.ts';
 import { EmbeddedRedis } from './store/embedded.ts';
 import { Outbox } from './store/outbox.ts';
-import { connectChecked, type RedisAddress, requestClient, shownAddress } from './store/redis.ts';
+import {
+  connectChecked,
+  type RedisAddress,
+  requestClient,
+  shownAddress,
+  workerClient,
+} from './store/redis.ts';
 import { TokenStore } from './store/tokens.ts';
 import { buildMetrics } from './telemetry/metrics.ts';
-
-/** What delivery works with. */
-export interface DeliveryParts {
-  readonly address: RedisAddress;
-  readonly outbox: Outbox;
-  readonly alerts: AlertStore;
-  readonly registry: ChannelRegistry;
-  readonly metrics: Registry;
-  readonly logger: FastifyBaseLogger;
-}
-
-/** Delivery as the control plane uses it. */
-export interface Delivery {
-  readonly testChannel: TestChannel;
-  stop(): Promise<void>;
-}
 
 export interface ControlPlaneOptions {
   readonly config: Config;
   readonly logger: FastifyBaseLogger;
-  /** Starts the workers that drain the lanes. */
-  readonly startDelivery: (parts: DeliveryParts) => Promise<Delivery>;
+  /** Where `env` secrets of channels are read from. */
+  readonly environment: Environment;
+  /** Starts the workers that drain the lanes; tests of admission leave the lanes alone. */
+  readonly startDelivery?: (options: DeliveryOptions) => RunningDelivery;
 }
 
 export interface ControlPlane {
@@ -78,10 +70,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
 }
 
-async function open(
-  { config, logger, startDelivery }: ControlPlaneOptions,
-  lifecycle: Lifecycle,
-): Promise<ControlPlane> {
+async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<ControlPlane> {
+  const { config, logger, environment } = options;
   const listen = parseListen(config.listen);
   const fileChannels = checkFileChannels(config);
   lifecycle.defer('data directory', holdDataDir(config.data_dir));
@@ -120,15 +110,19 @@ async function open(
   const enrollment = new Enrollment(agents, keyring, audience);
   const metrics = buildMetrics(redis, () => waker.failures);
 
-  const parts = { address, outbox, alerts, registry, metrics: metrics.registry, logger };
-  const delivery = await startDelivery(parts);
+  const workerRedis = workerClient(address);
+  lifecycle.defer('worker redis client', () => workerRedis.disconnect());
+  await workerRedis.connect();
+  const delivery = (options.startDelivery ?? startDelivery)({
+    ...{ redis, workerRedis, outbox, alerts, logger, environment },
+    channels: registry,
+    metrics: metrics.registry,
+  });
   lifecycle.defer('delivery', () => delivery.stop());
 
-  const { testChannel } = delivery;
-  const { registry: exposed } = metrics;
   const app = await buildApp({
-    ...{ ingest, alerts, enrollment, tokens, registry, outbox, testChannel, redis, logger },
-    metrics: exposed,
+    ...{ ingest, alerts, enrollment, tokens, registry, outbox, delivery, redis, logger },
+    metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());
   await listenOn(app, listen);

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { type ControlPlane, startControlPlane } from '../control-plane.ts';
 import { readSettings, type Settings } from '../settings.ts';
-import { startDelivery } from '../workers.ts';
 import {
   type CommandContext,
   processLog,
@@ -18,7 +17,7 @@ export async function startAnnounced(
   const plane = await startControlPlane({
     config,
     logger: processLog(config.log_level),
-    startDelivery: (parts) => startDelivery(parts, context.environment),
+    environment: context.environment,
   });
   context.out.write(`tocsin is ready: ${plane.url} (admin token in ${plane.adminTokenFile})\n`);
   return plane;

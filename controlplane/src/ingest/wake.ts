@@ -1,27 +1,17 @@
-import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { DELIVERIES_QUEUE, QUEUE_PREFIX } from '../store/keys.ts';
-
-/** What a job of the deliveries queue carries: only the name of the lane to drain. */
-export interface DrainJob {
-  readonly channel: string;
-}
+import { type DeliveryQueue, openQueue, wakeLanes } from '../delivery/queue.ts';
 
 /**
  * Wakes the workers of lanes that got entries. A wake-up is a hint: the entries are safe in their lane, and the sweeper finds a lane
  * whose wake-up was lost. So there is at most one call under way for each lane, and failures only count.
  */
 export class LaneWaker {
-  readonly #queue: Queue<DrainJob>;
+  readonly #queue: DeliveryQueue;
   readonly #underWay = new Map<string, 'once' | 'again'>();
   #failures = 0;
 
   constructor(redis: Redis) {
-    this.#queue = new Queue<DrainJob>(DELIVERIES_QUEUE, {
-      connection: redis,
-      prefix: QUEUE_PREFIX,
-      defaultJobOptions: { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } },
-    });
+    this.#queue = openQueue(redis);
     this.#queue.on('error', () => {
       this.#failures++;
     });
@@ -48,11 +38,7 @@ export class LaneWaker {
     do {
       this.#underWay.set(channel, 'once');
       try {
-        await this.#queue.add(
-          'drain',
-          { channel },
-          { deduplication: { id: channel, keepLastIfActive: true } },
-        );
+        await wakeLanes(this.#queue, [channel]);
       } catch {
         this.#failures++;
       }

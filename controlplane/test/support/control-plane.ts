@@ -4,12 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Config, loadSettings } from '@tocsin/openapi';
 import pino from 'pino';
-import {
-  type ControlPlane,
-  type Delivery,
-  type DeliveryParts,
-  startControlPlane,
-} from '../../src/control-plane.ts';
+import { type ControlPlane, startControlPlane } from '../../src/control-plane.ts';
+import type { DeliveryOptions, RunningDelivery } from '../../src/delivery/delivery.ts';
 
 export interface Answer {
   readonly status: number;
@@ -31,8 +27,9 @@ export interface TestControlPlane extends ControlPlane {
 }
 
 /** Delivery that drains nothing, so that tests see what admission leaves in the lanes. */
-export const noDelivery = async (_parts: DeliveryParts): Promise<Delivery> => ({
-  testChannel: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
+export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
+  testSend: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
+  retryNow: async () => {},
   stop: async () => {},
 });
 
@@ -47,7 +44,7 @@ export function tempFolder(t: { after(fn: () => void): void }): string {
 export async function startTestControlPlane(
   t: { after(fn: () => unknown): void },
   settings: Record<string, unknown> = {},
-  startDelivery = noDelivery,
+  startDelivery: (options: DeliveryOptions) => RunningDelivery = noDelivery,
 ): Promise<TestControlPlane> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tocsin-test-'));
   const text = JSON.stringify({
@@ -58,7 +55,10 @@ export async function startTestControlPlane(
   });
   const config = loadSettings(Config, { file: { name: 'test.yaml', text } });
   const logger = pino({ level: 'silent' });
-  const plane = await startControlPlane({ config, logger, startDelivery });
+  const plane = await startControlPlane({
+    ...{ config, logger, startDelivery },
+    environment: {},
+  });
   t.after(async () => {
     await plane.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -49,7 +49,10 @@ export const alertRoutes: FastifyPluginAsyncTypebox<{ alerts: AlertStore }> = as
         summary: 'List alerts, newest first',
         security: [{ bearer: [] }],
         querystring: AlertQuery,
-        response: { 200: answer('A page of alerts.', AlertList), ...problems('validation_failed', 'unauthorized', 'forbidden') },
+        response: {
+          200: answer('A page of alerts.', AlertList),
+          ...problems('validation_failed', 'unauthorized', 'forbidden'),
+        },
       },
     },
     async ({ query }) => {

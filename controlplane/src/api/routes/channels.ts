@@ -6,13 +6,18 @@ import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
 import type { Outbox } from '../../store/outbox.ts';
 import { answer, named, noContent, problems } from '../problems.ts';
 
-/** Sends a test notification to a channel now, and tells how it ended. */
-export type TestChannel = (channel: Channel, signal: AbortSignal) => Promise<Outcome>;
+/** What delivery does for the API. */
+export interface ChannelDelivery {
+  /** Sends a test notification now, and tells how it ended. */
+  testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** Tries again at once what waits for a channel that was changed. */
+  retryNow(channel: string): Promise<void>;
+}
 
 export interface ChannelRoutesOptions {
   readonly registry: ChannelRegistry;
   readonly outbox: Outbox;
-  readonly testChannel: TestChannel;
+  readonly delivery: ChannelDelivery;
 }
 
 const TEST_MS = 30_000;
@@ -61,7 +66,7 @@ const WRITES = [
 /** `/v1/channels` and what is below it. */
 export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = async (
   app,
-  { registry, outbox, testChannel },
+  { registry, outbox, delivery },
 ) => {
   const common = { tags: ['channels'], security: [{ bearer: [] }] };
 
@@ -89,7 +94,10 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'createChannel',
         summary: 'Create a channel',
         body: ChannelRequest,
-        response: { 201: answer('Created.', named(ShownChannel)), ...problems(...WRITES, 'channel_exists') },
+        response: {
+          201: answer('Created.', named(ShownChannel)),
+          ...problems(...WRITES, 'channel_exists'),
+        },
       },
     },
     async ({ body }, reply) => reply.status(201).send(await registry.create(body)),
@@ -127,7 +135,11 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         },
       },
     },
-    async ({ params, body }) => registry.update(params.name, body),
+    async ({ params, body }) => {
+      const changed = await registry.update(params.name, body);
+      await delivery.retryNow(params.name);
+      return changed;
+    },
   );
 
   app.delete(
@@ -159,13 +171,16 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         operationId: 'testChannel',
         summary: 'Send a test notification now and show what the provider answers',
         params: Params,
-        response: { 200: answer('How it ended.', TestOutcome), ...problems(...READS, 'validation_failed', 'not_found') },
+        response: {
+          200: answer('How it ended.', TestOutcome),
+          ...problems(...READS, 'validation_failed', 'not_found'),
+        },
       },
     },
     async ({ params }) => {
       registry.show(params.name);
       const channel = registry.get(params.name) as Channel;
-      return testChannel(channel, AbortSignal.timeout(TEST_MS));
+      return delivery.testSend(channel, AbortSignal.timeout(TEST_MS));
     },
   );
 };
