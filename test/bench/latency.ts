@@ -69,7 +69,7 @@ const system = tocsin([
   '127.0.0.1:0',
 ]);
 try {
-  await system.line(/ready/, 60_000);
+  await system.line(/agent: ready/, 60_000);
   const probe = () => closeSync(openSync(join(watched, `warm-${performance.now()}`), 'w'));
   await waitFor('the agent', async () => {
     probe();

@@ -63,14 +63,9 @@ describe('the bell rings', { skip: noProbe }, () => {
       '--listen',
       '127.0.0.1:0',
     ]);
-    [, url = ''] = await system.line(/ready .*(http:\/\/127\.0\.0\.1:\d+)/, 60_000);
+    [, url = ''] = await system.line(/ready: (http:\/\/127\.0\.0\.1:\d+)/, 60_000);
     token = readFileSync(join(home, 'data/admin.token'), 'utf8').trim();
-    await waitFor('the local agent', async () => {
-      const { items } = (await (await api('/v1/agents')).json()) as {
-        items: { last_seen: string | null }[];
-      };
-      return items.some(({ last_seen }) => last_seen !== null);
-    });
+    await system.line(/agent: ready/, 60_000);
   };
 
   before(async () => {

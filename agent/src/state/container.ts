@@ -59,6 +59,10 @@ export class Container {
   initStartTime = 0n;
   /** A process inside, for its view of files. */
   member = 0;
+  /** The process that made its cgroup: mostly the runtime. */
+  maker = 0;
+  /** Where its bundle lies, once found. */
+  bundle: string | undefined;
 
   constructor(runtime: ContainerRuntime, fullId: ByteString) {
     this.runtime = runtime;

@@ -98,7 +98,9 @@ export class Containers {
       return;
     }
     const known = this.#cgroups.get(id);
-    if (known === undefined || known.removedAt !== undefined) this.#enter(id, event.string(0));
+    if (known === undefined || known.removedAt !== undefined) {
+      this.#enter(id, event.string(0), event.tgid);
+    }
   }
 
   /** The container an event happened in. */
@@ -117,7 +119,7 @@ export class Containers {
 
   /** The container of a process found at start. */
   ofProcess(tgid: number): Container {
-    return this.#classify(this.#options.readCgroup(tgid));
+    return this.#classify(this.#options.readCgroup(tgid), tgid);
   }
 
   /** Forgets cgroups removed for long enough, and containers nobody is in any more. */
@@ -134,8 +136,8 @@ export class Containers {
     for (const container of gone) this.#containers.delete(container.fullId);
   }
 
-  #enter(id: number, path: ByteString): Cgroup {
-    return this.#put(id, this.#containerAt(path) ?? HOST);
+  #enter(id: number, path: ByteString, maker = 0): Cgroup {
+    return this.#put(id, this.#containerAt(path, maker) ?? HOST);
   }
 
   #put(id: number, container: Container): Cgroup {
@@ -162,30 +164,35 @@ export class Containers {
       return UNKNOWN;
     }
     this.#budget--;
-    return this.#put(id, this.#classify(text));
+    return this.#put(id, this.#classify(text, tgid));
   }
 
   /** The container named by any line of a process's cgroup file. */
-  #classify(text: ByteString): Container {
+  #classify(text: ByteString, tgid: number): Container {
     for (const line of text.split('\n')) {
       const path = line.split(':').slice(2).join(':');
-      const container = path === '' ? undefined : this.#containerAt(path);
+      const container = path === '' ? undefined : this.#containerAt(path, 0, tgid);
       if (container !== undefined) return container;
     }
     return HOST;
   }
 
-  #containerAt(path: ByteString): Container | undefined {
+  #containerAt(path: ByteString, maker = 0, member = 0): Container | undefined {
     const named = containerOfPath(path);
-    if (named !== undefined) return this.#container(named.runtime, named.fullId);
+    if (named !== undefined) return this.#container(named.runtime, named.fullId, maker, member);
     const guess = plainContainerd(path);
     if (guess === undefined || !existsSync(`${TASK_ROOT}/${guess.namespace}/${guess.id}`)) {
       return undefined;
     }
-    return this.#container('containerd', guess.id);
+    return this.#container('containerd', guess.id, maker, member);
   }
 
-  #container(runtime: Container['runtime'], fullId: ByteString): Container {
+  #container(
+    runtime: Container['runtime'],
+    fullId: ByteString,
+    maker: number,
+    member: number,
+  ): Container {
     const known = this.#containers.get(fullId);
     if (known !== undefined) return known;
     if (this.#containers.size >= this.#options.containerLimit) {
@@ -194,6 +201,8 @@ export class Containers {
       this.counters.evicted++;
     }
     const container = new Container(runtime, fullId);
+    container.maker = maker;
+    container.member = member;
     this.#containers.set(fullId, container);
     this.loader.load(container);
     return container;

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { Container, ContainerFacts, ContainerRuntime } from '../container.ts';
+import { findBundle } from './bundle-path.ts';
 import { askDocker, askDockerRoot, readDockerFiles } from './docker.ts';
 import { readBundle } from './oci-bundle.ts';
 import { readStorage } from './podman.ts';
@@ -66,7 +67,17 @@ export class RuntimeLookup {
         return { facts: { ...bundle?.facts, ...stored }, runtime };
       }
     }
-    return this.#readTask(id);
+    return (await this.#readTask(id)) ?? this.#readWhereItRuns(container);
+  }
+
+  /** The bundle that the container's own runtime or shim points at, and Docker's files beside it. */
+  async #readWhereItRuns(container: Container): Promise<Found | undefined> {
+    container.bundle ??= await findBundle(container);
+    const bundle = container.bundle === undefined ? undefined : await readBundle(container.bundle);
+    if (bundle === undefined) return undefined;
+    const { facts, runtime, dockerRoot } = bundle;
+    const told = dockerRoot && (await readDockerFiles(dockerRoot, container.fullId));
+    return told ? { facts: told, runtime: 'docker' } : { facts, ...(runtime && { runtime }) };
   }
 
   /** Asks the runtime itself. */

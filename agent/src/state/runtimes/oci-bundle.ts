@@ -15,6 +15,8 @@ import {
 export interface BundleFacts {
   readonly facts: ContainerFacts;
   readonly runtime: ContainerRuntime | undefined;
+  /** Data root of the Docker that made the bundle: it binds files of its own into every container. */
+  readonly dockerRoot: string | undefined;
 }
 
 type Annotations = ReadonlyMap<ByteString, ByteString>;
@@ -57,7 +59,15 @@ export function bundleFacts(spec: Json): BundleFacts {
     podSandboxId: first('io.kubernetes.cri.sandbox-id', 'io.kubernetes.cri-o.SandboxID'),
     podLabels: labelsIn(annotations.get('io.kubernetes.cri-o.Labels')),
   });
-  return { facts, runtime: runtimeOf(annotations) };
+  return { facts, runtime: runtimeOf(annotations), dockerRoot: dockerRootIn(facts.mounts ?? []) };
+}
+
+const DOCKER_FILE = /^(\/.*)\/containers\/[0-9a-f]{64}\/(?:hostname|hosts|resolv\.conf)$/;
+
+function dockerRootIn(mounts: readonly Mount[]): string | undefined {
+  return mounts
+    .map(({ source }) => DOCKER_FILE.exec(source)?.[1])
+    .find((root) => root !== undefined);
 }
 
 function runtimeOf(annotations: Annotations): ContainerRuntime | undefined {
