@@ -146,6 +146,12 @@ class Drain {
     const { redis, metrics, senders, times } = this.#parts;
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
     if (decision.next === 'done') return this.#settle(attempt.count, { fate: 'notified' });
+    if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
+      // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
+      const count = Math.ceil(attempt.count / 2);
+      await writeAttempt(redis, this.#channel, { ...attempt, count, sending: false });
+      return undefined;
+    }
     this.#log(channel, attempt, outcome, decision.next);
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
