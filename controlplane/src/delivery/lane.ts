@@ -143,15 +143,24 @@ class Drain {
     attempt: Attempt,
     outcome: Outcome,
   ): Promise<Drained | undefined> {
-    const { redis, metrics, senders, times } = this.#parts;
+    const { redis, outbox, metrics, senders, times } = this.#parts;
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
     if (decision.next === 'done') return this.#settle(attempt.count, { fate: 'notified' });
+    if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
+      // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
+      const count = Math.ceil(attempt.count / 2);
+      await writeAttempt(redis, this.#channel, { ...attempt, count, sending: false });
+      return undefined;
+    }
     this.#log(channel, attempt, outcome, decision.next);
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
       return this.#settle(attempt.count, { fate: 'dead_lettered', reason, detail });
     }
+    // Whoever took the lane over in the meantime keeps its own account of the head.
+    if (!(await outbox.renew(this.#channel, this.#token, times.leaseMs)))
+      return { next: 'later', at: Date.now() + BUSY_MS };
     // A secret that is read again may be the right one.
     if (outcome.result === 'permanent') senders.drop(channel.name);
     await writeAttempt(redis, this.#channel, {

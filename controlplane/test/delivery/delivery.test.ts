@@ -90,6 +90,18 @@ describe('delivery through lanes', () => {
     assert.deepEqual([dead_lettered, notified, pending], ['1', '1', '0']);
   });
 
+  it('tells fewer at once when that is too much, and gives up only what is too large alone', async () => {
+    receiver.answer = (response, { numbers }) =>
+      numbers.length > 4 || numbers.includes(7) ? response.writeHead(413).end() : response.end();
+    await fixture.fill('hook', 1, 20);
+    await fixture.start();
+    await waitFor(isEmpty('hook'));
+    const { notified, dead_lettered } = await fixture.ledger('hook');
+    assert.deepEqual([notified, dead_lettered], ['19', '1']);
+    const [letter] = await fixture.outbox.deadLetters(10);
+    assert.match(letter?.entry.alert ?? '', /0007$/);
+  });
+
   it('waits for a person to mend the channel, then goes on at once', async () => {
     receiver.answer = (response) => response.writeHead(401).end('who are you?');
     await fixture.enqueue('hook', 1);

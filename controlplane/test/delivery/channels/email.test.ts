@@ -151,6 +151,7 @@ describe('email channel', () => {
       [451, 'retry server_error'],
       [530, 'permanent auth'],
       [550, 'permanent client_error'],
+      [552, 'permanent rendering'],
       [554, 'permanent client_error'],
     ];
     let reply = 0;
@@ -171,6 +172,17 @@ describe('email channel', () => {
       const outcome = await send(await listen({ [hook]: refuse }));
       assert.equal(briefly(outcome), 'permanent client_error', hook);
     }
+  });
+
+  it('learns that a mail is larger than the server takes', async () => {
+    const port = await listen({
+      size: 1000,
+      onData(stream, _session, done) {
+        stream.on('end', () => done(stream.sizeExceeded ? failure(552, 'too large') : null));
+        stream.resume();
+      },
+    });
+    assert.equal(briefly(await send(port)), 'permanent rendering');
   });
 
   it('sends again only to those who were deferred, and names those who were refused', async () => {

@@ -104,6 +104,7 @@ describe('webhook channel', () => {
       [404, 'permanent client_error'],
       [408, 'retry timeout'],
       [410, 'permanent client_error'],
+      [413, 'permanent rendering'],
       [429, 'retry rate_limited'],
       [500, 'retry server_error'],
       [503, 'retry server_error'],
