@@ -1,6 +1,6 @@
 /** The data directory: made when it is not there, and held by one process at a time. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { StartupError } from './errors.ts';
 
 const LOCK_FILE = 'tocsin.pid';
@@ -11,7 +11,7 @@ export function holdDataDir(dataDir: string): () => void {
   const lock = join(folder, LOCK_FILE);
   const mine = `${process.pid} ${startOf(process.pid)}\n`;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     writeLock(lock, mine);
   } catch (error) {
     if (error instanceof StartupError) throw error;
@@ -24,6 +24,14 @@ export function holdDataDir(dataDir: string): () => void {
   return () => {
     if (readLock(lock) === mine) rmSync(lock, { force: true });
   };
+}
+
+/** As `mkdir -p`. Not `recursive: true`, which never returns for a folder below /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder) && statSync(folder).isDirectory()) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 function writeLock(lock: string, mine: string): void {

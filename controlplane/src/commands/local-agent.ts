@@ -15,20 +15,27 @@ const CANNOT_RUN = 3;
 const JOIN_TOKEN_MS = 10 * 60_000;
 const STOP_MS = 2000;
 const BACK_OFF_MS = { first: 1000, most: 30_000, healthy: 60_000 };
-const program = join(import.meta.dirname, '../../../../tocsin.js');
+const AGENT = [join(import.meta.dirname, '../../../../tocsin.js'), 'agent'];
 
 export class LocalAgent {
   readonly #plane: ControlPlane;
   readonly #settings: Settings;
   readonly #context: CommandContext;
   readonly #tokenFile: string;
+  readonly #program: readonly string[];
   #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
   #backOffMs = BACK_OFF_MS.first;
   readonly #killOnExit = () => this.#child?.kill('SIGKILL');
 
-  constructor(plane: ControlPlane, settings: Settings, context: CommandContext) {
+  constructor(
+    plane: ControlPlane,
+    settings: Settings,
+    context: CommandContext,
+    program: readonly string[] = AGENT,
+  ) {
+    this.#program = program;
     this.#plane = plane;
     this.#settings = settings;
     this.#context = context;
@@ -43,7 +50,7 @@ export class LocalAgent {
     rmSync(this.#tokenFile, { force: true });
     writeFileSync(this.#tokenFile, `${token}\n`, { mode: 0o600, flag: 'wx' });
     const started = Date.now();
-    const child = spawn(process.execPath, [program, 'agent'], {
+    const child = spawn(process.execPath, [...this.#program], {
       env: this.#environment(),
       stdio: ['ignore', 'ignore', 'pipe'],
       // Its own process group: Ctrl-C reaches only us, and the agent can still send what it has while we stop it.

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ControlPlane, startControlPlane } from '../control-plane.ts';
+import type { ControlPlane } from '../control-plane.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import {
   type CommandContext,
@@ -13,6 +13,8 @@ export async function startAnnounced(
   settings: Settings,
   context: CommandContext,
 ): Promise<ControlPlane> {
+  // Loaded here, so that the commands that only call the API start fast.
+  const { startControlPlane } = await import('../control-plane.ts');
   const { config } = settings;
   const plane = await startControlPlane({
     config,

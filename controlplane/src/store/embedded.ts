@@ -135,6 +135,7 @@ export class EmbeddedRedis {
       path: this.socket,
       lazyConnect: true,
       maxRetriesPerRequest: null,
+      disconnectTimeout: 100,
       retryStrategy: () => 10,
     });
     client.on('error', () => {});

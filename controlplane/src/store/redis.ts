@@ -18,6 +18,9 @@ function optionsOf(address: RedisAddress): RedisOptions {
   };
 }
 
+/** A connection that does not end by itself is cut then; the process must not wait for it. */
+const DISCONNECT_MS = 100;
+
 /** A client for requests: it fails at once when Redis is away, so that callers can answer 503. */
 export function requestClient(address: RedisAddress): Redis {
   const client = new Redis({
@@ -27,6 +30,7 @@ export function requestClient(address: RedisAddress): Redis {
     enableAutoPipelining: true,
     maxRetriesPerRequest: 1,
     connectTimeout: 3000,
+    disconnectTimeout: DISCONNECT_MS,
     commandTimeout: 5000,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   });
@@ -41,6 +45,7 @@ export function workerClient(address: RedisAddress): Redis {
     ...optionsOf(address),
     lazyConnect: true,
     maxRetriesPerRequest: null,
+    disconnectTimeout: DISCONNECT_MS,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
   });
   client.on('error', () => {});
@@ -76,14 +81,23 @@ const MINIMUM_MAJOR = 7;
 
 /** Connects and refuses a Redis that would lose or forget. Throws StartupError. */
 export async function connectChecked(client: Redis, shown: string): Promise<void> {
+  let lastError: Error | undefined;
+  const remember = (error: Error) => {
+    lastError = error;
+  };
+  client.on('error', remember);
+  let info: string;
   try {
     await client.connect();
+    info = await client.info();
   } catch (error) {
-    throw new StartupError(`Redis at ${shown} cannot be used: ${reasonOf(error)}.`, {
+    // That the connection is closed says less than the failure before it.
+    throw new StartupError(`Redis at ${shown} cannot be used: ${reasonOf(lastError ?? error)}.`, {
       cause: error,
     });
+  } finally {
+    client.off('error', remember);
   }
-  const info = await client.info();
   const version = /^redis_version:(\d+)\.(\S+)/m.exec(info);
   if (version && Number(version[1]) < MINIMUM_MAJOR) {
     throw new StartupError(
@@ -100,8 +114,9 @@ export async function connectChecked(client: Redis, shown: string): Promise<void
 
 function reasonOf(error: unknown): string {
   const { message } = error as Error;
-  if (/WRONGPASS|NOAUTH|AUTH/.test(message))
-    return `it refuses the user name or password (${message})`;
+  if (/WRONGPASS|NOAUTH|AUTH/.test(message)) {
+    return `it refuses the user name or password (${message.replace(/\.$/, '')})`;
+  }
   return message || 'it does not answer';
 }
 

@@ -26,8 +26,9 @@ export const ledgerOf = async (
 export const channelLedgerOf = async (
   redis: Redis,
   channel: string,
-): Promise<Ledger<'routed' | 'pending' | 'held' | 'notified' | 'digested' | 'digests'>> =>
-  numbers(await redis.hgetall(laneKeys(channel).ledger));
+): Promise<
+  Ledger<'routed' | 'pending' | 'held' | 'notified' | 'digested' | 'digests' | 'discarded'>
+> => numbers(await redis.hgetall(laneKeys(channel).ledger));
 
 /** Waits until the check holds. */
 export async function until(check: () => Promise<boolean>, what: string): Promise<void> {

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { anAlert, enroll } from '../support/agent.ts';
+import { startTestControlPlane } from '../support/control-plane.ts';
+import { channelLedgerOf } from '../support/state.ts';
+
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const hook = (change: object = {}) => ({
+  name: 'hook',
+  kind: 'webhook',
+  settings: { url: 'https://example.com/', secret: { value: SECRET } },
+  ...change,
+});
+
+test('creates, shows, changes and deletes a channel; its secret is never shown nor stored in the clear', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const made = await plane.call('POST', '/v1/channels', hook());
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  assert.deepEqual(made.body.settings.secret, { value: '<hidden>' });
+  assert.deepEqual([made.body.minimum_priority, made.body.origin], ['debug', 'api']);
+  const again = await plane.call('POST', '/v1/channels', hook());
+  assert.deepEqual([again.status, again.body.code], [409, 'channel_exists']);
+
+  const changed = await plane.call('PATCH', '/v1/channels/hook', {
+    minimum_priority: 'error',
+    throttle: { per_minute: 10, burst: 1 },
+    settings: { timeout: '5s', secret: made.body.settings.secret },
+  });
+  assert.equal(changed.status, 200, JSON.stringify(changed.body));
+  const { minimum_priority, throttle, settings } = changed.body;
+  assert.deepEqual(
+    [minimum_priority, throttle, settings.timeout],
+    ['error', { per_minute: 10, burst: 1 }, '5s'],
+  );
+  assert.equal(settings.url, 'https://example.com/');
+  const back = await plane.call('PATCH', '/v1/channels/hook', {
+    throttle: null,
+    settings: { timeout: null },
+  });
+  assert.deepEqual([back.body.throttle, back.body.settings.timeout], [undefined, '15s']);
+
+  const shown = await plane.call('GET', '/v1/channels/hook');
+  assert.deepEqual(shown.body, back.body);
+  assert.deepEqual((await plane.call('GET', '/v1/channels')).body.items, [shown.body]);
+  const stored = JSON.stringify(await plane.redis.hgetall('{tocsin}:channels'));
+  assert.match(stored, /sealed/);
+  assert.ok(!stored.includes(SECRET) && !stored.includes('<hidden>'));
+
+  assert.equal((await plane.call('DELETE', '/v1/channels/hook')).status, 204);
+  for (const method of ['GET', 'DELETE'] as const) {
+    const { status, body } = await plane.call(method, '/v1/channels/hook');
+    assert.deepEqual([status, body.code], [404, 'not_found']);
+  }
+});
+
+test('delivery gets the secret as it was given, also after a restart of the reading', async (t) => {
+  let channels: { get(name: string): { settings: object } | undefined } | undefined;
+  const plane = await startTestControlPlane(t, {}, (options) => {
+    channels = options.channels;
+    return {
+      testSend: async () => ({ result: 'ok', detail: '' }),
+      retryNow: async () => {},
+      stop: async () => {},
+    };
+  });
+  await plane.call('POST', '/v1/channels', hook());
+  await plane.call('PATCH', '/v1/channels/hook', { settings: { secret: { value: '<hidden>' } } });
+  const settings = channels?.get('hook')?.settings as { secret: unknown };
+  assert.deepEqual(settings.secret, { value: SECRET });
+});
+
+test('refuses channels that do not fit, and says where', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const wrong: [object, string][] = [
+    [hook({ name: 'Not A Name' }), '/name'],
+    [hook({ kind: 'pigeon' }), '/kind'],
+    [hook({ minimum_priority: 'loud' }), '/minimum_priority'],
+    [hook({ extra: 1 }), '/extra'],
+    [hook({ settings: { secret: { value: SECRET } } }), '/settings'],
+    [hook({ settings: { url: 'ftp://x/', secret: { value: SECRET } } }), '/settings/url'],
+    [
+      hook({ settings: { url: 'https://x/', secret: { value: SECRET }, color: 'red' } }),
+      '/settings/color',
+    ],
+    [hook({ throttle: { per_minute: 0, burst: 1 } }), '/throttle/per_minute'],
+  ];
+  for (const [body, pointer] of wrong) {
+    const answer = await plane.call('POST', '/v1/channels', body);
+    assert.deepEqual(
+      [answer.status, answer.body.code, answer.body.errors?.[0]?.pointer],
+      [400, 'validation_failed', pointer],
+      JSON.stringify(answer.body),
+    );
+  }
+  const text = { 'content-type': 'application/json' };
+  const broken = await plane.call('POST', '/v1/channels', '{"name":', text);
+  assert.deepEqual([broken.status, broken.body.code], [400, 'bad_request']);
+  const xml = await plane.call('POST', '/v1/channels', '<x/>', { 'content-type': 'text/xml' });
+  assert.deepEqual([xml.status, xml.body.code], [415, 'media_type_unsupported']);
+  const large = await plane.call(
+    'POST',
+    '/v1/channels',
+    hook({ settings: { url: 'x'.repeat(300_000) } }),
+  );
+  assert.deepEqual([large.status, large.body.code], [413, 'body_too_large']);
+  assert.deepEqual((await plane.call('GET', '/v1/channels')).body.items, []);
+});
+
+test('channels of the file are read-only', async (t) => {
+  const channels = [{ name: 'file-log', kind: 'log', minimum_priority: 'notice', settings: {} }];
+  const plane = await startTestControlPlane(t, { channels });
+  const { body } = await plane.call('GET', '/v1/channels/file-log');
+  assert.deepEqual([body.origin, body.minimum_priority], ['file', 'notice']);
+  const calls = [
+    await plane.call('PATCH', '/v1/channels/file-log', { minimum_priority: 'error' }),
+    await plane.call('DELETE', '/v1/channels/file-log'),
+  ];
+  for (const answer of calls) {
+    assert.deepEqual([answer.status, answer.body.code], [409, 'channel_read_only']);
+  }
+  const taken = await plane.call('POST', '/v1/channels', hook({ name: 'file-log' }));
+  assert.deepEqual([taken.status, taken.body.code], [409, 'channel_exists']);
+});
+
+test('a channel made over the API is told from the next batch on, and what waits for it goes with it', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const agent = await enroll(plane);
+  await agent.send([anAlert({ rule: 'before' })]);
+  await plane.call('POST', '/v1/channels', hook());
+  await agent.send([anAlert({ rule: 'after' })]);
+  assert.equal((await plane.outbox.readHead('hook', 10)).length, 1);
+  await plane.call('DELETE', '/v1/channels/hook');
+  assert.deepEqual(await plane.outbox.lanesWithWork(), []);
+  assert.deepEqual(await channelLedgerOf(plane.redis, 'hook'), {
+    routed: 1,
+    pending: 0,
+    held: 0,
+    discarded: 1,
+  });
+  await agent.send([anAlert({ rule: 'later' })]);
+  assert.equal((await channelLedgerOf(plane.redis, 'hook')).routed, 1);
+});
+
+test('the test of a channel answers what the provider says', async (t) => {
+  const plane = await startTestControlPlane(t);
+  await plane.call('POST', '/v1/channels', hook());
+  const { status, body } = await plane.call('POST', '/v1/channels/hook/test');
+  assert.deepEqual([status, body], [200, { result: 'ok', detail: 'asked hook' }]);
+});
