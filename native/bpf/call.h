@@ -117,7 +117,7 @@ static __always_inline __u32 x32_to_native(__u32 number)
  * Native number of the call, NO_CALL when nobody wants it. A call cancelled by a signal or a tracer carries -1. The
  * table answers most calls with one load; only what is wanted under some reading of its number costs more.
  */
-static __always_inline __u32 identify(struct pt_regs *regs, long result, __u32 *flags, __u8 *fault)
+static __always_inline __u32 identify(struct pt_regs *regs, long result, __u32 *flags)
 {
 	__u32 raw = raw_number(regs);
 	__u32 number = raw;
@@ -184,7 +184,7 @@ static __always_inline bool gather_arguments(struct slot *slot, struct pt_regs *
 static __always_inline struct slot *begin_call(struct pt_regs *regs, long result, __u8 kind, __u32 size)
 {
 	__u32 flags = 0;
-	__u32 number = identify(regs, result, &flags, 0);
+	__u32 number = identify(regs, result, &flags);
 
 	if (number >= SYSCALL_LIMIT)
 		return 0;

@@ -261,9 +261,14 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sockaddr_un {
+	unsigned short sun_family;
+	char sun_path[108];
+};
+
 struct unix_address {
 	int len;
-	char name[1];
+	struct sockaddr_un name[1];
 };
 
 struct unix_sock {

@@ -94,6 +94,7 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_dup3] = CALL(.fd = RESULT),
 	[__NR_fcntl] = CALL(.fd = 1),
 	[__NR_ioctl] = CALL(.fd = 1),
+	[__NR_prctl] = CALL(.text = 2),
 	[__NR_setns] = CALL(.fd = 1),
 	[__NR_bpf] = CALL(.fd = RESULT),
 	[__NR_userfaultfd] = CALL(.fd = RESULT),
@@ -101,7 +102,7 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_init_module] = CALL(.text = 3),
 	[__NR_finit_module] = CALL(.text = 2, .fd = 1),
 	[__NR_delete_module] = CALL(.text = 1),
-	[__NR_kexec_file_load] = CALL(.fd = 1),
+	[__NR_kexec_file_load] = CALL(.fd = 1, .text = 4),
 	[__NR_perf_event_open] = CALL(.fd = RESULT),
 	[__NR_pidfd_getfd] = CALL(.fd = RESULT),
 	[__NR_quotactl] = CALL(.path = 2),
@@ -112,7 +113,6 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_open_tree] = CALL(.path = 2),
 	[__NR_open_tree_attr] = CALL(.path = 2),
 	[__NR_mount_setattr] = CALL(.path = 2),
-	[__NR_sethostname] = CALL(.text = 1),
 
 #if defined(__x86_64__) || defined(__TARGET_ARCH_x86)
 	[__NR_open] = OPEN(.path = 1),

@@ -54,4 +54,12 @@ static __always_inline __u32 encode_device(__u32 device)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
 }
 
+/* The agent itself and whom it was told to ignore. Lifecycle records are told even so: the process tree needs them. */
+static __always_inline bool is_muted(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return config.muted && bpf_map_lookup_elem(&muted, &tgid);
+}
+
 #endif

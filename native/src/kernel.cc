@@ -122,12 +122,12 @@ Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
   return set_constant(types, "exit_tells_group_dead", group_dead ? 1 : 0);
 }
 
-// A section named with a question mark is optional: it is loaded where its tracepoint exists.
+// Programs that are not loaded unless asked for (SEC("?...")) are optional: they are where their tracepoint exists.
 void Kernel::choose_programs(const btf *kernel) {
   bpf_program *program = nullptr;
   bpf_object__for_each_program(program, object_) {
     const std::string section = bpf_program__section_name(program);
-    if (section.empty() || section[0] != '?') continue;
+    if (bpf_program__autoload(program)) continue;
     const bool exists = tracepoint_arguments(kernel, section.substr(section.find('/') + 1)) >= 0;
     bpf_program__set_autoload(program, exists);
     if (!exists) skipped_.push_back(bpf_program__name(program));

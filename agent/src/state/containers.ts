@@ -29,8 +29,8 @@ export interface ContainerCounters {
 
 interface Cgroup {
   readonly container: Container;
-  /** When it was removed, ms; 0 while it is there. */
-  removedAt: number;
+  /** When it was removed, ms; undefined while it is there. */
+  removedAt: number | undefined;
 }
 
 const GRACE_MS = 60_000;
@@ -98,7 +98,7 @@ export class Containers {
       return;
     }
     const known = this.#cgroups.get(id);
-    if (known === undefined || known.removedAt !== 0) this.#enter(id, event.string(0));
+    if (known === undefined || known.removedAt !== undefined) this.#enter(id, event.string(0));
   }
 
   /** The container an event happened in. */
@@ -125,7 +125,7 @@ export class Containers {
     const before = this.#now() - GRACE_MS;
     const gone = new Set<Container>();
     for (const [id, { container, removedAt }] of this.#cgroups) {
-      if (removedAt === 0 || removedAt > before) continue;
+      if (removedAt === undefined || removedAt > before) continue;
       this.#cgroups.delete(id);
       if (container !== HOST) gone.add(container);
     }
@@ -144,7 +144,7 @@ export class Containers {
       if (oldest !== undefined) this.#cgroups.delete(oldest);
       this.counters.evicted++;
     }
-    const cgroup = { container, removedAt: 0 };
+    const cgroup = { container, removedAt: undefined };
     this.#cgroups.set(id, cgroup);
     return cgroup;
   }
@@ -200,4 +200,4 @@ export class Containers {
   }
 }
 
-const UNKNOWN: Cgroup = { container: HOST, removedAt: 0 };
+const UNKNOWN: Cgroup = { container: HOST, removedAt: undefined };

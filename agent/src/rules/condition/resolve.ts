@@ -254,14 +254,7 @@ export class ConditionResolver {
 
   private isFieldText(text: string): boolean {
     const match = /^([a-zA-Z][\w.]*)(?:\[([^\]]+)\])?$/.exec(text);
-    if (!match?.[1]?.includes('.')) return false;
-    try {
-      this.registry.resolve(match[1], match[2]);
-      return true;
-    } catch (error) {
-      if (error instanceof FieldError) return false;
-      throw error;
-    }
+    return match?.[1]?.includes('.') ? this.registry.has(match[1], match[2]) : false;
   }
 }
 

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { alertOf, internalAlert } from '../../src/engine/alert-builder.ts';
+import { AlertOutbox } from '../../src/engine/alert-outbox.ts';
+import { BootClock } from '../../src/engine/boot-clock.ts';
+import { DomainCache } from '../../src/engine/domain-cache.ts';
+import { LOSS_RULE, LossWatch } from '../../src/engine/loss-watch.ts';
+import { eventOf, open } from '../events/records.ts';
+
+const rule = { name: 'r', priority: 'Warning', source: 'syscall', tags: ['b', 'a'] } as const;
+
+describe('alertOf', () => {
+  it('carries the time to the nanosecond', () => {
+    const event = eventOf(open('/x', {}, { time: 881_781_397n }));
+    const alert = alertOf(rule, { output: 'An open', outputFields: { 'fd.name': '/x' } }, event, {
+      epoch: 1_470_327_477_000_000_000n,
+      hostname: 'h',
+    });
+    assert.equal(alert.time, '2016-08-04T16:17:57.881781397Z');
+    assert.match(alert.output, /^\d\d:17:57\.881781397: Warning An open$/);
+    assert.deepEqual(alert.output_fields, { 'evt.time': 1470327477881781397n, 'fd.name': '/x' });
+    assert.deepEqual(alert.tags, ['a', 'b']);
+    assert.equal(alert.source, 'syscall');
+  });
+});
+
+describe('LossWatch', () => {
+  it('tells what was lost, by kind and cause, once in a while', () => {
+    let now = 0;
+    const watch = new LossWatch('h', 1000, () => now);
+    const count = (kind: string, fate: string, value: number) => ({ kind, fate, count: value });
+    assert.deepEqual(watch.observe([count('open', 'sent', 50), count('open', 'full', 0)]), {
+      total: 0,
+      lifecycle: false,
+    });
+    assert.equal(watch.alert(), undefined);
+    assert.deepEqual(watch.observe([count('open', 'full', 7), count('exec', 'full', 1)]), {
+      total: 8,
+      lifecycle: true,
+    });
+    const alert = watch.alert();
+    assert.equal(alert?.rule, LOSS_RULE);
+    assert.equal(alert?.source, 'internal');
+    assert.match(
+      alert?.output ?? '',
+      /8 kernel events were lost and not judged \(open full 7, exec full 1\): raise the ring size/,
+    );
+    assert.deepEqual(alert?.output_fields, {
+      'tocsin.lost': 8,
+      'tocsin.lost.open.full': 7,
+      'tocsin.lost.exec.full': 1,
+    });
+    watch.observe([count('open', 'full', 9), count('exec', 'full', 1)]);
+    assert.equal(watch.alert(), undefined, 'too soon');
+    now = 1000;
+    assert.deepEqual(watch.alert()?.output_fields, {
+      'tocsin.lost': 2,
+      'tocsin.lost.open.full': 2,
+    });
+    now = 5000;
+    assert.equal(watch.alert(), undefined, 'nothing new');
+  });
+});
+
+describe('AlertOutbox', () => {
+  const alert = () => internalAlert('r', 'Debug', 'm', {}, 'h');
+
+  it('waits for the other side, and counts what does not fit', () => {
+    const sent: number[] = [];
+    const outbox = new AlertOutbox((alerts) => sent.push(alerts.length), {
+      batch: 2,
+      inFlight: 2,
+      limit: 6,
+    });
+    for (let i = 0; i < 8; i++) outbox.add(alert());
+    assert.equal(outbox.dropped, 2);
+    outbox.flush();
+    assert.deepEqual(sent, [2, 2]);
+    outbox.acknowledge();
+    assert.deepEqual(sent, [2, 2, 2]);
+    outbox.add(alert());
+    outbox.flush();
+    assert.equal(outbox.waiting, 1);
+    outbox.flushAll();
+    assert.deepEqual(sent, [2, 2, 2, 1]);
+  });
+});
+
+describe('BootClock', () => {
+  it('puts uptime and wall clock together', () => {
+    const clock = new BootClock();
+    const told = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
+    assert.ok(Math.abs(Number(clock.epoch / 1_000_000n) - Number(told) * 1000) < 1500);
+    const before = clock.epoch;
+    clock.refresh();
+    assert.equal(clock.epoch, before, 'an undisturbed clock keeps its epoch');
+  });
+});
+
+describe('DomainCache', () => {
+  it('knows the addresses of the domains in use', async () => {
+    const table: Record<string, string[]> = {
+      'a.example': ['10.0.0.1', '::ffff:10.0.0.2'],
+      'b.example': [],
+    };
+    const cache = new DomainCache(async (name) => {
+      const found = table[name];
+      if (found === undefined) throw new Error('ENOTFOUND');
+      return found;
+    });
+    await cache.use(['a.example', 'b.example', 'c.example']);
+    assert.deepEqual(cache.addressesOf('a.example'), ['\x0a\0\0\x01', '\x0a\0\0\x02']);
+    assert.deepEqual(cache.addressesOf('c.example'), []);
+    assert.equal(cache.domainOf('\x0a\0\0\x02'), 'a.example');
+    await cache.use(['b.example']);
+    assert.equal(cache.addressesOf('a.example'), undefined);
+    cache.stop();
+  });
+});

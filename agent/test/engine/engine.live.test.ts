@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { ReloadError } from '../../src/engine/engine.ts';
+import { LiveEngine, ownName, ruleOf, skipLive } from './live-engine.ts';
+
+const run = promisify(execFile);
+const OPEN_FIELDS = [
+  'evt.type',
+  'evt.res',
+  'evt.arg.flags',
+  'fd.name',
+  'fd.nameraw',
+  'fd.path.real',
+  'fd.num',
+  'proc.name',
+  'proc.pname',
+  'proc.cmdline',
+  'proc.exepath',
+  'proc.cwd',
+  'proc.pid',
+  'user.name',
+  'user.uid',
+  'container.id',
+];
+const EXEC_FIELDS = [
+  'evt.type',
+  'evt.res',
+  'evt.arg.filename',
+  'proc.name',
+  'proc.exe',
+  'proc.args',
+  'proc.cmdline',
+  'proc.exepath',
+  'proc.pname',
+  'proc.aname[2]',
+  'proc.cwd',
+  'proc.vpid',
+  'proc.duration',
+  'user.name',
+  'thread.cap_effective',
+];
+const CONNECT_FIELDS = [
+  'evt.res',
+  'fd.name',
+  'fd.type',
+  'fd.l4proto',
+  'fd.sip',
+  'fd.sport',
+  'fd.cip',
+  'proc.name',
+  'user.name',
+  'proc.pname',
+];
+
+describe('the engine on this kernel', { skip: skipLive }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tocsin-live-'));
+  const mark = basename(folder);
+  let live: LiveEngine;
+
+  before(async () => {
+    mkdirSync(join(folder, 'a/b'), { recursive: true });
+    writeFileSync(join(folder, 'a/x'), 'x');
+    symlinkSync(join(folder, 'a/x'), join(folder, 'link'));
+    live = new LiveEngine(
+      ruleOf(
+        'open',
+        `evt.type in (open, openat, openat2) and fd.name contains ${mark}`,
+        OPEN_FIELDS,
+      ) +
+        ruleOf(
+          'exec',
+          `evt.type in (execve, execveat) and (proc.cmdline contains ${mark} or evt.arg.filename contains ${mark})`,
+          EXEC_FIELDS,
+        ) +
+        ruleOf('connect', 'evt.type=connect and fd.sip="127.0.0.1"', CONNECT_FIELDS),
+    );
+    assert.equal((await live.engine.ready).rules, 3);
+  });
+
+  after(async () => {
+    await live.engine.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('sees an open with its process, parent and user', async () => {
+    const { child } = run('cat', [join(folder, 'a/x')]);
+    const { output_fields: fields } = await live.until(
+      'open',
+      (all) => all['fd.name'] === join(folder, 'a/x'),
+    );
+    assert.deepEqual(
+      { ...fields, 'evt.time': 0 },
+      {
+        'evt.time': 0,
+        'evt.type': 'openat',
+        'evt.res': 'SUCCESS',
+        'evt.arg.flags': 'O_RDONLY',
+        'fd.name': join(folder, 'a/x'),
+        'fd.nameraw': join(folder, 'a/x'),
+        'fd.path.real': join(folder, 'a/x'),
+        'fd.num': 3,
+        'proc.name': 'cat',
+        'proc.pname': ownName,
+        'proc.cmdline': `cat ${join(folder, 'a/x')}`,
+        'proc.exepath': '/usr/bin/cat',
+        'proc.cwd': `${process.cwd()}/`,
+        'proc.pid': child.pid,
+        'user.name': 'root',
+        'user.uid': 0,
+        'container.id': 'host',
+      },
+    );
+  });
+
+  it('resolves relative paths by their letters and tells what was really opened', async () => {
+    await run('cat', ['../../link'], { cwd: join(folder, 'a/b') });
+    const { output_fields: fields } = await live.until(
+      'open',
+      (all) => all['fd.nameraw'] === '../../link',
+    );
+    assert.equal(fields['fd.name'], join(folder, 'link'));
+    assert.equal(fields['fd.path.real'], join(folder, 'a/x'));
+    assert.equal(fields['proc.cwd'], `${join(folder, 'a/b')}/`);
+  });
+
+  it('tells the error of an open that failed', async () => {
+    await assert.rejects(run('cat', [join(folder, 'missing')]));
+    const { output_fields: fields } = await live.until(
+      'open',
+      (all) => all['fd.name'] === join(folder, 'missing'),
+    );
+    assert.equal(fields['evt.res'], 'ENOENT');
+    assert.equal(fields['fd.num'], -1);
+  });
+
+  it('sees the new image at exec, with its ancestors', async () => {
+    await run('sh', ['-c', `/bin/true ${mark} "two words"; :`], { cwd: folder });
+    const { output_fields: fields } = await live.until(
+      'exec',
+      (all) => all['proc.name'] === 'true',
+    );
+    assert.equal(fields['proc.exe'], '/bin/true');
+    assert.equal(fields['proc.args'], `${mark} two words`);
+    assert.equal(fields['proc.cmdline'], `true ${mark} two words`);
+    assert.equal(fields['proc.exepath'], '/usr/bin/true');
+    assert.equal(fields['proc.pname'], 'sh');
+    assert.equal(fields['proc.aname[2]'], ownName);
+    assert.match(String(fields['thread.cap_effective']), /\bCAP_/);
+    assert.ok(Number(fields['proc.duration']) > 0);
+  });
+
+  it('sees an exec that failed, as the caller', async () => {
+    await run('sh', ['-c', `${folder}/no-such; :`]).catch(() => {});
+    const { output_fields: fields } = await live.until(
+      'exec',
+      (all) => all['evt.res'] === 'ENOENT' && String(all['evt.arg.filename']).endsWith('no-such'),
+    );
+    assert.equal(fields['proc.name'], 'sh');
+  });
+
+  it('sees a connection from the client', async () => {
+    const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      await run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`]);
+      const { output_fields: fields } = await live.until(
+        'connect',
+        (all) => all['fd.sport'] === port,
+      );
+      assert.match(
+        String(fields['fd.name']),
+        new RegExp(`^127\\.0\\.0\\.1:\\d+->127\\.0\\.0\\.1:${port}$`),
+      );
+      assert.equal(fields['fd.type'], 'ipv4');
+      assert.equal(fields['fd.l4proto'], 'tcp');
+      assert.equal(fields['fd.sip'], '127.0.0.1');
+      assert.equal(fields['proc.name'], 'bash');
+      assert.equal(fields['user.name'], 'root');
+      assert.equal(fields['proc.pname'], ownName);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('takes other rules while it runs, and keeps them when the next are broken', async () => {
+    const next = ruleOf('made', `evt.type in (mkdir, mkdirat) and evt.arg.path contains ${mark}`, [
+      'evt.arg.path',
+      'proc.name',
+    ]);
+    const summary = await live.engine.reload([{ name: 'next.yaml', content: next }]);
+    assert.equal(summary.rules, 1);
+    await assert.rejects(
+      live.engine.reload([
+        { name: 'broken.yaml', content: ruleOf('x', 'no.such.field = 1', ['evt.num']) },
+      ]),
+      (error) =>
+        error instanceof ReloadError &&
+        /broken\.yaml:\d+:\d+.*no\.such\.field/s.test(error.message),
+    );
+    await run('mkdir', [join(folder, 'new')]);
+    const { output_fields: fields } = await live.until('made', () => true);
+    assert.equal(fields['evt.arg.path'], join(folder, 'new'));
+  });
+});
+
+describe('an engine that cannot start', () => {
+  it('says what is wrong with the rules', async () => {
+    const { engine } = new LiveEngine(ruleOf('x', 'proc.name =', ['evt.num']));
+    await assert.rejects(engine.ready, /test\.yaml:\d+:\d+: x: /);
+    await engine.stop();
+  });
+});

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CGROUP_MKDIR, CGROUP_RMDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
+import { DrainLoop } from '../../src/engine/drain-loop.ts';
+import { type Judge, Pipeline } from '../../src/engine/pipeline.ts';
+import { KernelEvent } from '../../src/events/kernel-event.ts';
+import type { Container } from '../../src/state/container.ts';
+import { Containers } from '../../src/state/containers.ts';
+import type { Found } from '../../src/state/runtimes/lookup.ts';
+import { get, quietTree } from '../events/fields.ts';
+import { exec, open, record } from '../events/records.ts';
+import { RecordedProbe } from './recorded-probe.ts';
+
+const id = '3f'.repeat(32);
+const makeCgroup = (cgroup: number, path: string, action = CGROUP_MKDIR): Buffer =>
+  record(EVENT_CGROUP, cgroupLayout, {}, { id: cgroup, action }, [path]);
+
+/** A pipeline whose runtime answers when told to, and notes of what was judged. */
+function setUp(options: { needsContainerFacts?: boolean; now?: () => number } = {}) {
+  const { needsContainerFacts = true, now = () => 0 } = options;
+  const notes: string[] = [];
+  const answers: ((found: Found | undefined) => void)[] = [];
+  const ask = () => new Promise<Found | undefined>((resolve) => answers.push(resolve));
+  const tree = quietTree();
+  const release: { pipeline?: Pipeline } = {};
+  const containers = new Containers({
+    hierarchy: '/nowhere',
+    lookup: { readFiles: ask, ask: async () => undefined },
+    retryMs: [],
+    now,
+    readCgroup: () => '',
+    onSettled: (container: Container) => release.pipeline?.parking.release(container),
+  });
+  const judge: Judge = {
+    eventTypes: new Set(['execve', 'openat']),
+    needsContainerFacts,
+    judge: (event) =>
+      notes.push(
+        ['evt.num', 'evt.type', 'proc.name', 'container.id', 'container.image.repository']
+          .map((field) => get(event, field, tree))
+          .join(' '),
+      ),
+  };
+  const pipeline = new Pipeline(tree, containers, judge, { patienceMs: 1000, now });
+  release.pipeline = pipeline;
+  const event = new KernelEvent();
+  const handle = (...records: Buffer[]) => {
+    for (const bytes of records) {
+      event.use(bytes);
+      pipeline.handle(event, 0, bytes.length);
+    }
+  };
+  return { notes, answers, containers, pipeline, handle };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const found: Found = { facts: { name: 'web', image: 'nginx:1' }, runtime: 'docker' };
+
+describe('Pipeline', () => {
+  it('judges host events at once and leaves out types no rule reads', () => {
+    const { notes, handle, pipeline } = setUp();
+    handle(exec({}, { argv: ['a'] }, 'a'), open('/x'), makeCgroup(7, '/system.slice'));
+    assert.deepEqual(notes, ['1 execve a host ', '2 openat a host ']);
+    assert.equal(pipeline.counters.records, 3);
+  });
+
+  it('holds events of a container until its facts are there, in order and as they were', async () => {
+    const { notes, answers, handle, containers } = setUp();
+    handle(makeCgroup(7, `/docker/${id}`));
+    assert.equal(answers.length, 1, 'looked up before the first exec');
+    handle(
+      exec({ cgroup: 7 }, { argv: ['entry'] }, 'entry'),
+      open('/x', {}, { cgroup: 7 }),
+      exec({ cgroup: 7 }, { argv: ['later'] }, 'later'),
+      exec({ tgid: 300 }, { argv: ['host'] }, 'host'),
+    );
+    assert.deepEqual(notes, ['4 execve host host ']);
+    answers[0]?.(found);
+    await settled();
+    const short = id.slice(0, 12);
+    assert.deepEqual(notes.slice(1), [
+      `1 execve entry ${short} nginx`,
+      `2 openat entry ${short} nginx`,
+      `3 execve later ${short} nginx`,
+    ]);
+    handle(open('/y', {}, { cgroup: 7 }));
+    assert.equal(notes.at(-1), `5 openat later ${short} nginx`);
+    assert.equal(containers.loader.counters.found, 1);
+  });
+
+  it('waits no longer than its patience, and not again', () => {
+    let now = 0;
+    const { notes, handle, pipeline } = setUp({ now: () => now });
+    handle(makeCgroup(7, `/docker/${id}`), exec({ cgroup: 7 }, { argv: ['a'] }, 'a'));
+    pipeline.parking.releaseExpired();
+    assert.equal(notes.length, 0);
+    now = 1001;
+    pipeline.parking.releaseExpired();
+    assert.deepEqual(notes, [`1 execve a ${id.slice(0, 12)} `]);
+    handle(open('/x', {}, { cgroup: 7 }));
+    assert.equal(notes.length, 2);
+    assert.deepEqual(pipeline.parking.counters, { parked: 1, expired: 1, refused: 0 });
+  });
+
+  it('does not wait when no rule reads facts', () => {
+    const { notes, handle } = setUp({ needsContainerFacts: false });
+    handle(makeCgroup(7, `/docker/${id}`), exec({ cgroup: 7 }, { argv: ['a'] }, 'a'));
+    assert.equal(notes.length, 1);
+  });
+
+  it('knows a container again until its cgroup has been gone for a while', () => {
+    let now = 0;
+    const { handle, containers } = setUp({ now: () => now });
+    handle(makeCgroup(7, `/docker/${id}`), makeCgroup(7, `/docker/${id}`, CGROUP_RMDIR));
+    containers.sweep();
+    assert.equal(containers.containerCount, 1);
+    now = 60_001;
+    containers.sweep();
+    assert.equal(containers.containerCount, 0);
+    assert.equal(containers.cgroupCount, 0);
+  });
+
+  it('counts gaps in the numbers of each cpu, and what is no record', () => {
+    const { handle, pipeline } = setUp();
+    const numbered = (cpu: number, sequence: number) => open('/x', {}, { cpu, sequence });
+    handle(numbered(0, 5), numbered(1, 100), numbered(0, 6), numbered(0, 9), numbered(1, 101));
+    assert.equal(pipeline.counters.missing, 2);
+    handle(numbered(0, 8));
+    assert.equal(pipeline.counters.missing, 1);
+    handle(Buffer.alloc(200));
+    assert.equal(pipeline.counters.malformed, 1);
+  });
+
+  it('wraps with the sequence', () => {
+    const { handle, pipeline } = setUp();
+    handle(open('/x', {}, { sequence: 0xffffffff }), open('/x', {}, { sequence: 0 }));
+    assert.equal(pipeline.counters.missing, 0);
+  });
+});
+
+describe('DrainLoop', () => {
+  it('reads what is in the ring, record by record', () => {
+    const paths: unknown[] = [];
+    const probe = new RecordedProbe(['/a', '/bc', '/def'].map((path) => open(path)));
+    let turns = 0;
+    const loop = new DrainLoop(probe, {
+      onRecord: (event, offset, available) => {
+        assert.ok(event.attach(offset, available));
+        paths.push(get(event, 'fd.name'));
+      },
+      onTurn: () => turns++,
+    });
+    loop.turn();
+    assert.deepEqual(paths, ['/a', '/bc', '/def']);
+    loop.turn();
+    assert.equal(paths.length, 3);
+    assert.equal(turns, 2);
+  });
+});

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { AccountFiles } from '../../src/state/accounts.ts';
+import { Container } from '../../src/state/container.ts';
+import { eventOf, open } from '../events/records.ts';
+
+describe('AccountFiles', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tocsin-accounts-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const root = (name: string, passwd?: string, group = ''): string => {
+    mkdirSync(join(folder, name, 'etc'), { recursive: true });
+    if (passwd !== undefined) writeFileSync(join(folder, name, 'etc/passwd'), passwd);
+    writeFileSync(join(folder, name, 'etc/group'), group);
+    return join(folder, name);
+  };
+  const eventIn = (container?: Container) => {
+    const event = eventOf(open('/x'));
+    if (container !== undefined) event.container = container;
+    return event;
+  };
+
+  it('takes names from the root the event happened in', () => {
+    const files = new AccountFiles({
+      hostRoot: root(
+        'host',
+        'root:x:0:0:root:/root:/bin/bash\nweb:x:33:33::/srv:/bin/sh\n',
+        'staff:x:50:a,b\n',
+      ),
+      rootOf: () => root('inside', 'app:x:33:33::/app:/bin/false\n', 'crew:x:50:\n'),
+    });
+    assert.deepEqual(files.user(33, eventIn()), { name: 'web', home: '/srv', shell: '/bin/sh' });
+    assert.equal(files.group(50, eventIn()), 'staff');
+    const inside = new Container('docker', 'abc');
+    assert.equal(files.user(33, eventIn(inside))?.name, 'app');
+    assert.equal(files.group(50, eventIn(inside)), 'crew');
+    assert.equal(files.user(0, eventIn(inside)), undefined);
+  });
+
+  it('sees changes after a while, and keeps what it knows when the process has gone', () => {
+    let now = 0;
+    const place = root('changing', 'a:x:1:1:::\n');
+    let gone = false;
+    const files = new AccountFiles({
+      rootOf: () => (gone ? join(folder, 'gone') : place),
+      freshMs: 100,
+      now: () => now,
+    });
+    const event = eventIn(new Container('docker', 'def'));
+    assert.equal(files.user(1, event)?.name, 'a');
+    writeFileSync(join(place, 'etc/passwd'), 'bb:x:1:1:::\n');
+    utimesSync(join(place, 'etc/passwd'), 1, 1);
+    assert.equal(files.user(1, event)?.name, 'a');
+    now = 200;
+    assert.equal(files.user(1, event)?.name, 'bb');
+    gone = true;
+    now = 400;
+    assert.equal(files.user(1, event)?.name, 'bb');
+  });
+
+  const hostile: [string, (place: string) => void][] = [
+    ['a fifo', (place) => execFileSync('mkfifo', [join(place, 'etc/passwd')])],
+    ['a link', (place) => symlinkSync('/etc/passwd', join(place, 'etc/passwd'))],
+    ['a folder', (place) => mkdirSync(join(place, 'etc/passwd'))],
+    [
+      'nonsense',
+      (place) => writeFileSync(join(place, 'etc/passwd'), '\xff\n::::\nx:y:z\n-1:x:-1:1\n'),
+    ],
+    ['a huge file', (place) => writeFileSync(join(place, 'etc/passwd'), 'x'.repeat(1 << 20))],
+  ];
+  for (const [name, make] of hostile) {
+    it(`takes no name from ${name}`, () => {
+      const place = root(`hostile-${name}`);
+      make(place);
+      const files = new AccountFiles({ rootOf: () => place });
+      assert.equal(files.user(0, eventIn(new Container('docker', name))), undefined);
+    });
+  }
+
+  it('does not follow a link of the folder to the host', () => {
+    mkdirSync(join(folder, 'linked'));
+    symlinkSync('/etc', join(folder, 'linked/etc'));
+    const files = new AccountFiles({ rootOf: () => join(folder, 'linked') });
+    assert.equal(files.user(0, eventIn(new Container('docker', 'linked'))), undefined);
+  });
+});

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* EVENT_SOCKET: who talks to whom. */
+#ifndef TOCSIN_NETWORK_H
+#define TOCSIN_NETWORK_H
+
+#include "change.h"
+#include "socket.h"
+
+#define TYPE_STREAM 1
+#define TYPE_SEQPACKET 5
+#define TYPE_MASK 0xf
+#define IN_PROGRESS (-115)
+#define ALREADY_CONNECTED (-106)
+#define ALREADY_IN_PROGRESS (-114)
+/* Buffers of one message that are added up. */
+#define BUFFERS_MAX 8
+
+/* Where a call's own address lies, if it has one. */
+struct message {
+	__u64 address;
+	__u64 address_size;
+	__u64 size;
+};
+
+static __always_inline void read_message(struct slot *slot, __u64 header, struct message *message)
+{
+	struct {
+		__u64 name;
+		__u64 name_size;
+		__u64 buffers;
+		__u64 count;
+	} wide = {};
+	bool narrow = slot->flags & EVENT_IA32;
+
+	if (narrow) {
+		__u32 packed[4] = {};
+
+		if (bpf_probe_read_user(packed, sizeof(packed), (void *)header))
+			goto fault;
+		wide.name = packed[0];
+		wide.name_size = packed[1];
+		wide.buffers = packed[2];
+		wide.count = packed[3];
+	} else if (bpf_probe_read_user(&wide, sizeof(wide), (void *)header)) {
+		goto fault;
+	}
+	message->address = wide.name;
+	message->address_size = (__u32)wide.name_size;
+	for (__u32 i = 0; i < BUFFERS_MAX && i < wide.count; i++) {
+		__u64 size = 0;
+		__u64 at = wide.buffers + i * (narrow ? 8 : 16) + (narrow ? 4 : 8);
+
+		if (bpf_probe_read_user(&size, narrow ? 4 : 8, (void *)at))
+			goto fault;
+		message->size += size;
+	}
+	return;
+fault:
+	slot->flags |= EVENT_FAULT;
+}
+
+static __always_inline bool is_accept(__u32 call)
+{
+	return call == __NR_accept || call == __NR_accept4;
+}
+
+/* Whether the caller's address says more than the socket's own remote end. */
+static __always_inline bool prefers_user(__u32 call, long result, struct event_socket *event, bool has_remote)
+{
+	if (call == __NR_connect)
+		return !has_remote || (result < 0 && result != IN_PROGRESS && result != ALREADY_CONNECTED &&
+				       result != ALREADY_IN_PROGRESS);
+	if (event->type == TYPE_STREAM || event->type == TYPE_SEQPACKET)
+		return false;
+	if (call == __NR_recvfrom || call == __NR_recvmsg || call == __NR_recvmmsg)
+		return !has_remote && result >= 0;
+	return true;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
+{
+	struct slot *slot = begin_call(regs, result, EVENT_SOCKET, sizeof(struct event_socket));
+
+	if (!slot)
+		return 0;
+	struct event_socket *event = (void *)slot->data;
+	const struct shape *shape = &shapes[slot->call & (SYSCALL_LIMIT - 1)];
+	__u32 call = slot->call;
+	struct message message = {};
+	struct ends ends = {};
+	struct sock *sk = 0;
+	struct file *file;
+	bool bind_failed = call == __NR_bind && result < 0;
+	bool from_user = false;
+
+	event->fd = shape->fd == RESULT || (is_accept(call) && result >= 0) ? result : argument(slot, shape->fd);
+	event->call_flags = argument(slot, shape->mode);
+	if (call == __NR_socket || call == __NR_socketpair) {
+		event->family = slot->args[0];
+		event->type = slot->args[1] & TYPE_MASK;
+		event->protocol = slot->args[2];
+		event->call_flags = slot->args[1];
+		if (call == __NR_socketpair)
+			event->fd = -1;
+		finish(slot, EVENT_SOCKET, shape->admission);
+		return 0;
+	}
+	if (shape->address) {
+		message.address = argument(slot, shape->address);
+		message.address_size = argument(slot, shape->address + 1);
+		message.size = argument(slot, shape->size);
+	}
+	if (shape->message)
+		read_message(slot, argument(slot, shape->message), &message);
+	event->message_size = message.size;
+
+	file = file_of(current_task(), event->fd);
+	if (file)
+		sk = sock_of(file);
+	if (sk) {
+		read_ends(sk, &ends);
+		event->type = BPF_CORE_READ(sk, sk_type);
+		event->protocol = BPF_CORE_READ(sk, sk_protocol);
+		event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	}
+	if (bind_failed) {
+		from_user = read_user_end(message.address, message.address_size, &ends.family, ends.local,
+					  &ends.local_port);
+	} else if (call != __NR_bind && message.address) {
+		struct sock *peer = sk && ends.family == FAMILY_UNIX ? unix_peer(sk) : 0;
+
+		if (prefers_user(call, result, event, ends.remote_port || peer))
+			from_user = read_user_end(message.address, message.address_size, &ends.family, ends.remote,
+						  &ends.remote_port);
+	}
+	event->from_user = from_user;
+	event->family = ends.family;
+	event->local_port = ends.local_port;
+	event->remote_port = ends.remote_port;
+	__builtin_memcpy(event->local_address, ends.local, 16);
+	__builtin_memcpy(event->remote_address, ends.remote, 16);
+	if (ends.family == FAMILY_UNIX) {
+		struct sock *peer = sk ? unix_peer(sk) : 0;
+
+		if (bind_failed && from_user)
+			event->string_length[0] = append_user_unix(slot, message.address, message.address_size);
+		else if (sk)
+			event->string_length[0] = append_unix(slot, sk);
+		if (from_user && !bind_failed)
+			event->string_length[1] = append_user_unix(slot, message.address, message.address_size);
+		else if (peer)
+			event->string_length[1] = append_unix(slot, peer);
+	}
+	finish(slot, EVENT_SOCKET, shape->admission);
+	return 0;
+}
+
+#endif

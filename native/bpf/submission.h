@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Calls made through io_uring, which no system call tracepoint sees. They are told when they are submitted: paths are the
+ * kernel's own copies, but results, opened files and sockets do not exist yet.
+ */
+#ifndef TOCSIN_SUBMISSION_H
+#define TOCSIN_SUBMISSION_H
+
+#include "change.h"
+#include "open.h"
+#include "socket.h"
+
+/* Operation codes of <linux/io_uring.h>. */
+#define OPERATION_CONNECT 16
+#define OPERATION_OPENAT 18
+#define OPERATION_OPENAT2 28
+#define OPERATION_RENAMEAT 35
+#define OPERATION_UNLINKAT 36
+#define OPERATION_MKDIRAT 37
+#define OPERATION_SYMLINKAT 38
+#define OPERATION_LINKAT 39
+
+static __always_inline struct slot *begin_submission(__u8 kind, __u32 size, __u32 call)
+{
+	struct slot *slot;
+
+	if (!(config.watch[call & (SYSCALL_LIMIT - 1)] & WATCH_NATIVE))
+		return 0;
+	slot = begin(current_task(), kind, size);
+	if (!slot)
+		return 0;
+	slot->flags |= EVENT_IO_URING;
+	((struct event_header *)slot->data)->syscall = call;
+	return slot;
+}
+
+static __always_inline void submit_open(void *request, __u32 call)
+{
+	struct io_open *command = request;
+	struct slot *slot;
+
+	if (!bpf_core_field_exists(command->filename))
+		return;
+	slot = begin_submission(EVENT_OPEN, sizeof(struct event_open), call);
+	if (!slot)
+		return;
+	struct event_open *event = (void *)slot->data;
+
+	event->open_flags = BPF_CORE_READ(command, how.flags);
+	if (event->open_flags & (O_CREATE | O_TEMPORARY))
+		event->mode = BPF_CORE_READ(command, how.mode);
+	event->resolve = BPF_CORE_READ(command, how.resolve);
+	event->dirfd = BPF_CORE_READ(command, dfd);
+	event->string_length[0] = append_kernel(slot, BPF_CORE_READ(command, filename, name));
+	event->string_length[1] =
+		append_base(slot, current_task(), event->dirfd, sizeof(*event), event->string_length[0]);
+	finish(slot, EVENT_OPEN, event->open_flags & (O_ACCESS | O_CREATE | O_TEMPORARY) ? WRITE : READ);
+}
+
+static __always_inline void submit_path(__u32 call, int dirfd, __u32 mode, const char *name)
+{
+	struct slot *slot = begin_submission(EVENT_PATH, sizeof(struct event_path), call);
+
+	if (!slot)
+		return;
+	struct event_path *event = (void *)slot->data;
+
+	event->fd = dirfd;
+	event->mode = mode;
+	event->string_length[0] = append_kernel(slot, name);
+	event->string_length[1] = append_base(slot, current_task(), dirfd, sizeof(*event), event->string_length[0]);
+	finish(slot, EVENT_PATH, WRITE);
+}
+
+static __always_inline void submit_paths(__u32 call, struct io_rename *command, bool symlink)
+{
+	struct slot *slot = begin_submission(EVENT_PATHS, sizeof(struct event_paths), call);
+
+	if (!slot)
+		return;
+	struct event_paths *event = (void *)slot->data;
+	__u32 target;
+
+	event->call_flags = symlink ? 0 : BPF_CORE_READ(command, flags);
+	event->source_fd = symlink ? AT_CWD : BPF_CORE_READ(command, old_dfd);
+	event->target_fd = BPF_CORE_READ(command, new_dfd);
+	event->string_length[0] = append_kernel(slot, BPF_CORE_READ(command, oldpath, name));
+	if (!symlink)
+		event->string_length[1] = append_base(slot, current_task(), event->source_fd, sizeof(*event),
+						      event->string_length[0]);
+	target = slot->length;
+	event->string_length[2] = append_kernel(slot, BPF_CORE_READ(command, newpath, name));
+	event->string_length[3] =
+		append_base(slot, current_task(), event->target_fd, target, event->string_length[2]);
+	finish(slot, EVENT_PATHS, WRITE);
+}
+
+static __always_inline void submit_connect(struct io_connect *command)
+{
+	__u64 address = (__u64)BPF_CORE_READ(command, addr);
+	__u32 size = BPF_CORE_READ(command, addr_len);
+	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), __NR_connect);
+
+	if (!slot)
+		return;
+	struct event_socket *event = (void *)slot->data;
+	struct ends ends = {};
+
+	event->fd = -1;
+	event->from_user =
+		read_user_end(address, size, &ends.family, ends.remote, &ends.remote_port);
+	event->family = ends.family;
+	event->remote_port = ends.remote_port;
+	__builtin_memcpy(event->remote_address, ends.remote, 16);
+	if (ends.family == FAMILY_UNIX)
+		event->string_length[1] = append_user_unix(slot, address, size);
+	finish(slot, EVENT_SOCKET, WRITE);
+}
+
+SEC("?tp_btf/io_uring_submit_req")
+int BPF_PROG(ring_submitted, struct io_kiocb *request)
+{
+	struct io_unlink *unlink = (void *)request;
+	struct io_mkdir *mkdir = (void *)request;
+	struct io_rename *rename = (void *)request;
+
+	if (is_muted())
+		return 0;
+	switch (BPF_CORE_READ(request, opcode)) {
+	case OPERATION_OPENAT:
+		submit_open(request, __NR_openat);
+		break;
+	case OPERATION_OPENAT2:
+		submit_open(request, __NR_openat2);
+		break;
+	case OPERATION_CONNECT:
+		if (bpf_core_field_exists(((struct io_connect *)request)->addr))
+			submit_connect((void *)request);
+		break;
+	case OPERATION_UNLINKAT:
+		if (bpf_core_field_exists(unlink->filename))
+			submit_path(__NR_unlinkat, BPF_CORE_READ(unlink, dfd), BPF_CORE_READ(unlink, flags),
+				    BPF_CORE_READ(unlink, filename, name));
+		break;
+	case OPERATION_MKDIRAT:
+		if (bpf_core_field_exists(mkdir->filename))
+			submit_path(__NR_mkdirat, BPF_CORE_READ(mkdir, dfd), BPF_CORE_READ(mkdir, mode),
+				    BPF_CORE_READ(mkdir, filename, name));
+		break;
+	case OPERATION_RENAMEAT:
+		if (bpf_core_field_exists(rename->oldpath))
+			submit_paths(__NR_renameat2, rename, false);
+		break;
+	/* struct io_link has the fields of struct io_rename in the same order. */
+	case OPERATION_SYMLINKAT:
+		if (bpf_core_field_exists(rename->oldpath))
+			submit_paths(__NR_symlinkat, rename, true);
+		break;
+	case OPERATION_LINKAT:
+		if (bpf_core_field_exists(rename->oldpath))
+			submit_paths(__NR_linkat, rename, false);
+		break;
+	}
+	return 0;
+}
+
+#endif
