@@ -54,7 +54,7 @@ describe('an outage of the control plane', { skip: noProbe }, async () => {
       return (await response.json()) as Record<string, unknown>;
     };
     const joinFile = join(home, 'join.token');
-    const { token: joinToken } = await ask('/v1/join-tokens', {});
+    const { join_token: joinToken } = await ask('/v1/join-tokens', {});
     writeFileSync(joinFile, String(joinToken), { mode: 0o600 });
 
     mkdirSync(watched);

@@ -1,5 +1,5 @@
 import type { ByteString, Value } from '../rules/field.ts';
-import { endpointsOf, endpointsText } from './endpoints.ts';
+import { endpointsOf, endpointsText, givenAddressText } from './endpoints.ts';
 import { errorName } from './errno.ts';
 import type { FieldContext } from './fields/context.ts';
 import { fdName, fdNumber, fdTypeCharacter } from './file-descriptor.ts';
@@ -118,13 +118,19 @@ export const group = (name: string, raw: Get<number>): Parameter => ({
 });
 
 /** Both ends of a socket as text. */
-export const tuple = (name = 'tuple'): Parameter => ({
-  name,
+export const tuple = (): Parameter => ({
+  name: 'tuple',
   raw: (event) => {
     const ends = endpointsOf(event);
     return (ends === undefined ? fdName(event) : endpointsText(ends)) || 'NULL';
   },
 });
+
+/** The address as the caller gave it, whether the call succeeded or not. */
+export const givenAddress: Parameter = {
+  name: 'addr',
+  raw: (event) => givenAddressText(event) || 'NULL',
+};
 
 /** What `evt.arg` shows: the meaning, or else the value itself. */
 export function parameterText(

@@ -20,6 +20,12 @@ export class Enrollment {
   async enroll(request: EnrollRequest): Promise<EnrollResponse> {
     const kid = await calculateJwkThumbprint(request.public_key);
     const agent = await this.#agents.enroll(request, kid);
+    if (agent === 'revoked') {
+      throw new ProblemError(
+        'agent_revoked',
+        "The agent's key was revoked: remove the key on the host to enrol it anew.",
+      );
+    }
     if (agent !== undefined) return { agent, kid, audience: this.#audience };
     throw new ProblemError(
       'join_token_invalid',

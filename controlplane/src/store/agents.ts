@@ -12,6 +12,7 @@ export interface AgentKey {
 }
 
 const enrollScript = loadScript('enroll');
+const AGENT_ID_LENGTH = 18;
 const JOIN_PREFIX = 'tocsin-join-';
 const digestOf = (token: string) => createHash('sha256').update(token).digest('base64url');
 
@@ -35,9 +36,12 @@ export class AgentStore {
     return token;
   }
 
-  /** Enrols an agent; undefined when the join token is unknown, used or expired. */
-  async enroll(request: EnrollRequest, kid: string): Promise<string | undefined> {
-    const agent = randomBytes(9).toString('hex');
+  /**
+   * Enrols an agent. Its id follows from its key, so a host that enrols again is the same agent. Undefined when the join token is
+   * unknown, used or expired; `revoked` when the key was.
+   */
+  async enroll(request: EnrollRequest, kid: string): Promise<string | undefined | 'revoked'> {
+    const agent = createHash('sha256').update(kid).digest('hex').slice(0, AGENT_ID_LENGTH);
     const { hostname, version, public_key } = request;
     const fields = { hostname, version, x: public_key.x, enrolled_at: Date.now() };
     const answer = await runScript(

@@ -14,13 +14,13 @@ export async function findBundle({
   member,
   fullId,
 }: Container): Promise<string | undefined> {
-  const hostNamespace = await linkOf('/proc/1/ns/mnt');
+  const host = await Promise.all([linkOf('/proc/1/ns/mnt'), linkOf('/proc/self/ns/mnt')]);
   for (const start of [maker, member]) {
     let pid = start;
     for (let hops = 0; pid > 1 && hops < ANCESTORS; hops++) {
       // Only processes of the host are believed: those inside choose their arguments and folders.
-      const trusted =
-        hostNamespace !== undefined && (await linkOf(`/proc/${pid}/ns/mnt`)) === hostNamespace;
+      const namespace = await linkOf(`/proc/${pid}/ns/mnt`);
+      const trusted = namespace !== undefined && host.includes(namespace);
       const bundle = trusted ? await bundleOf(pid, fullId) : undefined;
       if (bundle !== undefined) return bundle;
       pid = await parentOf(pid);

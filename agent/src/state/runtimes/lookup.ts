@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { Container, ContainerFacts, ContainerRuntime } from '../container.ts';
 import { findBundle } from './bundle-path.ts';
 import { askDocker, askDockerRoot, readDockerFiles } from './docker.ts';
-import { readBundle } from './oci-bundle.ts';
+import { type BundleFacts, readBundle } from './oci-bundle.ts';
 import { readStorage } from './podman.ts';
 
 /** Where runtimes keep their files and sockets. */
@@ -55,32 +55,27 @@ export class RuntimeLookup {
   async readFiles(container: Container): Promise<Found | undefined> {
     const id = container.fullId;
     if (!isFileName(id)) return undefined;
-    for (const root of this.#dockerRoots) {
+    const bundle = (await this.#readWhereItRuns(container)) ?? (await this.#readTask(id));
+    const { dockerRoot } = bundle ?? {};
+    for (const root of dockerRoot ? [dockerRoot, ...this.#dockerRoots] : this.#dockerRoots) {
       const facts = await readDockerFiles(root, id);
       if (facts === undefined) continue;
-      const task = await this.#readTask(id);
-      const place = task?.facts.root;
+      const place = bundle?.facts.root;
       return { facts: place === undefined ? facts : { ...facts, root: place }, runtime: 'docker' };
     }
     for (const root of this.#paths.storageRoots) {
-      const bundle = await readBundle(`${root}/overlay-containers/${id}/userdata`);
+      const kept = bundle ?? (await readBundle(`${root}/overlay-containers/${id}/userdata`));
       const stored = await readStorage(root, id);
-      if (bundle !== undefined || stored !== undefined) {
-        const runtime = bundle?.runtime ?? 'podman';
-        return { facts: { ...bundle?.facts, ...stored }, runtime };
-      }
+      if (stored === undefined && kept === bundle) continue;
+      return { facts: { ...kept?.facts, ...stored }, runtime: kept?.runtime ?? 'podman' };
     }
-    return (await this.#readTask(id)) ?? this.#readWhereItRuns(container);
+    return bundle && { facts: bundle.facts, ...(bundle.runtime && { runtime: bundle.runtime }) };
   }
 
-  /** The bundle that the container's own runtime or shim points at, and Docker's files beside it. */
-  async #readWhereItRuns(container: Container): Promise<Found | undefined> {
+  /** The bundle that the container's own runtime or shim points at: it finds runtimes with roots of their own. */
+  async #readWhereItRuns(container: Container): Promise<BundleFacts | undefined> {
     container.bundle ??= await findBundle(container);
-    const bundle = container.bundle === undefined ? undefined : await readBundle(container.bundle);
-    if (bundle === undefined) return undefined;
-    const { facts, runtime, dockerRoot } = bundle;
-    const told = dockerRoot && (await readDockerFiles(dockerRoot, container.fullId));
-    return told ? { facts: told, runtime: 'docker' } : { facts, ...(runtime && { runtime }) };
+    return container.bundle === undefined ? undefined : readBundle(container.bundle);
   }
 
   /** Asks the runtime itself. */
@@ -90,13 +85,14 @@ export class RuntimeLookup {
     return facts && { facts, runtime: 'docker' };
   }
 
-  async #readTask(id: string): Promise<Found | undefined> {
+  /** The bundle below the usual places. */
+  async #readTask(id: string): Promise<BundleFacts | undefined> {
     for (const root of this.#paths.taskRoots) {
       for (const namespace of await folders(root)) {
         const bundle = await readBundle(`${root}/${namespace}/${id}`);
         if (bundle === undefined) continue;
         const runtime = namespace === 'moby' ? 'docker' : (bundle.runtime ?? 'containerd');
-        return { facts: bundle.facts, runtime };
+        return { ...bundle, runtime };
       }
     }
     return undefined;

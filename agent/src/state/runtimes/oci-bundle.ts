@@ -26,11 +26,11 @@ type Annotations = ReadonlyMap<ByteString, ByteString>;
 export async function readBundle(folder: string): Promise<BundleFacts | undefined> {
   const spec = await readJson(`${folder}/config.json`);
   if (spec === undefined) return undefined;
-  const { facts, runtime } = bundleFacts(spec);
+  const bundle = bundleFacts(spec);
   const root = member(spec, 'root', 'path');
   return typeof root === 'string' && root !== ''
-    ? { facts: { ...facts, root: resolve(folder, root) }, runtime }
-    : { facts, runtime };
+    ? { ...bundle, facts: { ...bundle.facts, root: resolve(folder, root) } }
+    : bundle;
 }
 
 /** What a specification tells of a container. */
