@@ -2,6 +2,7 @@ import type { FieldOperand, Leaf } from '../condition/condition.ts';
 import type { Extractor, Value } from '../field.ts';
 import type { Node } from './graph.ts';
 import { type FieldBinder, leafTest, type ResolveDomain } from './operand-reader.ts';
+import { classifyValues, type ValueClasses } from './value-classes.ts';
 
 /** A function that decides a node for an event; the program's `begin` must be called before each event. */
 export type Decide<E> = (event: E) => boolean;
@@ -32,6 +33,11 @@ export class Program<E> {
   private readonly fieldIndexes = new Map<string, number>();
   private readonly tests: Decide<E>[] = [];
   private readonly calls: ((value: Value) => boolean)[] = [];
+  private readonly leavesOfField = new Map<string, Leaf[]>();
+  private readonly classes = new Map<string, ValueClasses | undefined>();
+  private readonly classMaps: ReadonlyMap<Value, number>[] = [];
+  private readonly classNames = new Map<string, string>();
+  private readonly tables: Uint8Array[] = [];
   private readonly uses = new Map<number, number>();
   private readonly functions: string[] = [];
   private readonly named = new Map<number, string>();
@@ -49,34 +55,53 @@ export class Program<E> {
     nodes.forEach((node, index) => {
       this.roots.push(this.root(node, index));
     });
+    const pools = {
+      X: this.extractors,
+      K: this.constants,
+      T: this.tests,
+      C: this.calls,
+      Q: this.classMaps,
+      L: this.tables,
+    };
     const body = `'use strict';
+${Object.entries(pools)
+  .map(([name, values]) => poolSource(name, values.length))
+  .join('')}
 let g = 0;
 const V = new Array(${this.extractors.length}).fill(undefined);
 const G = new Int32Array(${this.extractors.length});
 const M = new Int32Array(${this.named.size});
+const Y = new Int32Array(${this.classMaps.length});
+const H = new Int32Array(${this.classMaps.length});
 ${this.extractors.map((_, index) => readerSource(index)).join('\n')}
 ${this.functions.join('\n')}
 return {
-  begin() { g += 1; if (g >= ${2 ** 30}) { g = 1; G.fill(0); M.fill(0); } },
+  begin() { g += 1; if (g >= ${2 ** 30}) { g = 1; G.fill(0); M.fill(0); H.fill(0); } },
   readers: [${this.extractors.map((_, index) => `v${index}`).join(',')}],
   roots: [${this.roots.join(',')}],
   scans: [${tables.map(scanSource).join(',')}],
 };`;
-    const factory = new Function('X', 'K', 'T', 'C', body) as (
-      extractors: readonly Extractor<E>[],
-      constants: readonly unknown[],
-      tests: readonly Decide<E>[],
-      calls: readonly ((value: Value) => boolean)[],
-    ) => Compiled<E>;
-    this.compiled = factory(this.extractors, this.constants, this.tests, this.calls);
+    const factory = new Function(...Object.keys(pools), body);
+    this.compiled = factory(...Object.values(pools)) as Compiled<E>;
     return this.compiled;
   }
 
   private countUses(node: Node): void {
     const uses = (this.uses.get(node.id) ?? 0) + 1;
     this.uses.set(node.id, uses);
-    if (uses > 1 || node.kind === 'leaf') return;
+    if (uses > 1) return;
+    if (node.kind === 'leaf') {
+      this.noteLeaf(node.leaf);
+      return;
+    }
     for (const child of node.kind === 'not' ? [node.child] : node.children) this.countUses(child);
+  }
+
+  private noteLeaf(leaf: Leaf): void {
+    if (leaf.left.kind !== 'field' || leaf.right || leaf.domain) return;
+    const leaves = this.leavesOfField.get(leaf.left.text);
+    if (leaves) leaves.push(leaf);
+    else this.leavesOfField.set(leaf.left.text, [leaf]);
   }
 
   private root(node: Node, index: number): string {
@@ -118,13 +143,15 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
     const { plan, left } = leaf;
     if (left.kind !== 'field' || leaf.right || leaf.domain) {
       this.tests.push(leafTest(leaf, (field) => this.lateReader(field), this.resolve));
-      return `T[${this.tests.length - 1}](e)`;
+      return `T${this.tests.length - 1}(e)`;
     }
+    const member = this.classSource(leaf, left);
+    if (member !== undefined) return member;
     const value = `v${this.fieldIndex(left)}(e)`;
     const constant = (): string => {
       if (!('value' in plan)) return '';
       this.constants.push(plan.value);
-      return `K[${this.constants.length - 1}]`;
+      return `K${this.constants.length - 1}`;
     };
     const present = (test: string): string => `((t = ${value}) !== undefined && ${test})`;
     switch (plan.form) {
@@ -148,11 +175,31 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
         return present(`t.includes(${constant()})`);
       case 'member':
         this.constants.push(plan.set);
-        return present(`K[${this.constants.length - 1}].has(t)`);
+        return present(`K${this.constants.length - 1}.has(t)`);
       default:
         this.calls.push(leaf.test);
-        return present(`C[${this.calls.length - 1}](t)`);
+        return present(`C${this.calls.length - 1}(t)`);
     }
+  }
+
+  /** The check by the class of the field's value, when several checks share the lookup. */
+  private classSource(leaf: Leaf, left: FieldOperand): string | undefined {
+    if (!this.classes.has(left.text)) {
+      this.classes.set(left.text, classifyValues(this.leavesOfField.get(left.text) ?? []));
+    }
+    const classes = this.classes.get(left.text);
+    const table = classes?.fits.get(leaf.text);
+    if (!classes || !table) return undefined;
+    let name = this.classNames.get(left.text);
+    if (name === undefined) {
+      const index = this.classMaps.length;
+      name = `c${index}`;
+      this.classMaps.push(classes.classOf);
+      this.classNames.set(left.text, name);
+      this.functions.push(classSource(index, this.fieldIndex(left)));
+    }
+    this.tables.push(table);
+    return `(L${this.tables.length - 1}[${name}(e)] === 1)`;
   }
 
   private fieldIndex(field: FieldOperand): number {
@@ -172,9 +219,21 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
   }
 }
 
+/** Makes each value of a pool a constant of its own, which is read faster than an element of an array. */
+function poolSource(name: string, length: number): string {
+  return Array.from({ length }, (_, index) => `const ${name}${index} = ${name}[${index}];\n`).join(
+    '',
+  );
+}
+
 function readerSource(index: number): string {
   return `function v${index}(e) { return G[${index}] === g ? V[${index}] : x${index}(e); }
-function x${index}(e) { const t = X[${index}](e); V[${index}] = t; G[${index}] = g; return t; }`;
+function x${index}(e) { const t = X${index}(e); V[${index}] = t; G[${index}] = g; return t; }`;
+}
+
+function classSource(index: number, field: number): string {
+  return `function c${index}(e) { return H[${index}] === g ? Y[${index}] : y${index}(e); }
+function y${index}(e) { const t = v${field}(e); const r = t === undefined ? 0 : (Q${index}.get(t) ?? 0); Y[${index}] = r; H[${index}] = g; return r; }`;
 }
 
 function scanSource(table: readonly number[]): string {
