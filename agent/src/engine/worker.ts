@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { openLiveProbe } from '../probe/live.ts';
@@ -10,6 +11,8 @@ import { LossWatch } from './loss-watch.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
 import { RuleJudge } from './rule-judge.ts';
 import { Session } from './session.ts';
+
+const NICENESS = -10;
 
 /** The engine inside its thread. */
 class EngineWorker {
@@ -33,16 +36,17 @@ class EngineWorker {
     });
   }
 
-  async start(): Promise<void> {
+  start(): void {
     const judge = this.#compile(this.#settings.files);
     const { ringBytes } = this.#settings;
-    const probe = openLiveProbe(interestOf(judge.compiled), {
+    const interest = interestOf(judge.compiled);
+    const probe = openLiveProbe(interest, {
       mutedProcesses: [process.pid],
       ...(ringBytes !== undefined && { ringBytes }),
     });
     this.#judge = judge;
     void this.#session.domains.use(judge.compiled.domains);
-    await this.#session.start(probe, judge);
+    this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
     this.#post({ type: 'ready', summary: judge.summary });
   }
@@ -146,10 +150,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Records pile up while other programs have the processor. On Linux this is about the calling thread alone. */
+function takePrecedence(): void {
+  try {
+    setPriority(NICENESS);
+  } catch {
+    // Not allowed here: the ring has room for a while.
+  }
+}
+
 if (parentPort !== null) {
   const port = parentPort;
-  new EngineWorker(port, workerData as EngineSettings).start().catch((error: unknown) => {
+  takePrecedence();
+  try {
+    new EngineWorker(port, workerData as EngineSettings).start();
+  } catch (error) {
     port.postMessage({ type: 'failed', message: messageOf(error) } satisfies EngineMessage);
     port.close();
-  });
+  }
 }
