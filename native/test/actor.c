@@ -175,8 +175,11 @@ static void calls(const char *what, char **a)
 		syscall(SYS_delete_module, "no_such_module", O_NONBLOCK);
 }
 
+static pthread_t leader;
+
 static void *leave_late(void *path)
 {
+	pthread_join(leader, 0); // the kernel tells of its end after it no longer counts as alive
 	open(path, O_RDONLY);
 	_exit(5);
 }
@@ -212,6 +215,7 @@ static void processes(const char *what, char **a)
 	}
 	if (!strcmp(what, "leader-first")) { // the group leader goes, another thread opens a file and ends the process
 		pthread_t thread;
+		leader = pthread_self();
 		pthread_create(&thread, 0, leave_late, a[0]);
 		pthread_exit(0);
 	}

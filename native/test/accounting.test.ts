@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { EVENT_OPEN, openProbe, type Probe } from '../lib/index.ts';
+import { drain, numbers, type Stage, skip, stage } from './live.ts';
+
+const openStatistics = (probe: Probe) => {
+  const found = probe.statistics().kinds.find(({ kind }) => kind === 'open');
+  assert.ok(found);
+  return found;
+};
+
+describe('accounting', { skip }, () => {
+  let on: Stage;
+  before(() => {
+    on = stage();
+  });
+  after(() => on.remove());
+
+  test('with a small ring and no reader, offered = sent + shed + full and the sequence has the gaps', () => {
+    const watched = numbers('openat');
+    const probe = openProbe({ ringBytes: 256 * 1024, syscalls: watched, keepFailed: watched });
+    try {
+      drain(probe);
+      const before_ = openStatistics(probe);
+      const { pid } = spawnSync(on.actor, ['storm', '5000']);
+      const after_ = openStatistics(probe);
+      const told = (now: typeof after_) => now.sent + now.shed + now.full + now.fault + now.busy;
+      assert.ok(told(after_) - told(before_) >= 5000);
+      assert.ok(after_.shed > 0, 'reads are shed at three quarters');
+      const { backlogBytes, ringBytes, kinds } = probe.statistics();
+      assert.equal(ringBytes, 256 * 1024);
+      assert.ok(backlogBytes >= (ringBytes / 4) * 3);
+      assert.equal(kinds.find(({ kind }) => kind === 'exit')?.shed, 0);
+      const exits = drain(probe).filter((record) => record.u32('tgid') === pid);
+      assert.ok(
+        exits.some(({ kind }) => kind === 3),
+        'the exit had room',
+      );
+      const { sent } = openStatistics(probe);
+      assert.ok(sent >= after_.sent);
+    } finally {
+      probe.close();
+    }
+  });
+
+  test('every record that was sent is read, in sequence per cpu', () => {
+    const probe = openProbe({ syscalls: numbers('openat'), keepFailed: [] });
+    try {
+      spawnSync(on.actor, ['storm', '2000']);
+      const sequences = new Map<number, number>();
+      for (const record of drain(probe)) {
+        const cpu = record.u16('cpu');
+        const previous = sequences.get(cpu);
+        if (previous !== undefined) assert.equal(record.u32('sequence'), previous + 1);
+        sequences.set(cpu, record.u32('sequence'));
+      }
+      const kinds = probe.statistics().kinds;
+      assert.ok(kinds.every(({ shed, full, fault, busy }) => shed + full + fault + busy === 0));
+    } finally {
+      probe.close();
+    }
+  });
+
+  test('a muted process is not told, others are', () => {
+    const opened = (probe: Probe) =>
+      drain(probe).filter((one) => one.kind === EVENT_OPEN && one.u32('tgid') === process.pid);
+    const touch = () => closeSync(openSync('/etc/passwd', 'r'));
+    on.probe.setSyscalls(numbers('openat', 'open'), []);
+    touch();
+    assert.ok(opened(on.probe).length > 0);
+    on.probe.mute(process.pid);
+    touch();
+    assert.equal(opened(on.probe).length, 0);
+    const { pid } = spawnSync(on.actor, ['open', '/etc/passwd']);
+    assert.ok(drain(on.probe).some((one) => one.kind === EVENT_OPEN && one.u32('tgid') === pid));
+  });
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  CGROUP_ATTACH,
+  CGROUP_MKDIR,
+  CGROUP_RMDIR,
+  EVENT_CALL,
+  EVENT_CGROUP,
+} from '../lib/index.ts';
+import { drain, only, type Stage, skip, stage, watch } from './live.ts';
+
+describe('other calls', { skip }, () => {
+  let on: Stage;
+  before(() => {
+    on = stage();
+  });
+  after(() => on.remove());
+  const call = (name: string, ...command: string[]) =>
+    only(watch(on, [name], command), EVENT_CALL, name);
+
+  test('raw arguments', () => {
+    const setuid = call('setuid', 'setuid', '1234');
+    assert.equal(setuid.u64('arguments'), 1234n);
+    assert.equal(setuid.u32('euid'), 1234);
+    assert.equal(setuid.u8('admission'), 1);
+    const ptrace = call('ptrace', 'ptrace');
+    assert.deepEqual(
+      [0, 1, 2, 3].map((index) => ptrace.u64('arguments', index)),
+      [0x4206n, 0x7ffffff0n, 0x11n, 0x22n],
+    );
+    assert.equal(ptrace.result, -3n);
+    const unshare = call('unshare', 'unshare');
+    assert.equal(unshare.u64('arguments'), 0x4000000n);
+  });
+
+  test('texts', () => {
+    assert.equal(call('memfd_create', 'memfd').text('text'), 'scratch');
+    assert.equal(call('delete_module', 'delete-module').text('text'), 'no_such_module');
+    const prctl = call('prctl', 'prctl');
+    assert.equal(prctl.text('text'), 'renamed');
+    assert.equal(prctl.comm, 'renamed');
+  });
+
+  test('the file behind an fd', () => {
+    const file = join(on.folder, 'file');
+    writeFileSync(file, '');
+    const dup = call('dup3', 'dup', file);
+    assert.equal(dup.result, 40n);
+    assert.equal(dup.text('path'), file);
+    assert.equal(dup.u32('fdMode'), statSync(file).mode);
+    assert.equal(dup.u16('fdFamily'), 0);
+  });
+
+  test('cgroups: made, joined, removed; ids are inode numbers of the hierarchy told', () => {
+    const folder = join(on.probe.cgroupHierarchy, `tocsin-native-${process.pid}`);
+    const path = folder.slice(on.probe.cgroupHierarchy.length);
+    drain(on.probe);
+    mkdirSync(folder);
+    const id = statSync(folder, { bigint: true }).ino;
+    let inside: bigint[];
+    try {
+      writeFileSync(join(folder, 'cgroup.procs'), String(process.pid));
+      inside = watch(on, ['openat'], ['open', '/etc/passwd']).records.map((one) =>
+        one.u64('cgroup'),
+      );
+    } finally {
+      writeFileSync(join(on.probe.cgroupHierarchy, 'cgroup.procs'), String(process.pid));
+      rmdirSync(folder);
+    }
+    const run = drain(on.probe).filter(
+      (one) => one.kind === EVENT_CGROUP && one.text('path') === path,
+    );
+    assert.ok(inside.length > 0);
+    assert.equal(run.at(-1)?.u32('action'), CGROUP_RMDIR);
+    assert.equal(run.at(-1)?.bytes.readBigUInt64LE(96), id);
+    assert.deepEqual(CGROUP_MKDIR + CGROUP_ATTACH, 4);
+  });
+});
