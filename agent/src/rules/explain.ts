@@ -1,7 +1,7 @@
 import { textOf } from './byte-string.ts';
 import { interpretCondition } from './compiler/interpreter.ts';
 import { FieldBinder, operandReader, type ReadField } from './compiler/operand-reader.ts';
-import { type Condition, fieldsOf, type Leaf, leavesOf } from './condition/condition.ts';
+import { type Condition, fieldsOf, type Leaf } from './condition/condition.ts';
 import type { FieldSource } from './field.ts';
 import { textOfValue } from './output/value-text.ts';
 
@@ -47,13 +47,4 @@ export function explainCondition<E>(
   };
   visit(condition, 0);
   return lines;
-}
-
-/** The fields of a condition, by name, for messages. */
-export function fieldTextsOf(condition: Condition): string[] {
-  const texts = new Set<string>();
-  for (const leaf of leavesOf(condition)) {
-    for (const field of fieldsOf(leaf.left)) texts.add(textOf(field.text));
-  }
-  return [...texts].sort();
 }

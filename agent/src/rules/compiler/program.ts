@@ -2,14 +2,19 @@ import type { FieldOperand, Leaf } from '../condition/condition.ts';
 import type { Extractor, Value } from '../field.ts';
 import type { Node } from './graph.ts';
 import { type FieldBinder, leafTest, type ResolveDomain } from './operand-reader.ts';
+import { classifyValues, type ValueClasses } from './value-classes.ts';
 
 /** A function that decides a node for an event; the program's `begin` must be called before each event. */
 export type Decide<E> = (event: E) => boolean;
+
+/** Goes through a table of nodes from a place on; the place of the first that holds, or -1. */
+export type Scan<E> = (event: E, from: number) => number;
 
 interface Compiled<E> {
   begin(): void;
   readonly readers: readonly Extractor<E>[];
   readonly roots: readonly Decide<E>[];
+  readonly scans: readonly Scan<E>[];
 }
 
 /** Checks that cost less than this are decided again rather than remembered. */
@@ -28,6 +33,11 @@ export class Program<E> {
   private readonly fieldIndexes = new Map<string, number>();
   private readonly tests: Decide<E>[] = [];
   private readonly calls: ((value: Value) => boolean)[] = [];
+  private readonly leavesOfField = new Map<string, Leaf[]>();
+  private readonly classes = new Map<string, ValueClasses | undefined>();
+  private readonly classMaps: ReadonlyMap<Value, number>[] = [];
+  private readonly classNames = new Map<string, string>();
+  private readonly tables: Uint8Array[] = [];
   private readonly uses = new Map<number, number>();
   private readonly functions: string[] = [];
   private readonly named = new Map<number, string>();
@@ -39,44 +49,66 @@ export class Program<E> {
     this.resolve = resolve;
   }
 
-  /** Compiles the nodes; the functions come in the same order. */
-  compile(nodes: readonly Node[]): { begin(): void; decide: readonly Decide<E>[] } {
+  /** Compiles nodes, and tables of indexes into them where -1 stands for what always holds; all come in the same order. */
+  compile(nodes: readonly Node[], tables: readonly (readonly number[])[] = []): Compiled<E> {
     for (const node of nodes) this.countUses(node);
-    for (const node of nodes) this.roots.push(this.root(node));
+    nodes.forEach((node, index) => {
+      this.roots.push(this.root(node, index));
+    });
     const body = `'use strict';
 let g = 0;
 const V = new Array(${this.extractors.length}).fill(undefined);
 const G = new Int32Array(${this.extractors.length});
 const M = new Int32Array(${this.named.size});
+const Y = new Int32Array(${this.classMaps.length});
+const H = new Int32Array(${this.classMaps.length});
 ${this.extractors.map((_, index) => readerSource(index)).join('\n')}
 ${this.functions.join('\n')}
 return {
-  begin() { g += 1; if (g >= ${2 ** 30}) { g = 1; G.fill(0); M.fill(0); } },
+  begin() { g += 1; if (g >= ${2 ** 30}) { g = 1; G.fill(0); M.fill(0); H.fill(0); } },
   readers: [${this.extractors.map((_, index) => `v${index}`).join(',')}],
   roots: [${this.roots.join(',')}],
+  scans: [${tables.map(scanSource).join(',')}],
 };`;
-    const factory = new Function('X', 'K', 'T', 'C', body) as (
+    const factory = new Function('X', 'K', 'T', 'C', 'Q', 'L', body) as (
       extractors: readonly Extractor<E>[],
       constants: readonly unknown[],
       tests: readonly Decide<E>[],
       calls: readonly ((value: Value) => boolean)[],
+      classMaps: readonly ReadonlyMap<Value, number>[],
+      tables: readonly Uint8Array[],
     ) => Compiled<E>;
-    this.compiled = factory(this.extractors, this.constants, this.tests, this.calls);
-    return { begin: this.compiled.begin, decide: this.compiled.roots };
+    this.compiled = factory(
+      this.extractors,
+      this.constants,
+      this.tests,
+      this.calls,
+      this.classMaps,
+      this.tables,
+    );
+    return this.compiled;
   }
 
   private countUses(node: Node): void {
     const uses = (this.uses.get(node.id) ?? 0) + 1;
     this.uses.set(node.id, uses);
-    if (uses > 1 || node.kind === 'leaf') return;
+    if (uses > 1) return;
+    if (node.kind === 'leaf') {
+      this.noteLeaf(node.leaf);
+      return;
+    }
     for (const child of node.kind === 'not' ? [node.child] : node.children) this.countUses(child);
   }
 
-  private root(node: Node): string {
-    const index = this.functions.length;
-    // Reserve the place: the source of the node may add functions of its own.
-    this.functions.push('');
-    this.functions[index] = `function r${index}(e) { let t; return ${this.source(node)}; }`;
+  private noteLeaf(leaf: Leaf): void {
+    if (leaf.left.kind !== 'field' || leaf.right || leaf.domain) return;
+    const leaves = this.leavesOfField.get(leaf.left.text);
+    if (leaves) leaves.push(leaf);
+    else this.leavesOfField.set(leaf.left.text, [leaf]);
+  }
+
+  private root(node: Node, index: number): string {
+    this.functions.push(`function r${index}(e) { let t; return ${this.source(node)}; }`);
     return `r${index}`;
   }
 
@@ -116,6 +148,8 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
       this.tests.push(leafTest(leaf, (field) => this.lateReader(field), this.resolve));
       return `T[${this.tests.length - 1}](e)`;
     }
+    const member = this.classSource(leaf, left);
+    if (member !== undefined) return member;
     const value = `v${this.fieldIndex(left)}(e)`;
     const constant = (): string => {
       if (!('value' in plan)) return '';
@@ -151,6 +185,26 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
     }
   }
 
+  /** The check by the class of the field's value, when several checks share the lookup. */
+  private classSource(leaf: Leaf, left: FieldOperand): string | undefined {
+    if (!this.classes.has(left.text)) {
+      this.classes.set(left.text, classifyValues(this.leavesOfField.get(left.text) ?? []));
+    }
+    const classes = this.classes.get(left.text);
+    const table = classes?.fits.get(leaf.text);
+    if (!classes || !table) return undefined;
+    let name = this.classNames.get(left.text);
+    if (name === undefined) {
+      const index = this.classMaps.length;
+      name = `c${index}`;
+      this.classMaps.push(classes.classOf);
+      this.classNames.set(left.text, name);
+      this.functions.push(classSource(index, this.fieldIndex(left)));
+    }
+    this.tables.push(table);
+    return `(L[${this.tables.length - 1}][${name}(e)] === 1)`;
+  }
+
   private fieldIndex(field: FieldOperand): number {
     let index = this.fieldIndexes.get(field.text);
     if (index === undefined) {
@@ -171,4 +225,18 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
 function readerSource(index: number): string {
   return `function v${index}(e) { return G[${index}] === g ? V[${index}] : x${index}(e); }
 function x${index}(e) { const t = X[${index}](e); V[${index}] = t; G[${index}] = g; return t; }`;
+}
+
+function classSource(index: number, field: number): string {
+  return `function c${index}(e) { return H[${index}] === g ? Y[${index}] : y${index}(e); }
+function y${index}(e) { const t = v${field}(e); const r = t === undefined ? 0 : (Q[${index}].get(t) ?? 0); Y[${index}] = r; H[${index}] = g; return r; }`;
+}
+
+function scanSource(table: readonly number[]): string {
+  const cases = table.map((root, place) =>
+    root < 0
+      ? `case ${place}: return ${place};`
+      : `case ${place}: if (r${root}(e)) return ${place};`,
+  );
+  return `function (e, from) { switch (from) { ${cases.join(' ')} } return -1; }`;
 }

@@ -1,6 +1,5 @@
 import type { ByteString, FieldReference, FieldType, Value } from '../field.ts';
 import type { Modifier, Operator } from '../language/ast.ts';
-import type { Network } from '../operators/address.ts';
 
 /** What an operand yields: a type, and whether it is a list of that type. */
 interface Typed {
@@ -81,9 +80,6 @@ export interface Not {
 
 /** A condition with macros in place and every check typed. Subtrees are shared, so this is a graph without cycles. */
 export type Condition = AllOf | AnyOf | Not | Leaf;
-
-/** Networks are literals without a value of their own. */
-export type Literal = Value | Network;
 
 /** Visits each check of a condition once. */
 export function leavesOf(condition: Condition): Set<Leaf> {
