@@ -162,6 +162,7 @@ export class Trace {
   }
 }
 
+/** Whether a condition names types, rather than none or all but a few. */
 function isLimited({ eventTypes }: RuleNeeds): boolean {
-  return eventTypes.size < EVENT_TYPES.size;
+  return eventTypes.size * 2 < EVENT_TYPES.size;
 }

@@ -13,6 +13,7 @@ import { RuleJudge } from './rule-judge.ts';
 import { Session } from './session.ts';
 
 const NICENESS = -10;
+const COMPARE_EVERY_MS = 10_000;
 
 /** The engine inside its thread. */
 class EngineWorker {
@@ -23,6 +24,9 @@ class EngineWorker {
   readonly #losses: LossWatch;
   #judge: RuleJudge | undefined;
   #droppedTold = 0;
+  /** Records of the life of processes were lost since the table was compared with /proc. */
+  #mustCompare = false;
+  #comparedAt = Number.NEGATIVE_INFINITY;
 
   constructor(port: MessagePort, settings: EngineSettings) {
     this.#port = port;
@@ -100,11 +104,21 @@ class EngineWorker {
   #everySecond(): void {
     const statistics = this.#statistics();
     const { lifecycle } = this.#losses.observe(statistics.kernel);
-    if (lifecycle) this.#session.resynchronise();
+    this.#mustCompare ||= lifecycle;
+    this.#compareProcesses();
     const alert = this.#losses.alert() ?? this.#droppedAlert();
     if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flush();
     this.#post({ type: 'statistics', statistics });
+  }
+
+  /** Reading all of /proc takes its time on large hosts, so losses that go on do not make it go on. */
+  #compareProcesses(): void {
+    const now = performance.now();
+    if (!this.#mustCompare || now - this.#comparedAt < COMPARE_EVERY_MS) return;
+    this.#mustCompare = false;
+    this.#comparedAt = now;
+    this.#session.resynchronise();
   }
 
   #droppedAlert() {
