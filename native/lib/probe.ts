@@ -40,9 +40,10 @@ const KIND_NAMES: readonly (readonly [number, string])[] = [
   [EVENT_CGROUP, 'cgroup'],
 ];
 
-/** Calls that 32-bit programs make through socketcall(2). */
+/** Calls that 32-bit programs make through socketcall(2), as far as the probe tells them. */
 const SOCKET_CALLS = [
   'socket',
+  'socketpair',
   'bind',
   'connect',
   'listen',
@@ -52,6 +53,8 @@ const SOCKET_CALLS = [
   'recvfrom',
   'sendmsg',
   'recvmsg',
+  'sendmmsg',
+  'recvmmsg',
 ];
 /** 32-bit calls whose 64-bit counterpart has another name. */
 const IA32_ALIASES: Readonly<Record<string, string>> = {

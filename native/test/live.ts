@@ -51,12 +51,13 @@ export const numbers = (...names: string[]): number[] =>
 /** Native number of one call; -1 where this machine has none. */
 export const numberOf = (name: string): number => SYSCALLS[name] ?? -1;
 
-/** Everything that waits in the ring, copied. */
+/** What waits in the ring now, copied. A busy machine may write faster than this reads, so what comes meanwhile is left. */
 export function drain(probe: Probe): ProbeRecord[] {
   const span = new Uint32Array(2);
   const records: ProbeRecord[] = [];
-  while (probe.scan(span)) {
+  for (let left = probe.statistics().backlogBytes; left > 0 && probe.scan(span); ) {
     const [start = 0, bytes = 0] = span;
+    left -= bytes;
     const ring = Buffer.from(probe.ring.buffer, probe.ring.byteOffset, probe.ring.byteLength);
     forEachRecord(new Uint32Array(probe.ring.buffer), start, bytes, (offset) => {
       const length = ring.readUInt32LE(offset + 24);

@@ -93,11 +93,7 @@ describe('processes', { skip }, () => {
       kinds.every((record) => record.bytes.readUInt32LE(44) === fork?.bytes.readUInt32LE(104)),
     );
     assert.ok(kinds.every((record) => record.u32('ppid') === run.pid));
-    const order = [fork, ...kinds].map((record) => run.records.indexOf(record ?? run.records[0]!));
-    assert.deepEqual(
-      order,
-      order.toSorted((a, b) => a - b),
-    );
+    assert.ok(fork && kinds[0] && run.records.indexOf(fork) < run.records.indexOf(kinds[0]));
   });
 
   test('a vfork child and its parent are told apart', () => {

@@ -22,7 +22,9 @@ import {
   socketLayout,
 } from '../lib/index.ts';
 
-const LAYOUTS: Readonly<Record<number, Readonly<Record<string, number>>>> = {
+type Layout = Readonly<Record<string, number>> & { size: number; stringLength?: number };
+
+const LAYOUTS: Readonly<Record<number, Layout>> = {
   [EVENT_FORK]: forkLayout,
   [EVENT_EXEC]: execLayout,
   [EVENT_EXIT]: exitLayout,
@@ -50,20 +52,18 @@ const STRINGS: Readonly<Record<number, readonly string[]>> = {
 export class ProbeRecord {
   readonly bytes: Buffer;
   readonly kind: number;
-  readonly strings: Readonly<Record<string, string>>;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
     this.kind = bytes.readUInt8(headerLayout.kind);
-    this.strings = this.#decodeStrings();
   }
 
-  #decodeStrings(): Readonly<Record<string, string>> {
+  get strings(): Readonly<Record<string, string>> {
     const layout = LAYOUTS[this.kind];
     const out: Record<string, string> = {};
-    let at = layout?.['size'] ?? this.bytes.length;
+    let at = layout?.size ?? this.bytes.length;
     (STRINGS[this.kind] ?? []).forEach((name, index) => {
-      const length = this.bytes.readUInt16LE((layout?.['stringLength'] ?? 0) + 2 * index);
+      const length = this.bytes.readUInt16LE((layout?.stringLength ?? 0) + 2 * index);
       out[name] = this.bytes.toString('latin1', at, at + length);
       at += length;
     });
