@@ -236,7 +236,7 @@ export function compileRules<E>(
       for (const rule of found) rule.counters.matched += 1;
       return found;
     },
-    wantsFailures: (eventType) => wantsFailures(rules, eventType),
+    wantsFailures: (eventType) => wantsFailures(rules, binder, eventType),
     usesField: fieldUse(rules),
   };
 }
@@ -299,18 +299,18 @@ function domainsOf<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {
 }
 
 /** Conservative: only what the shape of the conditions makes certain counts. */
-function wantsFailures<E>(rules: readonly CompiledRule<E>[], eventType: string): boolean {
+function wantsFailures<E>(
+  rules: readonly CompiledRule<E>[],
+  binder: FieldBinder<E>,
+  eventType: string,
+): boolean {
   const graph = new Graph();
   return rules.some(({ rule }) => {
     const { eventTypes } = rule;
     const tried = eventTypes === 'all' || eventTypes.size === 0 || eventTypes.has(eventType);
     if (!tried) return false;
-    const assume = (leaf: Leaf): boolean | undefined => {
-      if (leaf.left.kind === 'field' && leaf.left.text === 'evt.type' && !leaf.right) {
-        return leaf.test(eventType);
-      }
-      return constantOf(leaf) ?? failureOf(leaf, eventType);
-    };
+    const known = assumptions(eventType, binder);
+    const assume = (leaf: Leaf): boolean | undefined => known(leaf) ?? failureOf(leaf, eventType);
     return graph.simplify(rule.condition, assume) !== false;
   });
 }

@@ -119,3 +119,47 @@ test('what the static analysis leaves out can never match', () => {
     { numRuns: 2000 },
   );
 });
+
+test('failed calls that can match are wanted', () => {
+  const failed = fc.tuple(event, fc.constantFrom(-1, -2, -115)).map(([fields, result]) => {
+    const changed = new Map(fields);
+    changed.set('evt.rawres', result);
+    // Only calls that make a descriptor leave it at -1.
+    if (changed.has('fd.num') && /^open/.test(String(changed.get('evt.type'))))
+      changed.set('fd.num', -1);
+    return changed;
+  });
+  fc.assert(
+    fc.property(condition, fc.array(failed, { minLength: 3, maxLength: 8 }), (node, events) => {
+      const rules = [loadedRule('r', node)];
+      const loaded = { ruleset: { rules, enabled: rules }, registry: new FieldRegistry() };
+      const compiled = compileRules(loaded, source, { matching: 'all' });
+      for (const each of events) {
+        if (compiled.match(each).length > 0) assert.ok(compiled.wantsFailures(source.typeOf(each)));
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test('alternatives on one field are decided together as they are one by one', () => {
+  const word = fc.stringMatching(/^[ab/]{0,4}$/);
+  const check = fc
+    .tuple(fc.constantFrom('=', 'startswith', 'endswith', 'contains'), fc.boolean(), word)
+    .map(([operator, negated, text]) => `${negated ? 'not ' : ''}proc.name ${operator} "${text}"`);
+  const joined = fc
+    .tuple(fc.array(check, { minLength: 2, maxLength: 10 }), fc.constantFrom(' or ', ' and '))
+    .map(([checks, by]) => checks.join(by));
+  fc.assert(
+    fc.property(joined, fc.array(word, { minLength: 5, maxLength: 10 }), (text, names) => {
+      const compiled = compileCondition(text, source);
+      const resolved = new ConditionResolver().resolve(parseCondition(text));
+      const interpreted = interpretCondition(resolved, new FieldBinder(source).read);
+      for (const name of [undefined, ...names]) {
+        const each = new Map(name === undefined ? [] : [['proc.name', name]]);
+        assert.equal(compiled(each), interpreted(each));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

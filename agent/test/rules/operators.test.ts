@@ -22,6 +22,7 @@ const EVENT = new Map<string, unknown>(
     'proc.aname': ['bash', 'sshd', 'systemd'],
     'proc.aname[2]': 'sshd',
     'proc.env[HOME]': '/root',
+    'proc.aenv[HOME]': ['/home/a', '/root'],
     'proc.exepath': '/usr/bin/cät',
     'proc.exe_ino': '18446744073709551615',
     'proc.duration': '9007199254740993',
@@ -180,6 +181,7 @@ const HOLDS = [
   'proc.aname exists',
   'proc.aname[2] = sshd',
   'not proc.aname[9] exists',
+  'proc.aenv[HOME] = /root',
   // Lists.
   'fd.types in (file, ipv4, pipe)',
   'not fd.types in (file)',

@@ -43,7 +43,7 @@ function ofNegative({ operator, modifier, literals }: Leaf): boolean | undefined
   }
 }
 
-/** What a check comes to for every failed call of a type, if that is certain. */
+/** What a check comes to for every failed call of a type, if that is certain. A failed call always has a result. */
 export function failureOf(leaf: Leaf, eventType: string): boolean | undefined {
   if (leaf.left.kind !== 'field' || leaf.right || leaf.operator === 'exists') return undefined;
   switch (leaf.left.text) {
@@ -58,7 +58,8 @@ export function failureOf(leaf: Leaf, eventType: string): boolean | undefined {
       if (leaf.operator === '!=' && leaf.literals?.[0] === 'SUCCESS') return true;
       return undefined;
     case 'fd.num':
-      return MAKES_FD.has(eventType) ? leaf.test(-1) : undefined;
+      // False for a missing descriptor as well, whatever the source says of one that was not made.
+      return MAKES_FD.has(eventType) && !leaf.test(-1) ? false : undefined;
     default:
       return undefined;
   }

@@ -161,8 +161,10 @@ function lift(operand: Operand, operator: Operator, scalar: Comparison): Compari
       ? { test: (left) => (left as readonly Value[]).every(test), plan: CALL }
       : { test: (left) => (left as readonly Value[]).some(test), plan: CALL };
   }
-  const many = operand.kind === 'field' ? operand.reference.definition.many : undefined;
-  if (many === undefined || (many === 'ancestors' && operand.text.endsWith(']'))) return scalar;
+  const reference = operand.kind === 'field' ? operand.reference : undefined;
+  const many = reference?.definition.many;
+  // An index names one ancestor; a key, as in `proc.aenv[HOME]`, still means any of them.
+  if (many === undefined || /^\d+$/.test(reference?.argument ?? '')) return scalar;
   if (many === 'ends' && operator === '!=') {
     return {
       test: (left) => (Array.isArray(left) ? left.length > 0 && left.every(test) : test(left)),

@@ -31,6 +31,11 @@ export const TRANSFORMER_NAMES = [
   'getopt',
 ] as const;
 
+/** A number as it is written; the type of the field says later what it means. */
+export function numberToken(cursor: Cursor): string | undefined {
+  return cursor.match(HEX_NUMBER) ?? cursor.match(NUMBER);
+}
+
 /** A quoted string without its quotes and escapes; nothing if none comes next. */
 function quotedValue(cursor: Cursor): ByteString | undefined {
   const { offset } = cursor;
@@ -124,7 +129,7 @@ export class OperandParser {
   private item(): OperandListItem | undefined {
     const { cursor } = this;
     const { offset } = cursor;
-    const text = cursor.match(HEX_NUMBER) ?? cursor.match(NUMBER) ?? quotedValue(cursor);
+    const text = numberToken(cursor) ?? quotedValue(cursor);
     if (text !== undefined) return { kind: 'value', text, offset };
     return this.transformer() ?? this.field();
   }

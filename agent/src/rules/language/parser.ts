@@ -12,14 +12,12 @@ import type {
 } from './ast.ts';
 import { ConditionError } from './condition-error.ts';
 import { Cursor } from './cursor.ts';
-import { OperandParser, stringValue } from './operand-parser.ts';
+import { numberToken, OperandParser, stringValue } from './operand-parser.ts';
 
 /** Falco's rule loader allows this many nested parse steps; a parenthesis costs about five. */
 export const MAX_DEPTH = 1000;
 
 const IDENTIFIER = /[a-zA-Z]+[a-zA-Z0-9_]*/y;
-const HEX_NUMBER = /0[xX][0-9a-fA-F]+/y;
-const NUMBER = /[+-]?[0-9]+\.?[0-9]*([eE][+-][0-9]+)?/y;
 const NOT = /not[ \t\n\v\f\r]+/y;
 const MODIFIER = /(oneof|anyof|allof)(?=[ \t\b\r\n])/y;
 
@@ -179,7 +177,7 @@ class ConditionParser {
     const operand = this.operands.right();
     if (operand) return operand;
     const { offset } = cursor;
-    const text = cursor.match(HEX_NUMBER) ?? cursor.match(NUMBER);
+    const text = numberToken(cursor);
     if (text !== undefined) return { kind: 'value', text, offset };
     return cursor.fail(`expected a number value or ${this.operands.transformerHint}`);
   }
