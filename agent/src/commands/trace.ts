@@ -88,9 +88,13 @@ export class Trace {
   /** Opens the probe. Throws when the condition is wrong or the probe cannot run. */
   async start(): Promise<void> {
     const judge = this.#compile();
-    const probe = openLiveProbe(interestOf(judge.compiled), { mutedProcesses: [process.pid] });
     await this.#session.domains.use(judge.compiled.domains);
-    await this.#session.start(probe, judge);
+    const interest = interestOf(judge.compiled);
+    this.#session.start(
+      openLiveProbe(interest, { mutedProcesses: [process.pid] }),
+      judge,
+      interest,
+    );
   }
 
   /** Ends, and tells what was printed and lost. */
@@ -158,6 +162,7 @@ export class Trace {
   }
 }
 
+/** Whether a condition names types, rather than none or all but a few. */
 function isLimited({ eventTypes }: RuleNeeds): boolean {
-  return eventTypes.size < EVENT_TYPES.size;
+  return eventTypes.size * 2 < EVENT_TYPES.size;
 }

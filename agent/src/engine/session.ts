@@ -58,11 +58,13 @@ export class Session {
   }
 
   /** Takes the open probe, learns what runs already, and begins to judge. */
-  async start(probe: Probe, judge: Judge): Promise<void> {
+  start(probe: Probe, judge: Judge, interest: Interest): void {
     this.#probe = probe;
+    this.tree.withEnvironment = interest.environment;
     const pending: { release?: Pipeline } = {};
     const { patienceMs } = this.#options;
-    await this.#lookup.discover();
+    // Nothing waits for the answer: until then the usual places are looked at.
+    this.#lookup.discover().catch(() => {});
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
       lookup: this.#lookup,
@@ -99,6 +101,7 @@ export class Session {
 
   /** Judges with other rules from the next record on, and records what they need. */
   use(judge: Judge, interest: Interest): void {
+    this.tree.withEnvironment = interest.environment;
     this.#probe?.watch(interest);
     this.#pipeline?.use(judge);
   }

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { openLiveProbe } from '../probe/live.ts';
@@ -11,6 +12,9 @@ import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } f
 import { RuleJudge } from './rule-judge.ts';
 import { Session } from './session.ts';
 
+const NICENESS = -10;
+const COMPARE_EVERY_MS = 10_000;
+
 /** The engine inside its thread. */
 class EngineWorker {
   readonly #port: MessagePort;
@@ -20,6 +24,9 @@ class EngineWorker {
   readonly #losses: LossWatch;
   #judge: RuleJudge | undefined;
   #droppedTold = 0;
+  /** Records of the life of processes were lost since the table was compared with /proc. */
+  #mustCompare = false;
+  #comparedAt = Number.NEGATIVE_INFINITY;
 
   constructor(port: MessagePort, settings: EngineSettings) {
     this.#port = port;
@@ -33,16 +40,17 @@ class EngineWorker {
     });
   }
 
-  async start(): Promise<void> {
+  start(): void {
     const judge = this.#compile(this.#settings.files);
     const { ringBytes } = this.#settings;
-    const probe = openLiveProbe(interestOf(judge.compiled), {
+    const interest = interestOf(judge.compiled);
+    const probe = openLiveProbe(interest, {
       mutedProcesses: [process.pid],
       ...(ringBytes !== undefined && { ringBytes }),
     });
     this.#judge = judge;
     void this.#session.domains.use(judge.compiled.domains);
-    await this.#session.start(probe, judge);
+    this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
     this.#post({ type: 'ready', summary: judge.summary });
   }
@@ -96,11 +104,21 @@ class EngineWorker {
   #everySecond(): void {
     const statistics = this.#statistics();
     const { lifecycle } = this.#losses.observe(statistics.kernel);
-    if (lifecycle) this.#session.resynchronise();
+    this.#mustCompare ||= lifecycle;
+    this.#compareProcesses();
     const alert = this.#losses.alert() ?? this.#droppedAlert();
     if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flush();
     this.#post({ type: 'statistics', statistics });
+  }
+
+  /** Reading all of /proc takes its time on large hosts, so losses that go on do not make it go on. */
+  #compareProcesses(): void {
+    const now = performance.now();
+    if (!this.#mustCompare || now - this.#comparedAt < COMPARE_EVERY_MS) return;
+    this.#mustCompare = false;
+    this.#comparedAt = now;
+    this.#session.resynchronise();
   }
 
   #droppedAlert() {
@@ -146,10 +164,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Records pile up while other programs have the processor. On Linux this is about the calling thread alone. */
+function takePrecedence(): void {
+  try {
+    setPriority(NICENESS);
+  } catch {
+    // Not allowed here: the ring has room for a while.
+  }
+}
+
 if (parentPort !== null) {
   const port = parentPort;
-  new EngineWorker(port, workerData as EngineSettings).start().catch((error: unknown) => {
+  takePrecedence();
+  try {
+    new EngineWorker(port, workerData as EngineSettings).start();
+  } catch (error) {
     port.postMessage({ type: 'failed', message: messageOf(error) } satisfies EngineMessage);
     port.close();
-  });
+  }
 }

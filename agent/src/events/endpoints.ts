@@ -110,10 +110,18 @@ function isConnected(result: number): boolean {
   return result >= 0 || result === EINPROGRESS;
 }
 
-/** The lower port is the server's; between equals the one that receives. */
+/** Linux gives clients ports from here on. */
+const FIRST_EPHEMERAL = 32_768;
+
+/** The end with a port that is not given to clients is the server; between two like ports the one that receives or is lower. */
 function inferRole(event: KernelEvent, localPort: number, remotePort: number): Role {
-  if (localPort !== remotePort) return localPort > remotePort ? 'client' : 'server';
-  return RECEIVES.has(event.syscall) ? 'server' : 'client';
+  const localGiven = localPort >= FIRST_EPHEMERAL;
+  const remoteGiven = remotePort >= FIRST_EPHEMERAL;
+  if (localGiven !== remoteGiven) return localGiven ? 'client' : 'server';
+  if (localGiven || localPort === remotePort) {
+    return RECEIVES.has(event.syscall) ? 'server' : 'client';
+  }
+  return localPort > remotePort ? 'client' : 'server';
 }
 
 /** The client's address and port, when there is one. */
@@ -135,8 +143,13 @@ export function endpointsText(ends: Endpoints): string {
   const server = serverEnd(ends);
   if (server === undefined) return '';
   const client = clientEnd(ends);
-  const text = `${formatAddress(server.address)}:${server.port}`;
-  return client === undefined ? text : `${formatAddress(client.address)}:${client.port}->${text}`;
+  const text = endText(server.address, server.port);
+  return client === undefined ? text : `${endText(client.address, client.port)}->${text}`;
+}
+
+/** Address and port as text. */
+export function endText(address: AddressBytes, port: number): string {
+  return `${formatAddress(address)}:${port}`;
 }
 
 /** The address that connect or bind was given: `ip:port`, or a unix path; empty when it could not be read. */

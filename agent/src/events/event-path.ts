@@ -5,6 +5,9 @@ import {
   EVENT_PATH,
   EVENT_PATHS,
   EVENT_REAL_SAME,
+  openLayout,
+  pathLayout,
+  pathsLayout,
 } from '@tocsin/native';
 import type { ByteString } from '../rules/field.ts';
 import { eventName, syscallNumber } from './event-name.ts';
@@ -32,15 +35,15 @@ export function mainPath(event: KernelEvent): ByteString | undefined {
   if (event.path !== undefined) return event.path;
   switch (event.kind) {
     case EVENT_OPEN:
+      event.path = pathOfFdOr(event, openLayout.dirfd);
+      break;
     case EVENT_PATH:
-      event.path = isPathFromFd(event)
-        ? event.string(2)
-        : resolve(event, event.string(0), event.string(1));
+      event.path = pathOfFdOr(event, pathLayout.fd);
       break;
     case EVENT_PATHS:
       event.path = SYMLINKS.has(event.syscall)
         ? event.string(0)
-        : resolve(event, event.string(0), event.string(1));
+        : resolve(event, event.string(0), event.string(1), pathsLayout.sourceFd);
       break;
     case EVENT_EXECFAIL:
       event.path = resolve(event, event.string(0), '');
@@ -51,11 +54,17 @@ export function mainPath(event: KernelEvent): ByteString | undefined {
   return event.path;
 }
 
+function pathOfFdOr(event: KernelEvent, fdAt: number): ByteString {
+  return isPathFromFd(event)
+    ? event.string(2)
+    : resolve(event, event.string(0), event.string(1), fdAt);
+}
+
 /** The second path of a call on two, absolute and folded. */
 export function targetPath(event: KernelEvent): ByteString | undefined {
   if (event.secondPath !== undefined) return event.secondPath;
   if (event.kind !== EVENT_PATHS) return undefined;
-  event.secondPath = resolve(event, event.string(2), event.string(3));
+  event.secondPath = resolve(event, event.string(2), event.string(3), pathsLayout.targetFd);
   return event.secondPath;
 }
 
@@ -67,15 +76,18 @@ export function realPath(event: KernelEvent): ByteString | undefined {
   return real === '' ? undefined : real;
 }
 
+/** Tells a relative path's directory fd that stands for the current directory. */
+const AT_FDCWD = -100;
+
 /** A path from the directory it starts from; the process's current directory when the record does not tell one. */
-function resolve(event: KernelEvent, path: ByteString, base: ByteString): ByteString {
+function resolve(event: KernelEvent, path: ByteString, base: ByteString, fdAt = 0): ByteString {
   if (path.startsWith('/')) return fold(path);
   if (base !== '') return absolute(path, base);
-  return usesDirectoryFd(event) ? absolute(path, '') : absolute(path, event.process.cwd);
+  const fromFd = fdAt !== 0 && takesDirectoryFd(event) && event.int32(fdAt) !== AT_FDCWD;
+  return absolute(path, fromFd ? '' : event.process.cwd);
 }
 
-/** Whether a relative path of this call starts at an fd that is not the current directory. */
-function usesDirectoryFd(event: KernelEvent): boolean {
+function takesDirectoryFd(event: KernelEvent): boolean {
   const name = eventName(event);
   return (name.endsWith('at') || name.endsWith('at2')) && name !== 'creat';
 }

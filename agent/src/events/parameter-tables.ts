@@ -37,7 +37,6 @@ import {
   absent,
   choice,
   flags,
-  givenAddress,
   group,
   mode,
   newFd,
@@ -45,6 +44,7 @@ import {
   path,
   plainly,
   result,
+  socketAddress,
   tuple,
   usedFd,
   user,
@@ -160,7 +160,7 @@ const RENAMEAT = [
 ];
 const callFlags: Get<number> = (event) => event.uint32(pathsLayout.callFlags);
 const linkText = plainly('target', (event) => event.string(0));
-const ACCEPT = [newFd(), tuple(), ...['queuepct', 'queuelen', 'queuemax'].map(absent)];
+const ACCEPT = [newFd(), tuple, ...['queuepct', 'queuelen', 'queuemax'].map(absent)];
 const moduleText = plainly('uargs', (event) => event.string(0));
 const RESULT = [result()];
 
@@ -259,17 +259,17 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     ),
     plainly('proto', (event) => event.uint8(socketLayout.protocol)),
   ],
-  bind: [result(), givenAddress, usedFd()],
+  bind: [result(), socketAddress('local'), usedFd()],
   listen: [result(), usedFd(), plainly('backlog', (event) => event.uint32(socketLayout.callFlags))],
-  connect: [result(), tuple(), usedFd(), givenAddress],
+  connect: [result(), tuple, usedFd(), socketAddress('remote')],
   accept: ACCEPT,
   accept4: [...ACCEPT, CALL_FLAGS],
-  sendto: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple()],
-  sendmsg: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple()],
-  sendmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple()],
-  recvfrom: [result(), absent('data'), tuple(), usedFd(), MESSAGE_SIZE],
-  recvmsg: [result(), MESSAGE_SIZE, absent('data'), tuple(), absent('msgcontrol'), usedFd()],
-  recvmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple()],
+  sendto: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple],
+  sendmsg: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple],
+  sendmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple],
+  recvfrom: [result(), absent('data'), tuple, usedFd(), MESSAGE_SIZE],
+  recvmsg: [result(), MESSAGE_SIZE, absent('data'), tuple, absent('msgcontrol'), usedFd()],
+  recvmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple],
   dup: [newFd('res'), plainly('oldfd', int(0))],
   dup2: [newFd('res'), plainly('oldfd', int(0)), plainly('newfd', int(1))],
   dup3: [

@@ -1,5 +1,5 @@
 import type { ByteString, Value } from '../rules/field.ts';
-import { endpointsOf, endpointsText, givenAddressText } from './endpoints.ts';
+import { endpointsOf, endpointsText, endText } from './endpoints.ts';
 import { errorName } from './errno.ts';
 import type { FieldContext } from './fields/context.ts';
 import { fdName, fdNumber, fdTypeCharacter } from './file-descriptor.ts';
@@ -117,20 +117,27 @@ export const group = (name: string, raw: Get<number>): Parameter => ({
   resolved: (event, { accounts }) => accounts.group(raw(event), event) ?? '<NA>',
 });
 
-/** Both ends of a socket as text. */
-export const tuple = (): Parameter => ({
+/** Both ends of a socket as text; those of an attempt when there was no connection. */
+export const tuple: Parameter = {
   name: 'tuple',
   raw: (event) => {
     const ends = endpointsOf(event);
-    return (ends === undefined ? fdName(event) : endpointsText(ends)) || 'NULL';
+    if (ends === undefined) return fdName(event) || 'NULL';
+    if (ends.role !== 'none') return endpointsText(ends);
+    if (ends.remotePort === 0) return 'NULL';
+    return `${endText(ends.local, ends.localPort)}->${endText(ends.remote, ends.remotePort)}`;
+  },
+};
+
+/** The address a call was given: the peer of a connect, the own one of a bind. */
+export const socketAddress = (side: 'local' | 'remote'): Parameter => ({
+  name: 'addr',
+  raw: (event) => {
+    const ends = endpointsOf(event);
+    if (ends === undefined) return fdName(event) || 'NULL';
+    return endText(ends[side], side === 'local' ? ends.localPort : ends.remotePort);
   },
 });
-
-/** The address as the caller gave it, whether the call succeeded or not. */
-export const givenAddress: Parameter = {
-  name: 'addr',
-  raw: (event) => givenAddressText(event) || 'NULL',
-};
 
 /** What `evt.arg` shows: the meaning, or else the value itself. */
 export function parameterText(

@@ -23,7 +23,6 @@ export interface ProcessTreeOptions {
   readonly graceMs?: number;
   /** Reads of unknown processes a second. */
   readonly readsPerSecond?: number;
-  readonly withEnvironment?: boolean;
   readonly read?: (tgid: number, withEnvironment: boolean) => ProcessFacts | undefined;
   readonly list?: () => number[];
   /** Milliseconds of any steady clock. */
@@ -60,6 +59,8 @@ export class ProcessTree {
     evicted: 0,
     refused: 0,
   };
+  /** Whether environments are read of processes whose exec was not seen. */
+  withEnvironment = false;
   readonly #processes = new Map<number, Process>();
   readonly #options: Required<ProcessTreeOptions>;
   /** Dead entries, oldest first, from `#deadHead` on. */
@@ -74,7 +75,6 @@ export class ProcessTree {
       deadLimit: 16_384,
       graceMs: 30_000,
       readsPerSecond: 200,
-      withEnvironment: false,
       read: readProcess,
       list: listProcesses,
       now: () => performance.now(),
@@ -121,7 +121,7 @@ export class ProcessTree {
   #readAll(): ProcessFacts[] {
     return this.#options
       .list()
-      .map((tgid) => this.#options.read(tgid, this.#options.withEnvironment))
+      .map((tgid) => this.#options.read(tgid, this.withEnvironment))
       .filter((one) => one !== undefined);
   }
 
@@ -239,7 +239,7 @@ export class ProcessTree {
       return undefined;
     }
     this.#readBudget--;
-    const facts = this.#options.read(process.tgid, this.#options.withEnvironment);
+    const facts = this.#options.read(process.tgid, this.withEnvironment);
     if (facts === undefined) return undefined;
     if (start !== undefined && !isWithinTick(facts.startTicks, start)) return undefined;
     fill(process, facts);

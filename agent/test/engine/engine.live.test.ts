@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { ReloadError } from '../../src/engine/engine.ts';
+import { LOSS_RULE } from '../../src/engine/loss-watch.ts';
 import { LiveEngine, ownName, ruleOf, skipLive } from './live-engine.ts';
 
 const run = promisify(execFile);
@@ -207,6 +208,28 @@ describe('the engine on this kernel', { skip: skipLive }, () => {
     await run('mkdir', [join(folder, 'new')]);
     const { output_fields: fields } = await live.until('made', () => true);
     assert.equal(fields['evt.arg.path'], join(folder, 'new'));
+  });
+});
+
+describe('an engine that cannot keep up', { skip: skipLive }, () => {
+  it('tells what was lost, by kind, and nothing else is wrong', async () => {
+    const live = new LiveEngine(
+      ruleOf('open', 'evt.type in (open, openat) and fd.name=/nowhere', ['fd.name']),
+      { ringBytes: 256 * 1024 },
+    );
+    try {
+      await live.engine.ready;
+      const loop = 'for (1 .. 100000) { open F, "<", "/etc/hostname"; close F }';
+      await run('perl', ['-e', loop]);
+      const { output_fields: fields, source } = await live.until(LOSS_RULE, () => true);
+      assert.equal(source, 'internal');
+      const lost = Object.entries(fields).filter(([name]) => /^tocsin\.lost\.\w+\.\w+$/.test(name));
+      const sum = lost.reduce((all, [, count]) => all + Number(count), 0);
+      assert.equal(sum, fields['tocsin.lost']);
+      assert.ok(lost.some(([name]) => name.startsWith('tocsin.lost.open.')));
+    } finally {
+      await live.engine.stop();
+    }
   });
 });
 

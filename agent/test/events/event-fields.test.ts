@@ -203,6 +203,8 @@ describe('sockets', () => {
         'fd.l4proto': '<NA>',
         'fd.connected': false,
         'fd.typechar': '4',
+        'evt.arg.tuple': '10.0.0.5:0->93.184.216.34:443',
+        'evt.arg.addr': '93.184.216.34:443',
       },
     );
   });
