@@ -104,8 +104,8 @@ export function compileCondition<E>(
   const node = new Graph().simplify(condition, () => undefined);
   if (typeof node === 'boolean') return () => node;
   const program = new Program(binder, context.resolveDomain ?? (() => undefined));
-  const { begin, decide } = program.compile([node]);
-  const [test] = decide;
+  const { begin, roots } = program.compile([node]);
+  const [test] = roots;
   return (event) => {
     begin();
     return test?.(event) ?? false;

@@ -3,7 +3,7 @@ import { textOf } from './byte-string.ts';
 import { failureOf } from './compiler/failure.ts';
 import { Graph, type Node } from './compiler/graph.ts';
 import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
-import { type Decide, Program } from './compiler/program.ts';
+import { type Decide, Program, type Scan } from './compiler/program.ts';
 import { fieldsOf, type Leaf, leavesOf, textOfCondition } from './condition/condition.ts';
 import { constantOf } from './condition/event-type-set.ts';
 import { ConditionResolver } from './condition/resolve.ts';
@@ -51,9 +51,11 @@ export interface CompiledRules<E> {
   usesField(name: string): boolean;
 }
 
-/** The rules of one event type in order, each with its function. */
+/** The rules of one event type in order. */
 interface TypeTable<E> {
   readonly rules: readonly CompiledRule<E>[];
+  readonly scan: Scan<E>;
+  /** A function a rule, to find out which one fails. */
   readonly decide: readonly Decide<E>[];
   /** The result when only the rule at that place matches, so that a match allocates nothing either. */
   readonly alone: readonly (readonly CompiledRule<E>[])[];
@@ -151,15 +153,23 @@ class RuleCompiler<E> {
       undefined,
       (rule) => rule.eventTypes !== 'all' && rule.eventTypes.size === 0,
     );
+    const plans = [...this.plans.values(), rest];
     const program = new Program(this.binder, resolve);
-    const { begin, decide } = program.compile(this.roots);
-    const table = (plan: readonly { rule: CompiledRule<E>; root: number }[]): TypeTable<E> => ({
+    const { begin, roots, scans } = program.compile(
+      this.roots,
+      plans.map((plan) => plan.map(({ root }) => root)),
+    );
+    const built = plans.map((plan, index) => ({
       rules: plan.map(({ rule }) => rule),
-      decide: plan.map(({ root }) => decide[root] ?? (() => true)),
+      scan: scans[index] ?? (() => -1),
+      decide: plan.map(({ root }) => roots[root] ?? (() => true)),
       alone: plan.map(({ rule }) => [rule]),
-    });
-    const tables = new Map([...this.plans].map(([type, plan]) => [type, table(plan)]));
-    return { begin, tables, fallback: table(rest) };
+    }));
+    const fallback = built.pop() as TypeTable<E>;
+    const tables = new Map(
+      [...this.plans.keys()].map((type, index) => [type, built[index] as TypeTable<E>]),
+    );
+    return { begin, tables, fallback };
   }
 
   private plan(type: string | undefined, fits: (rule: LoadedRule) => boolean): void {
@@ -205,7 +215,7 @@ export function compileRules<E>(
     .filter(({ priority }) => isAtLeast(priority, minimumPriority))
     .map((rule) => bindRule(rule, binder, resolver));
   const { begin, tables, fallback } = new RuleCompiler(rules, binder).compile(resolveDomain);
-  const select = options.matching === 'first' ? selectFirst : selectAll;
+  const { matching } = options;
   const none: readonly CompiledRule<E>[] = [];
   const others = tables.get(undefined) ?? fallback;
   return {
@@ -215,7 +225,13 @@ export function compileRules<E>(
     match(event) {
       begin();
       const table = tables.get(source.typeOf(event)) ?? others;
-      const found = select(table, event) ?? select(fallback, event);
+      let found: readonly CompiledRule<E>[] | undefined;
+      try {
+        found = select(table, event, matching) ?? select(fallback, event, matching);
+      } catch {
+        found =
+          selectCarefully(table, event, matching) ?? selectCarefully(fallback, event, matching);
+      }
       if (!found) return none;
       for (const rule of found) rule.counters.matched += 1;
       return found;
@@ -225,38 +241,40 @@ export function compileRules<E>(
   };
 }
 
-function selectFirst<E>(table: TypeTable<E>, event: E): readonly CompiledRule<E>[] | undefined {
-  const { decide } = table;
-  for (let index = 0; index < decide.length; index++) {
-    if (holds(table, index, event)) return table.alone[index];
-  }
-  return undefined;
+/** The rules of a table that match; nothing if none does. */
+function select<E>(
+  table: TypeTable<E>,
+  event: E,
+  matching: 'first' | 'all',
+): readonly CompiledRule<E>[] | undefined {
+  const { scan, rules, alone } = table;
+  let place = scan(event, 0);
+  if (place < 0) return undefined;
+  const first = alone[place];
+  if (matching === 'first') return first;
+  place = scan(event, place + 1);
+  if (place < 0) return first;
+  const several = [...(first ?? [])];
+  for (; place >= 0; place = scan(event, place + 1)) several.push(rules[place] as CompiledRule<E>);
+  return several;
 }
 
-function selectAll<E>(table: TypeTable<E>, event: E): readonly CompiledRule<E>[] | undefined {
-  const { decide, rules, alone } = table;
-  let found: readonly CompiledRule<E>[] | undefined;
-  let several: CompiledRule<E>[] | undefined;
-  for (let index = 0; index < decide.length; index++) {
-    if (!holds(table, index, event)) continue;
-    if (!found) found = alone[index];
-    else {
-      several ??= [...found];
-      several.push(rules[index] as CompiledRule<E>);
-      found = several;
+/** The same rule by rule, after one failed: its error is counted, and the others are tried all the same. */
+function selectCarefully<E>(
+  { rules, decide }: TypeTable<E>,
+  event: E,
+  matching: 'first' | 'all',
+): readonly CompiledRule<E>[] | undefined {
+  const found: CompiledRule<E>[] = [];
+  for (const [index, rule] of rules.entries()) {
+    try {
+      if (decide[index]?.(event)) found.push(rule);
+    } catch {
+      rule.counters.errors += 1;
     }
+    if (matching === 'first' && found.length > 0) break;
   }
-  return found;
-}
-
-/** A rule whose evaluation fails counts the error and does not match; the others are tried all the same. */
-function holds<E>(table: TypeTable<E>, index: number, event: E): boolean {
-  try {
-    return (table.decide[index] as Decide<E>)(event);
-  } catch {
-    (table.rules[index] as CompiledRule<E>).counters.errors += 1;
-    return false;
-  }
+  return found.length > 0 ? found : undefined;
 }
 
 function eventTypesOfAll<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {

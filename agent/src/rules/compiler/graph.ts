@@ -1,15 +1,21 @@
 import type { Condition, Leaf } from '../condition/condition.ts';
+import { mergeAlternatives } from './merge.ts';
+
+/** What nodes are ordered by: rough cost relative to reading a boolean, and how often they hold. */
+interface Estimate {
+  readonly cost: number;
+  readonly likely: number;
+}
 
 /** A node of the simplified graph. Equal subtrees are one node, so `id` stands for what it decides. */
 export type Node =
-  | { readonly kind: 'leaf'; readonly id: number; readonly cost: number; readonly leaf: Leaf }
-  | { readonly kind: 'not'; readonly id: number; readonly cost: number; readonly child: Node }
-  | {
+  | ({ readonly kind: 'leaf'; readonly id: number; readonly leaf: Leaf } & Estimate)
+  | ({ readonly kind: 'not'; readonly id: number; readonly child: Node } & Estimate)
+  | ({
       readonly kind: 'and' | 'or';
       readonly id: number;
-      readonly cost: number;
       readonly children: readonly Node[];
-    };
+    } & Estimate);
 
 /** A condition after simplification: a node, or decided already. */
 export type Simplified = Node | boolean;
@@ -17,31 +23,52 @@ export type Simplified = Node | boolean;
 /** What a check is known to come to before any event is seen. */
 export type Assume = (leaf: Leaf) => boolean | undefined;
 
-/** Rough costs of a check relative to reading a boolean, to try cheap ones first. */
-function leafCost({ plan, left, right, domain }: Leaf): number {
-  if (domain) return 60;
-  if (right || left.kind === 'transformer') return 40;
+/** Texts are equal seldom, flags half of the time; what rules exclude is rarer than what they look for. */
+function estimateOf({ plan, left, right, domain }: Leaf): Estimate {
+  if (domain) return { cost: 60, likely: 0.05 };
+  if (right || left.kind === 'transformer') return { cost: 40, likely: 0.3 };
   switch (plan.form) {
     case 'exists':
-      return 2;
+      return { cost: 2, likely: 0.9 };
     case 'equal':
+      return typeof plan.value === 'string'
+        ? { cost: 3, likely: 0.1 }
+        : { cost: 1, likely: typeof plan.value === 'boolean' ? 0.4 : 0.3 };
     case 'unequal':
-      return typeof plan.value === 'string' ? 3 : 1;
+      return { cost: 3, likely: 0.6 };
     case 'less':
     case 'most':
     case 'more':
     case 'least':
-      return 1;
+      return { cost: 1, likely: 0.6 };
     case 'member':
-      return 4;
+      return { cost: 5, likely: 0.1 };
     case 'prefix':
     case 'suffix':
-      return 4;
+      return { cost: 4, likely: 0.08 };
     case 'contains':
-      return 10;
+      return { cost: 10, likely: 0.05 };
     case 'call':
-      return 30;
+      return { cost: 15, likely: 0.08 };
   }
+}
+
+/** Tries first what decides the chain soonest for its cost: what fails in an `and`, what holds in an `or`. */
+function inOrder(kind: 'and' | 'or', nodes: readonly Node[]): Node[] {
+  const rank = ({ cost, likely }: Node): number =>
+    cost / Math.max(kind === 'and' ? 1 - likely : likely, 0.01);
+  return [...nodes].sort((a, b) => rank(a) - rank(b) || a.id - b.id);
+}
+
+/** What a chain in this order comes to: a later node is reached only if the ones before did not decide. */
+function chainEstimate(kind: 'and' | 'or', nodes: readonly Node[]): Estimate {
+  let cost = 0;
+  let reached = 1;
+  for (const node of nodes) {
+    cost += node.cost * reached;
+    reached *= kind === 'and' ? node.likely : 1 - node.likely;
+  }
+  return { cost, likely: kind === 'and' ? reached : 1 - reached };
 }
 
 /** Builds simplified conditions in which equal parts are shared across rules and event types. */
@@ -88,14 +115,15 @@ export class Graph {
   private leaf(leaf: Leaf): Node {
     let node = this.leafIds.get(leaf.text);
     if (!node) {
-      node = { kind: 'leaf', id: this.count++, cost: leafCost(leaf), leaf };
+      node = { kind: 'leaf', id: this.count++, ...estimateOf(leaf), leaf };
       this.leafIds.set(leaf.text, node);
     }
     return node;
   }
 
   private not(child: Node): Node {
-    return this.intern(`!${child.id}`, (id) => ({ kind: 'not', id, cost: child.cost, child }));
+    const estimate = { cost: child.cost, likely: 1 - child.likely };
+    return this.intern(`!${child.id}`, (id) => ({ kind: 'not', id, ...estimate, child }));
   }
 
   private chain(kind: 'and' | 'or', parts: readonly Simplified[]): Simplified {
@@ -111,13 +139,30 @@ export class Graph {
     for (const child of children.values()) {
       if (child.kind === 'not' && children.has(child.child.id)) return deciding;
     }
-    const ordered = [...children.values()].sort((a, b) => a.cost - b.cost || a.id - b.id);
+    this.merge(kind, children);
+    const ordered = inOrder(kind, [...children.values()]);
     const [first] = ordered;
     if (!first) return !deciding;
     if (ordered.length === 1) return first;
     const key = `${kind === 'and' ? '&' : '|'}${ordered.map(({ id }) => id).join(',')}`;
-    const cost = ordered.reduce((sum, child) => sum + child.cost, 0);
-    return this.intern(key, (id) => ({ kind, id, cost, children: ordered }));
+    const estimate = chainEstimate(kind, ordered);
+    return this.intern(key, (id) => ({ kind, id, ...estimate, children: ordered }));
+  }
+
+  /** Replaces alternatives on one field by one check: in an `or` as they are, in an `and` below their negations. */
+  private merge(kind: 'and' | 'or', children: Map<number, Node>): void {
+    const leaves: Leaf[] = [];
+    for (const node of children.values()) {
+      const inner = kind === 'and' && node.kind === 'not' ? node.child : node;
+      if (inner.kind === 'leaf' && (kind === 'or' || inner !== node)) leaves.push(inner.leaf);
+    }
+    const nodeOf = (leaf: Leaf): Node =>
+      kind === 'or' ? this.leaf(leaf) : this.not(this.leaf(leaf));
+    for (const { merged, replaced } of mergeAlternatives(leaves)) {
+      for (const leaf of replaced) children.delete(nodeOf(leaf).id);
+      const node = nodeOf(merged);
+      children.set(node.id, node);
+    }
   }
 
   private intern(key: string, make: (id: number) => Node): Node {

@@ -6,10 +6,14 @@ import { type FieldBinder, leafTest, type ResolveDomain } from './operand-reader
 /** A function that decides a node for an event; the program's `begin` must be called before each event. */
 export type Decide<E> = (event: E) => boolean;
 
+/** Goes through a table of nodes from a place on; the place of the first that holds, or -1. */
+export type Scan<E> = (event: E, from: number) => number;
+
 interface Compiled<E> {
   begin(): void;
   readonly readers: readonly Extractor<E>[];
   readonly roots: readonly Decide<E>[];
+  readonly scans: readonly Scan<E>[];
 }
 
 /** Checks that cost less than this are decided again rather than remembered. */
@@ -39,10 +43,12 @@ export class Program<E> {
     this.resolve = resolve;
   }
 
-  /** Compiles the nodes; the functions come in the same order. */
-  compile(nodes: readonly Node[]): { begin(): void; decide: readonly Decide<E>[] } {
+  /** Compiles nodes, and tables of indexes into them where -1 stands for what always holds; all come in the same order. */
+  compile(nodes: readonly Node[], tables: readonly (readonly number[])[] = []): Compiled<E> {
     for (const node of nodes) this.countUses(node);
-    for (const node of nodes) this.roots.push(this.root(node));
+    nodes.forEach((node, index) => {
+      this.roots.push(this.root(node, index));
+    });
     const body = `'use strict';
 let g = 0;
 const V = new Array(${this.extractors.length}).fill(undefined);
@@ -54,6 +60,7 @@ return {
   begin() { g += 1; if (g >= ${2 ** 30}) { g = 1; G.fill(0); M.fill(0); } },
   readers: [${this.extractors.map((_, index) => `v${index}`).join(',')}],
   roots: [${this.roots.join(',')}],
+  scans: [${tables.map(scanSource).join(',')}],
 };`;
     const factory = new Function('X', 'K', 'T', 'C', body) as (
       extractors: readonly Extractor<E>[],
@@ -62,7 +69,7 @@ return {
       calls: readonly ((value: Value) => boolean)[],
     ) => Compiled<E>;
     this.compiled = factory(this.extractors, this.constants, this.tests, this.calls);
-    return { begin: this.compiled.begin, decide: this.compiled.roots };
+    return this.compiled;
   }
 
   private countUses(node: Node): void {
@@ -72,11 +79,8 @@ return {
     for (const child of node.kind === 'not' ? [node.child] : node.children) this.countUses(child);
   }
 
-  private root(node: Node): string {
-    const index = this.functions.length;
-    // Reserve the place: the source of the node may add functions of its own.
-    this.functions.push('');
-    this.functions[index] = `function r${index}(e) { let t; return ${this.source(node)}; }`;
+  private root(node: Node, index: number): string {
+    this.functions.push(`function r${index}(e) { let t; return ${this.source(node)}; }`);
     return `r${index}`;
   }
 
@@ -171,4 +175,13 @@ function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = 
 function readerSource(index: number): string {
   return `function v${index}(e) { return G[${index}] === g ? V[${index}] : x${index}(e); }
 function x${index}(e) { const t = X[${index}](e); V[${index}] = t; G[${index}] = g; return t; }`;
+}
+
+function scanSource(table: readonly number[]): string {
+  const cases = table.map((root, place) =>
+    root < 0
+      ? `case ${place}: return ${place};`
+      : `case ${place}: if (r${root}(e)) return ${place};`,
+  );
+  return `function (e, from) { switch (from) { ${cases.join(' ')} } return -1; }`;
 }

@@ -7,6 +7,7 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  type YAMLMap,
 } from 'yaml';
 import { LIMITS } from '../limits.ts';
 import type { Location } from './diagnostic.ts';
@@ -93,27 +94,28 @@ class NodeReader {
     }
     if (node && 'anchor' in node && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (isSeq(node)) {
-      const items = node.items.map((item) =>
-        this.read(item as Node | null, depth + 1, start),
-      );
+      const items = node.items.map((item) => this.read(item as Node | null, depth + 1, start));
       return { kind: 'sequence', items, ...placed };
     }
-    if (isMap(node)) {
-      const entries = new Map<string, YamlNode>();
-      for (const { key, value } of node.items) {
-        const name = isScalar(key) ? String(key.value) : '';
-        const keyAt = (key as Node | null)?.range?.[0] ?? start;
-        const child = this.read(value as Node | null, depth + 1, keyAt);
-        if (!entries.has(name)) entries.set(name, child);
-      }
-      return { kind: 'map', entries, ...placed };
-    }
+    if (isMap(node)) return { kind: 'map', entries: this.entries(node, depth), ...placed };
     if (isScalar(node)) {
       const text = String(node.value ?? '');
       const isNull = node.type === 'PLAIN' && NULLS.has(text);
       return { kind: 'scalar', text, isNull, ...placed };
     }
     return { kind: 'scalar', text: '', isNull: true, ...placed };
+  }
+
+  private entries(map: YAMLMap, depth: number): Map<string, YamlNode> {
+    const start = map.range?.[0] ?? 0;
+    const entries = new Map<string, YamlNode>();
+    for (const { key, value } of map.items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      const keyAt = (key as Node | null)?.range?.[0] ?? start;
+      const child = this.read(value as Node | null, depth + 1, keyAt);
+      if (!entries.has(name)) entries.set(name, child);
+    }
+    return entries;
   }
 
   private tooLarge(what: string, at: number): YamlError {
