@@ -35,6 +35,7 @@ export class Session {
   readonly tree: ProcessTree;
   readonly #options: SessionOptions;
   readonly #lookup: RuntimeLookup;
+  readonly #accounts = new AccountFiles();
   #probe: Probe | undefined;
   #containers: Containers | undefined;
   #pipeline: Pipeline | undefined;
@@ -49,7 +50,7 @@ export class Session {
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
-      accounts: new AccountFiles(),
+      accounts: this.#accounts,
       processes: this.tree,
       capabilities: readCapabilitiesOf,
       domainOf: this.domains.domainOf,
@@ -65,7 +66,10 @@ export class Session {
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
       lookup: this.#lookup,
-      onSettled: (container) => pending.release?.parking.release(container),
+      onSettled: (container) => {
+        this.#accounts.learn(container);
+        pending.release?.parking.release(container);
+      },
     });
     this.#containers = containers;
     containers.seed();

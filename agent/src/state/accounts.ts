@@ -2,7 +2,7 @@ import { lstatSync, type Stats, statSync } from 'node:fs';
 import type { Account, Accounts } from '../events/fields/context.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import type { ByteString } from '../rules/field.ts';
-import { HOST } from './container.ts';
+import { type Container, HOST } from './container.ts';
 import { readBytes } from './proc-files.ts';
 
 interface AccountTable {
@@ -50,6 +50,14 @@ export class AccountFiles implements Accounts {
     return this.#table(event).groups.get(gid);
   }
 
+  /** Reads the names of a container while its root is there: its processes may be gone before anyone asks. */
+  learn(container: Container): void {
+    const root = container.facts?.root;
+    if (root === undefined || this.#tables.has(container.fullId)) return;
+    const stamp = stampOf(root);
+    if (stamp !== '') this.#keep(container, read(root, stamp, this.#options.now()));
+  }
+
   #table(event: KernelEvent): AccountTable {
     const { container } = event;
     const known = this.#tables.get(container.fullId);
@@ -60,13 +68,17 @@ export class AccountFiles implements Accounts {
     // A process that has gone shows no root: what was read through another one holds.
     const keep = known !== undefined && (stamp === '' || stamp === known.stamp);
     const table = keep ? { ...known, readAt: now } : read(root, stamp, now);
+    this.#keep(container, table);
+    return table;
+  }
+
+  #keep(container: Container, table: AccountTable): void {
     this.#tables.delete(container.fullId);
     this.#tables.set(container.fullId, table);
     if (this.#tables.size > this.#options.limit) {
       const [oldest] = this.#tables.keys();
       if (oldest !== undefined) this.#tables.delete(oldest);
     }
-    return table;
   }
 }
 

@@ -25,6 +25,8 @@ export interface ContainerFacts {
   readonly hostNetwork?: boolean;
   readonly hostIpc?: boolean;
   readonly ip?: ByteString;
+  /** The container's root folder as the host sees it. */
+  readonly root?: string;
   readonly healthcheck?: ByteString;
   readonly podName?: ByteString;
   readonly podNamespace?: ByteString;

@@ -56,7 +56,10 @@ export class RuntimeLookup {
     if (!isFileName(id)) return undefined;
     for (const root of this.#dockerRoots) {
       const facts = await readDockerFiles(root, id);
-      if (facts !== undefined) return { facts, runtime: 'docker' };
+      if (facts === undefined) continue;
+      const task = await this.#readTask(id);
+      const place = task?.facts.root;
+      return { facts: place === undefined ? facts : { ...facts, root: place }, runtime: 'docker' };
     }
     for (const root of this.#paths.storageRoots) {
       const bundle = await readBundle(`${root}/overlay-containers/${id}/userdata`);

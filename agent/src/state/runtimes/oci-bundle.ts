@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { ByteString } from '../../rules/field.ts';
 import type { ContainerFacts, ContainerRuntime, Mount } from '../container.ts';
 import {
@@ -22,7 +23,12 @@ type Annotations = ReadonlyMap<ByteString, ByteString>;
 /** Reads the specification a runtime writes before the first process of a container runs. */
 export async function readBundle(folder: string): Promise<BundleFacts | undefined> {
   const spec = await readJson(`${folder}/config.json`);
-  return spec === undefined ? undefined : bundleFacts(spec);
+  if (spec === undefined) return undefined;
+  const { facts, runtime } = bundleFacts(spec);
+  const root = member(spec, 'root', 'path');
+  return typeof root === 'string' && root !== ''
+    ? { facts: { ...facts, root: resolve(folder, root) }, runtime }
+    : { facts, runtime };
 }
 
 /** What a specification tells of a container. */

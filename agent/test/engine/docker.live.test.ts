@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { DockerDaemon, skipDocker } from '../state/docker-daemon.ts';
+import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
+
+const FIELDS = [
+  'proc.name',
+  'proc.cmdline',
+  'proc.vpid',
+  'container.id',
+  'container.full_id',
+  'container.name',
+  'container.type',
+  'container.image.repository',
+  'container.image.tag',
+  'container.privileged',
+  'container.mounts',
+  'container.mount.dest[/proc]',
+  'container.start_ts',
+  'user.name',
+  'evt.num',
+];
+
+describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }, () => {
+  let daemon: DockerDaemon;
+  let live: LiveEngine;
+
+  before(async () => {
+    daemon = new DockerDaemon();
+    await daemon.start('tocsin/test:1.5');
+    live = new LiveEngine(
+      ruleOf('inside', 'evt.type in (execve, execveat) and container.id != host', FIELDS) +
+        ruleOf(
+          'privileged',
+          'evt.type in (execve, openat) and container.privileged=true and container.image.repository=tocsin/test',
+          FIELDS,
+        ),
+      { runtimes: daemon.paths },
+    );
+    await live.engine.ready;
+  });
+
+  after(async () => {
+    await live?.engine.stop();
+    await daemon?.stop();
+  });
+
+  const docker = (...args: string[]) => daemon.docker('run', '--network=none', ...args);
+
+  it('knows name, image and mounts at the first exec of the entrypoint', async () => {
+    await docker(
+      '--name',
+      'first',
+      '--user',
+      '1234',
+      '-v',
+      '/proc:/host/proc:ro',
+      'tocsin/test:1.5',
+      '/bin/cat',
+      '/etc/passwd',
+    );
+    const id = await daemon.docker('inspect', '--format', '{{.Id}}', 'first');
+    const { output_fields: fields } = await live.until(
+      'inside',
+      (all) => all['proc.name'] === 'cat',
+    );
+    assert.deepEqual(
+      {
+        ...fields,
+        'evt.time': 0,
+        'evt.num': 0,
+        'container.start_ts': Number(fields['container.start_ts']) > 0,
+      },
+      {
+        'evt.time': 0,
+        'evt.num': 0,
+        'proc.name': 'cat',
+        'proc.cmdline': 'cat /etc/passwd',
+        'proc.vpid': 1,
+        'container.id': id.slice(0, 12),
+        'container.full_id': id,
+        'container.name': 'first',
+        'container.type': 'docker',
+        'container.image.repository': 'tocsin/test',
+        'container.image.tag': '1.5',
+        'container.privileged': false,
+        'container.mounts': '/proc:/host/proc:ro:false:rprivate',
+        'container.mount.dest[/proc]': '/host/proc',
+        'container.start_ts': true,
+        'user.name': 'app',
+      },
+    );
+    const nameless = live.alerts.filter(
+      (alert) =>
+        alert.output_fields['container.full_id'] === id &&
+        alert.output_fields['container.name'] !== 'first',
+    );
+    assert.deepEqual(nameless, [], 'every exec in the container knew it, those of the runtime too');
+  });
+
+  it('knows a privileged container from the first event on', async () => {
+    // Where the machine itself lacks capabilities the runtime gives up after it has started inside the container.
+    await docker('--name', 'strong', '--privileged', 'tocsin/test:1.5', '/bin/true').catch(
+      () => {},
+    );
+    const { output_fields: fields } = await live.until(
+      'privileged',
+      (all) => all['container.name'] === 'strong',
+    );
+    assert.equal(fields['container.privileged'], true);
+    const names = live.alerts
+      .filter(({ rule }) => rule === 'privileged')
+      .map(({ output_fields }) => output_fields['container.name']);
+    assert.deepEqual([...new Set(names)], ['strong']);
+  });
+
+  it('knows containers that ran before it', async () => {
+    await docker(
+      '--detach',
+      '--name',
+      'old',
+      'tocsin/test:1.5',
+      '/bin/sh',
+      '-c',
+      'while /bin/cat /dev/null; do read -t 1 x; done',
+    );
+    const late = new LiveEngine(ruleOf('late', 'evt.type=execve and container.name=old', FIELDS), {
+      runtimes: daemon.paths,
+    });
+    try {
+      await late.engine.ready;
+      await daemon.docker('exec', 'old', '/bin/true');
+      const { output_fields: fields } = await late.until(
+        'late',
+        (all) => all['proc.name'] === 'true',
+      );
+      assert.equal(fields['container.image.repository'], 'tocsin/test');
+      assert.ok(Number(fields['container.start_ts']) > 0);
+    } finally {
+      await late.engine.stop();
+      await daemon.docker('rm', '--force', 'old');
+    }
+  });
+});
