@@ -121,6 +121,7 @@ function appOptions(
       minimumPriority: parsePriority(agent.priority),
       hostname: hostnameOf(config),
       ringBytes: agent.ring_bytes,
+      ...dockerSocket(context.environment),
     },
     version: VERSION,
     dataDir: config.data_dir,
@@ -131,6 +132,12 @@ function appOptions(
     log: pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true })),
     stdout: context.out,
   };
+}
+
+/** Docker's own variable says where its socket is, when it is not in the usual place. */
+function dockerSocket({ DOCKER_HOST = '' }: CommandContext['environment']) {
+  const path = /^unix:\/\/(\/.+)$/.exec(DOCKER_HOST)?.[1];
+  return path === undefined ? {} : { runtimes: { dockerSocket: path } };
 }
 
 /** Reads rules and checks them as a whole. Throws CommandError with every problem. */

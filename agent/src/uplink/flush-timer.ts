@@ -1,7 +1,7 @@
 /** A batch goes after this time without a further alert. Milliseconds. */
-const QUIET_MS = 2;
+const QUIET_MS = 1;
 /** And at the latest after this time. */
-const LATEST_MS = 10;
+const LATEST_MS = 5;
 const FULL_ALERTS = 500;
 
 /** Tells when alerts that trickle in are worth a batch: after a moment of quiet, so that a burst goes as one and a single alert at once. */
