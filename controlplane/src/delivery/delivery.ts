@@ -49,9 +49,9 @@ const TIMES: LaneTimes = {
   retry: DEFAULT_RETRY,
 };
 const SWEEP_MS = 1000;
-const GRACE_MS = 2500;
+const GRACE_MS = 2000;
 /** After the grace, ended attempts still write down that they were. */
-const CLOSE_MS = 1000;
+const CLOSE_MS = 800;
 
 /** Starts to drain. */
 export function startDelivery(options: DeliveryOptions): RunningDelivery {
@@ -62,14 +62,17 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const metrics = createDeliveryMetrics(options.metrics, () => readLanes(redis, outbox));
   const onProblem = (err: unknown) => logger.warn({ err }, 'delivery waits for redis');
   const parts: LaneParts = {
-    ...{ redis, outbox, alerts, channels, senders, metrics },
+    ...{ redis, outbox, alerts, channels, senders, metrics, logger },
     times: { ...TIMES, ...options.times },
     stopping: stopping.signal,
     killed: killed.signal,
   };
   const queue = openQueue(redis);
   queue.on('error', onProblem);
-  const worker = startWorker(workerRedis, (channel) => drainLane(parts, channel), onProblem);
+  const worker = startWorker(workerRedis, (channel) => drainLane(parts, channel), {
+    takeOverMs: parts.times.leaseMs,
+    onProblem,
+  });
   const sweeper = new Sweeper({
     ...{ outbox, channels, onProblem },
     wake: (names) => wakeLanes(queue, names),
@@ -80,17 +83,12 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const close = async (graceMs: number) => {
     stopping.abort();
     const grace = setTimeout(() => killed.abort(), graceMs);
-    const swept = sweeper.stop();
-    // A Redis that is away must not keep the process: what was not written down is sent again, marked.
-    const ended = await Promise.race([
-      worker.close().then(() => true),
-      after(graceMs + CLOSE_MS, false, { ref: false }),
-    ]);
+    const ended = await within(graceMs + CLOSE_MS, Promise.all([worker.close(), sweeper.stop()]));
     clearTimeout(grace);
     killed.abort();
-    if (!ended) await worker.close(true).catch(onProblem);
-    await Promise.race([swept, after(CLOSE_MS, undefined, { ref: false })]);
-    await Promise.all([queue.close(), senders.close()]);
+    // A Redis that is away must not keep the process: what was not written down is sent again, marked.
+    if (!ended) worker.getBackend().disconnectBlocking(false).catch(onProblem);
+    await within(CLOSE_MS, Promise.all([queue.close(), senders.close()]));
   };
   let closed: Promise<void> | undefined;
   return {
@@ -106,6 +104,15 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       return closed;
     },
   };
+}
+
+/** Whether the work ended well within `ms`; it is not waited for any longer. */
+function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const ended = work.then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([ended, after(ms, false, { ref: false })]);
 }
 
 async function readLanes(redis: Redis, outbox: Outbox): Promise<LaneState[]> {

@@ -2,13 +2,13 @@
  * Drains one lane: reads its head, makes one attempt, and acknowledges, in order and under the lane's lease. Whoever crashes leaves
  * the entries where they are; at most the one send in flight is repeated, under the same id and marked.
  */
-import { setMaxListeners } from 'node:events';
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt, writeAttempt } from './attempt.ts';
 import type { Notification, Outcome } from './channel.ts';
 import { batchSize, compose, MAX_BATCH } from './compose.ts';
+import { startDeadline } from './deadline.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
 import { decide, type RetryPolicy } from './policy.ts';
@@ -38,6 +38,7 @@ export interface LaneParts {
   readonly channels: { get(name: string): Channel | undefined };
   readonly senders: Senders;
   readonly metrics: DeliveryMetrics;
+  readonly logger: { warn(details: object, message: string): void };
   readonly times: LaneTimes;
   /** No further attempt is begun. */
   readonly stopping: AbortSignal;
@@ -142,14 +143,24 @@ class Drain {
     attempt: Attempt,
     outcome: Outcome,
   ): Promise<Drained | undefined> {
-    const { redis, metrics, senders, times } = this.#parts;
+    const { redis, outbox, metrics, senders, times } = this.#parts;
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
     if (decision.next === 'done') return this.#settle(attempt.count, { fate: 'notified' });
+    if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
+      // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
+      const count = Math.ceil(attempt.count / 2);
+      await writeAttempt(redis, this.#channel, { ...attempt, count, sending: false });
+      return undefined;
+    }
+    this.#log(channel, attempt, outcome, decision.next);
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
       return this.#settle(attempt.count, { fate: 'dead_lettered', reason, detail });
     }
+    // Whoever took the lane over in the meantime keeps its own account of the head.
+    if (!(await outbox.renew(this.#channel, this.#token, times.leaseMs)))
+      return { next: 'later', at: Date.now() + BUSY_MS };
     // A secret that is read again may be the right one.
     if (outcome.result === 'permanent') senders.drop(channel.name);
     await writeAttempt(redis, this.#channel, {
@@ -160,6 +171,16 @@ class Drain {
       repeated: attempt.repeated || outcome.result === 'ambiguous',
     });
     return { next: 'later', at: decision.at };
+  }
+
+  /** The first failure and the last are worth a line; those between only tell the same again. */
+  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: 'again' | 'give up'): void {
+    if (attempt.failures > 0 && next === 'again') return;
+    const { name, kind } = channel;
+    this.#parts.logger.warn(
+      { channel: name, kind, notification: attempt.head, ...outcome },
+      next === 'again' ? 'notification is tried again' : 'notification is given up',
+    );
   }
 
   /** Acknowledges; a lane that is empty then, or that is another's, is left. */
@@ -181,11 +202,12 @@ class Drain {
 
   async #attempt(channel: Channel, notification: Notification): Promise<Outcome> {
     const { senders, metrics, times, killed } = this.#parts;
-    const signal = AbortSignal.any([killed, this.#lost, AbortSignal.timeout(times.attemptMs)]);
-    setMaxListeners(0, signal);
+    const deadline = startDeadline([killed, this.#lost], times.attemptMs);
+    const { signal } = deadline;
     const stopTimer = metrics.seconds.startTimer({ kind: channel.kind });
     const outcome = await sendOnce(() => senders.get(channel).send(notification, { signal }));
     stopTimer();
+    deadline.release();
     metrics.countAttempt(channel.kind, outcome);
     return outcome;
   }

@@ -39,6 +39,7 @@ export function factsOf(alert: StoredAlert): Fact[] {
     return value === undefined || value === null || value === '<NA>' ? '' : String(value);
   };
   const container = field('container.name') || field('container.id');
+  const target = field('fd.name');
   const image = field('container.image.repository');
   const pod = field('k8s.pod.name');
   const facts: [string, string][] = [
@@ -48,7 +49,7 @@ export function factsOf(alert: StoredAlert): Fact[] {
     ['Process', field('proc.cmdline') || field('proc.name')],
     ['Parent', field('proc.pname')],
     ['User', field('user.name')],
-    ['File', field('fd.name')],
+    [target.includes('->') ? 'Connection' : 'File', target],
     ['Seen', describeCount(alert)],
     ['Tags', alert.tags.slice(0, MAX_TAGS).join(', ')],
   ];

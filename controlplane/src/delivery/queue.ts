@@ -14,9 +14,6 @@ export interface DrainJob {
 const KEPT = { count: 100 };
 /** Lanes are mostly waiting for somebody else's answer, so many are drained at a time. */
 const CONCURRENCY = 256;
-/** How soon the jobs of a worker that was killed are taken over. */
-const LOCK_MS = 6000;
-const STALLED_CHECK_MS = 3000;
 /** A job is never given up because workers died under it: its lane still has to be drained. */
 const MAX_STALLED = 1_000_000;
 
@@ -49,11 +46,17 @@ export async function wakeLanes(
   );
 }
 
+export interface WorkerOptions {
+  /** After about twice this long the jobs of a worker that was killed are taken over. */
+  readonly takeOverMs: number;
+  readonly onProblem: (error: Error) => void;
+}
+
 /** Takes wake-ups and drains their lanes. A lane that must wait keeps its job, delayed, so that nothing overtakes. */
 export function startWorker(
   redis: Redis,
   drain: (channel: string) => Promise<Drained>,
-  onProblem: (error: Error) => void,
+  { takeOverMs, onProblem }: WorkerOptions,
 ): Worker<DrainJob> {
   const worker = new Worker<DrainJob>(
     DELIVERIES_QUEUE,
@@ -67,8 +70,8 @@ export function startWorker(
       connection: redis,
       prefix: QUEUE_PREFIX,
       concurrency: CONCURRENCY,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
+      lockDuration: takeOverMs,
+      stalledInterval: takeOverMs / 2,
       maxStalledCount: MAX_STALLED,
       removeOnComplete: KEPT,
       removeOnFail: KEPT,

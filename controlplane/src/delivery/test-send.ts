@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Notification, Outcome, Sender } from './channel.ts';
+import { startDeadline } from './deadline.ts';
 import { sendOnce } from './lane.ts';
 import { createSender, type Environment, type FindKind } from './senders.ts';
 
@@ -14,15 +14,15 @@ export async function testSend(
   environment: Environment,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]);
-  setMaxListeners(0, bounded);
+  const deadline = startDeadline([signal], TEST_MS);
   let sender: Sender | undefined;
   try {
     return await sendOnce(() => {
       sender = createSender(channel, findKind, environment);
-      return sender.send(testNotification(channel.name), { signal: bounded });
+      return sender.send(testNotification(channel.name), { signal: deadline.signal });
     });
   } finally {
+    deadline.release();
     await sender?.close();
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -23,6 +23,13 @@ describe('delivery through lanes', () => {
     await fixture.close();
   });
 
+  /** A worker in a process of its own. */
+  const startChild = (errors: 'inherit' | 'ignore' = 'inherit') => {
+    const script = join(import.meta.dirname, 'lane-worker.js');
+    return spawn(process.execPath, [script, fixture.socket, url], {
+      stdio: ['ignore', 'pipe', errors],
+    });
+  };
   const isEmpty = (channel: string) => async () => (await fixture.depth(channel)) === 0;
 
   it('tells everything in order, several alerts at once, and accounts for it', async () => {
@@ -76,8 +83,23 @@ describe('delivery through lanes', () => {
     assert.equal(letter?.channel, 'hook');
     assert.equal(letter?.reason, 'client_error');
     assert.equal(letter?.detail, 'HTTP 410: gone');
+    const lines = fixture.problems.map((line) => JSON.stringify(line));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', /"channel":"hook".*"result":"permanent".*HTTP 410/);
     const { dead_lettered, notified, pending } = await fixture.ledger('hook');
     assert.deepEqual([dead_lettered, notified, pending], ['1', '1', '0']);
+  });
+
+  it('tells fewer at once when that is too much, and gives up only what is too large alone', async () => {
+    receiver.answer = (response, { numbers }) =>
+      numbers.length > 4 || numbers.includes(7) ? response.writeHead(413).end() : response.end();
+    await fixture.fill('hook', 1, 20);
+    await fixture.start();
+    await waitFor(isEmpty('hook'));
+    const { notified, dead_lettered } = await fixture.ledger('hook');
+    assert.deepEqual([notified, dead_lettered], ['19', '1']);
+    const [letter] = await fixture.outbox.deadLetters(10);
+    assert.match(letter?.entry.alert ?? '', /0007$/);
   });
 
   it('waits for a person to mend the channel, then goes on at once', async () => {
@@ -150,13 +172,7 @@ describe('delivery through lanes', () => {
   });
 
   it('loses nothing when a worker is killed in mid-send, and marks the repeat', async () => {
-    let child: ChildProcess | undefined;
-    const script = join(import.meta.dirname, 'lane-worker.js');
-    const startChild = () => {
-      child = spawn(process.execPath, [script, fixture.socket, url], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      });
-    };
+    let child: ReturnType<typeof startChild> | undefined;
     receiver.answer = (response, _told, nth) => {
       // The receiver has it, and the worker never learns.
       if (nth <= 3) child?.kill('SIGKILL');
@@ -164,13 +180,13 @@ describe('delivery through lanes', () => {
     };
     await fixture.fill('hook', 1, 25);
     for (let round = 1; round <= 3; round++) {
-      startChild();
+      child = startChild();
       await waitFor(() => receiver.told.length >= round, 60_000);
-      if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     }
-    startChild();
+    child = startChild();
     await waitFor(isEmpty('hook'), 60_000);
-    child?.kill('SIGKILL');
+    child.kill('SIGKILL');
     const [first, ...others] = receiver.told;
     assert.equal(first?.repeated, false);
     const again = others.filter(({ id }) => id === first?.id);
@@ -255,11 +271,14 @@ describe('delivery through lanes', () => {
   });
 
   it('stops in bounded time when Redis is away', async () => {
+    const child = startChild('ignore');
+    await once(child.stdout, 'data');
     await fixture.fill('hook', 1, 1);
-    const delivery = await fixture.start();
     await waitFor(isEmpty('hook'));
     await fixture.stopRedis();
-    await delivery.stop(100);
+    child.kill('SIGTERM');
+    const [status] = await once(child, 'exit');
+    assert.equal(status, 0);
   });
 
   it('makes a test notification at once, and returns what the provider said', async () => {

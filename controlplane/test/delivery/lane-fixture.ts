@@ -40,11 +40,11 @@ export class LaneFixture {
   readonly #waker: LaneWaker;
   readonly #running: { delivery: RunningDelivery; workerRedis: Redis }[] = [];
 
-  private constructor(embedded: EmbeddedRedis, folder: string) {
+  private constructor(embedded: EmbeddedRedis, folder: string, redis: Redis) {
     this.#embedded = embedded;
     this.#folder = folder;
     this.socket = embedded.socket;
-    this.redis = requestClient({ socket: embedded.socket });
+    this.redis = redis;
     this.outbox = new Outbox(this.redis);
     this.#waker = new LaneWaker(this.redis);
   }
@@ -56,9 +56,9 @@ export class LaneFixture {
       server: 'redis-server',
       fsync: 'everysec',
     });
-    const fixture = new LaneFixture(embedded, folder);
-    await fixture.redis.connect();
-    return fixture;
+    const redis = requestClient({ socket: embedded.socket });
+    await redis.connect();
+    return new LaneFixture(embedded, folder, redis);
   }
 
   /** Appends an entry with its alert; what the alert says is its number. */

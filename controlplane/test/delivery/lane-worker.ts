@@ -1,4 +1,4 @@
-/** A worker in a process of its own, for tests that kill it: `node lane-worker.js SOCKET URL`. */
+/** A worker in a process of its own, for tests that kill it: `node lane-worker.js SOCKET URL`. SIGTERM stops it in order. */
 import { Registry } from 'prom-client';
 import { startDelivery } from '../../src/delivery/delivery.ts';
 import { AlertStore } from '../../src/store/alerts.ts';
@@ -11,7 +11,7 @@ const redis = requestClient({ socket });
 const workerRedis = workerClient({ socket });
 await Promise.all([redis.connect(), workerRedis.connect()]);
 const settings = { url, secret: { value: 'secret' }, allow_private_addresses: true };
-startDelivery({
+const delivery = startDelivery({
   redis,
   workerRedis,
   outbox: new Outbox(redis),
@@ -24,3 +24,8 @@ startDelivery({
   environment: {},
   times: TEST_TIMES,
 });
+
+process.on('SIGTERM', () => {
+  void delivery.stop(100).then(() => process.exit(0));
+});
+process.stdout.write('ready\n');

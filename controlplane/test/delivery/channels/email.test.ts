@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { emailKind } from '../../../src/delivery/channels/email/index.ts';
 import { renderMail } from '../../../src/delivery/channels/email/render.ts';
+import { selfSigned } from '../certificate.ts';
 import {
   briefly,
   forever,
@@ -30,17 +30,14 @@ const failure = (responseCode: number, message: string) =>
 
 describe('email channel', () => {
   let folder: string;
+  let pair: ReturnType<typeof selfSigned>;
   let server: SMTPServer | undefined;
   let received: Received[];
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'tocsin-mail-'));
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-    execFileSync('openssl', [...args, '-keyout', key, '-out', cert, '-days', '2', ...subject], {
-      stdio: 'ignore',
-    });
+    pair = selfSigned('localhost');
+    writeFileSync(join(folder, 'cert.pem'), pair.cert);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
   afterEach(async () => {
@@ -52,8 +49,7 @@ describe('email channel', () => {
   const listen = async (options: SMTPServerOptions = {}): Promise<number> => {
     received = [];
     server = new SMTPServer({
-      key: readFileSync(join(folder, 'key.pem')),
-      cert: readFileSync(join(folder, 'cert.pem')),
+      ...pair,
       authOptional: true,
       closeTimeout: 100,
       onData(stream, session, done) {
@@ -155,6 +151,7 @@ describe('email channel', () => {
       [451, 'retry server_error'],
       [530, 'permanent auth'],
       [550, 'permanent client_error'],
+      [552, 'permanent rendering'],
       [554, 'permanent client_error'],
     ];
     let reply = 0;
@@ -175,6 +172,17 @@ describe('email channel', () => {
       const outcome = await send(await listen({ [hook]: refuse }));
       assert.equal(briefly(outcome), 'permanent client_error', hook);
     }
+  });
+
+  it('learns that a mail is larger than the server takes', async () => {
+    const port = await listen({
+      size: 1000,
+      onData(stream, _session, done) {
+        stream.on('end', () => done(stream.sizeExceeded ? failure(552, 'too large') : null));
+        stream.resume();
+      },
+    });
+    assert.equal(briefly(await send(port)), 'permanent rendering');
   });
 
   it('sends again only to those who were deferred, and names those who were refused', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
@@ -10,6 +11,7 @@ import {
   signatureHeaders,
 } from '../../../src/delivery/channels/webhook/signature.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
+import { selfSigned } from '../certificate.ts';
 import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -102,6 +104,7 @@ describe('webhook channel', () => {
       [404, 'permanent client_error'],
       [408, 'retry timeout'],
       [410, 'permanent client_error'],
+      [413, 'permanent rendering'],
       [429, 'retry rate_limited'],
       [500, 'retry server_error'],
       [503, 'retry server_error'],
@@ -183,6 +186,18 @@ describe('webhook channel', () => {
     assert.equal(briefly(await send()), 'retry connection');
     assert.equal(briefly(await send({ url: 'http://no-such-host.invalid/' })), 'retry dns');
     server.listen(0);
+  });
+
+  it('refuses a certificate that nobody vouches for', async () => {
+    const { key, cert } = selfSigned('localhost');
+    const secure = createSecureServer({ key, cert }, (_request, response) => response.end());
+    await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done));
+    const { port } = secure.address() as AddressInfo;
+    const outcome = await send({ url: `https://localhost:${port}/` });
+    secure.closeAllConnections();
+    await new Promise((done) => secure.close(done));
+    assert.equal(briefly(outcome), 'retry tls');
+    assert.match(outcome.detail, /self-signed/);
   });
 
   it('does not connect to private addresses unless that is allowed', async () => {

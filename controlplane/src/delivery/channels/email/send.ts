@@ -11,6 +11,8 @@ import type { Mail } from './render.ts';
 
 /** Replies that only another login can change. */
 const AUTH_REPLIES = new Set([530, 534, 535, 538]);
+/** The mail is larger than the server or the mailbox takes. */
+const TOO_LARGE_REPLY = 552;
 const CONNECT_MS = 10_000;
 const IDLE_SOCKET_MS = 30_000;
 
@@ -112,6 +114,7 @@ function readError(error: NodemailerError, settled: Set<string>, signal: AbortSi
     return readReply(responseCode, rejectedErrors, settled, words);
   }
   if (code === 'EAUTH' || code === 'ENOAUTH') return permanent('auth', error.message);
+  if (code === 'EMESSAGE' || code === 'EENVELOPE') return permanent('rendering', error.message);
   if (code === 'EDNS') return retry('dns', error.message);
   const reason = reasonOfCode(originalCode ?? code);
   return isUnconnected(error) ? retry(reason, error.message) : ambiguous(reason, error.message);
@@ -128,7 +131,7 @@ function readReply(
     return retry('server_error', words);
   // Only those that were deferred before were left, and they are refused now: the others have the mail.
   if (settled.size > 0) return ok(`not for ${words}`);
-  return permanent('client_error', words);
+  return permanent(reply === TOO_LARGE_REPLY ? 'rendering' : 'client_error', words);
 }
 
 const isDeferred = ({ responseCode }: NodemailerError): boolean => (responseCode ?? 0) < 500;

@@ -15,7 +15,11 @@ export const ProgramSettings = Type.Object(
       Type.Record(
         Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }),
         Type.Union([Type.String({ pattern: NO_NUL, maxLength: 8192 }), SecretReference]),
-        { maxProperties: 64, description: 'All there is besides PATH; values may be secrets.' },
+        {
+          additionalProperties: false,
+          maxProperties: 64,
+          description: 'All there is besides PATH; values may be secrets.',
+        },
       ),
     ),
     working_directory: Type.Optional(

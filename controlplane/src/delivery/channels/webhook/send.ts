@@ -58,6 +58,7 @@ function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: st
   if (statusCode === 429 || statusCode === 425) return retry('rate_limited', detail, retryAfter);
   if (statusCode === 408) return retry('timeout', detail);
   if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
+  if (statusCode === 413) return permanent('rendering', detail);
   if (statusCode < 500) return permanent('client_error', detail);
   return retry('server_error', detail, statusCode === 503 ? retryAfter : undefined);
 }

@@ -20,7 +20,11 @@ export const WebhookSettings = Type.Object(
       Type.Record(
         Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$" }),
         Type.Union([Type.String({ maxLength: 4096 }), SecretReference]),
-        { maxProperties: 32, description: 'Sent too; a value may be a secret reference.' },
+        {
+          additionalProperties: false,
+          maxProperties: 32,
+          description: 'Sent too; a value may be a secret reference.',
+        },
       ),
     ),
     timeout: Type.Optional(

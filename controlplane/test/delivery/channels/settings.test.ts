@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { explainErrors } from '@tocsin/openapi';
+import { CHANNEL_KINDS, findChannelKind } from '../../../src/delivery/channels/index.ts';
+
+const secret = { value: 'x' };
+const email = { host: 'mail', from: 'a@b.org', to: ['c@d.org'] };
+const webhook = { url: 'https://example.org/hook', secret };
+const slack = { token: secret, channel: '#x' };
+const program = { argv: ['/bin/true'] };
+
+const GOOD: [string, object[]][] = [
+  ['log', [{}, { path: '/var/log/tocsin.jsonl' }]],
+  [
+    'webhook',
+    [
+      webhook,
+      {
+        ...webhook,
+        allow_private_addresses: true,
+        headers: { 'X-A': 'b', 'X-S': secret },
+        timeout: '5s',
+      },
+    ],
+  ],
+  ['slack', [slack, { ...slack, base_url: 'http://127.0.0.1:8080/api/' }]],
+  [
+    'email',
+    [
+      email,
+      {
+        ...email,
+        port: 465,
+        tls: 'none',
+        user: 'u',
+        password: { env: 'P' },
+        ca_file: '/etc/ca.pem',
+      },
+    ],
+  ],
+  [
+    'program',
+    [
+      program,
+      { ...program, environment: { A: 'b', S: secret }, working_directory: '/tmp', timeout: '30s' },
+    ],
+  ],
+];
+
+const BAD: [string, object[]][] = [
+  ['log', [{ path: 'relative' }, { path: '/a\0b' }]],
+  [
+    'webhook',
+    [
+      { secret },
+      { url: webhook.url },
+      { ...webhook, url: 'ftp://example.org' },
+      { ...webhook, url: 'https://user:password@example.org/' },
+      { ...webhook, url: 'https://user@example.org' },
+      { ...webhook, url: 'https:\\\\example.org' },
+      { ...webhook, secret: 'bare' },
+      { ...webhook, headers: { 'X A': 'b' } },
+      { ...webhook, timeout: '1h' },
+    ],
+  ],
+  [
+    'slack',
+    [
+      { ...slack, token: 'xoxb' },
+      { ...slack, channel: 'two words' },
+      { ...slack, channel: '<!channel>' },
+    ],
+  ],
+  [
+    'email',
+    [
+      { ...email, to: [] },
+      { ...email, to: ['a@b.org, c@d.org'] },
+      { ...email, to: ['a@b.org\r\nBcc: x@y'] },
+      { ...email, from: 'Tocsin <a@b.org>' },
+      { ...email, tls: 'maybe' },
+      { ...email, host: 'mail\r\n' },
+    ],
+  ],
+  [
+    'program',
+    [
+      {},
+      { argv: [] },
+      { argv: '/bin/true' },
+      { argv: ['a\0b'] },
+      { ...program, environment: { 'A=B': 'c' } },
+    ],
+  ],
+];
+
+const errorsOf = (name: string, settings: object) => {
+  const kind = findChannelKind(name);
+  assert.ok(kind, name);
+  return explainErrors(kind.settings, settings);
+};
+
+describe('settings of channels', () => {
+  it('take what fits', () => {
+    for (const [name, all] of GOOD)
+      for (const settings of all)
+        assert.deepEqual(errorsOf(name, settings), [], JSON.stringify(settings));
+  });
+
+  it('refuse what does not, and unknown keys', () => {
+    for (const [name, all] of BAD)
+      for (const settings of all)
+        assert.notDeepEqual(errorsOf(name, settings), [], `${name} ${JSON.stringify(settings)}`);
+    for (const [name, [good]] of GOOD)
+      assert.notDeepEqual(errorsOf(name, { ...good, surprise: 1 }), [], name);
+  });
+
+  it('are described, one list holds every kind once, and only programs are kept to the file', () => {
+    assert.deepEqual(
+      CHANNEL_KINDS.map(({ kind }) => kind).sort(),
+      GOOD.map(([name]) => name).sort(),
+    );
+    for (const { kind, origin, settings } of CHANNEL_KINDS) {
+      assert.equal(origin, kind === 'program' ? 'file' : 'any');
+      for (const [key, property] of Object.entries(settings.properties))
+        assert.ok((property as { description?: string }).description, `${kind}.${key}`);
+    }
+  });
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { startDelivery } from '../../src/delivery/delivery.ts';
+import { anAlert, enroll } from '../support/agent.ts';
+import { startTestControlPlane, tempFolder } from '../support/control-plane.ts';
+import { Receiver, upTo } from './lane-fixture.ts';
+import { waitFor } from './sample.ts';
+
+/** Alerts that are not folded into each other. */
+const numbered = (from: number, to: number) =>
+  upTo(to)
+    .slice(from - 1)
+    .map((number) =>
+      anAlert({
+        uuid: randomUUID(),
+        output: `number ${number}`,
+        output_fields: { 'fd.name': `/etc/${number}`, 'proc.name': 'cat' },
+      }),
+    );
+
+describe('from a signed batch to the channels', () => {
+  let receiver: Receiver;
+  let url: string;
+
+  beforeEach(async () => {
+    receiver = new Receiver();
+    url = await receiver.open();
+  });
+  afterEach(() => receiver.close());
+
+  const start = async (t: TestContext, channels: object[]) => {
+    const plane = await startTestControlPlane(t, { channels }, startDelivery);
+    return { plane, agent: await enroll(plane) };
+  };
+  const webhook = (more: object = {}) => ({
+    name: 'hook',
+    kind: 'webhook',
+    settings: { url, secret: { value: 'secret' }, allow_private_addresses: true },
+    ...more,
+  });
+
+  it('tells every alert once and in order', async (t) => {
+    const folder = tempFolder(t);
+    const [log, program] = [join(folder, 'log'), join(folder, 'program')];
+    const { agent } = await start(t, [
+      webhook(),
+      { name: 'log', kind: 'log', settings: { path: log } },
+      { name: 'program', kind: 'program', settings: { argv: ['/usr/bin/tee', '-a', program] } },
+    ]);
+    for (let batch = 0; batch < 5; batch++)
+      assert.equal((await agent.send(numbered(batch * 20 + 1, batch * 20 + 20))).status, 202);
+    await waitFor(() => receiver.numbers.length >= 100);
+    assert.deepEqual(receiver.numbers, upTo(100));
+    const count = async (path: string, word: RegExp) =>
+      (await readFile(path, 'utf8').catch(() => '')).match(word)?.length ?? 0;
+    await waitFor(async () => (await count(log, /^\{"uuid"/gm)) === 100);
+    await waitFor(async () => (await count(program, /"output":"number \d+"/g)) === 100);
+  });
+
+  it('tells what the throttle held back, and the sum is what was sent', async (t) => {
+    const { plane, agent } = await start(t, [webhook({ throttle: { per_minute: 60, burst: 2 } })]);
+    assert.equal((await agent.send(numbered(1, 30))).status, 202);
+    const accounted = () =>
+      receiver.told.reduce((sum, { numbers, held }) => sum + numbers.length + held.count, 0);
+    await waitFor(() => accounted() === 30);
+    assert.deepEqual(receiver.numbers, [1, 2]);
+    const digest = receiver.told.find(({ held }) => held.count > 0);
+    assert.deepEqual(digest?.held, {
+      count: 28,
+      by_rule: [{ rule: 'Read sensitive file untrusted', count: 28 }],
+    });
+    const metrics = await fetch(`${plane.url}/metrics`, {
+      headers: { authorization: `Bearer ${plane.adminToken}` },
+    });
+    assert.match(await metrics.text(), /attempts_total\{kind="webhook",result="ok",reason=""\}/);
+  });
+});
