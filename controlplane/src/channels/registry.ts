@@ -5,8 +5,7 @@
 import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
-import type { RoutingTable } from '../ingest/admit.ts';
-import { Router } from '../routing/route.ts';
+import { Router, type RoutingTable } from '../routing/route.ts';
 import { channelsKey, channelsVersionKey } from '../store/keys.ts';
 import { checkChannel, type FindKind } from './definition.ts';
 import type { Sealer } from './sealing.ts';
