@@ -27,15 +27,18 @@ interface Target {
 }
 interface Load {
   readonly agents: number;
+  /** Sent before the clock starts, and after. */
+  readonly warmUp: number;
   readonly batches: number;
   readonly size: number;
 }
 
 const LOADS = {
-  hundred: { agents: 8, batches: 100, size: 100 },
-  one: { agents: 32, batches: 250, size: 1 },
+  hundred: { agents: 8, warmUp: 50, batches: 150, size: 100 },
+  one: { agents: 32, warmUp: 50, batches: 250, size: 1 },
 } as const satisfies Record<string, Load>;
-const SAMPLES = Number(process.env['BENCH_SAMPLES'] ?? 3);
+const { BENCH_SAMPLES = '3' } = process.env;
+const SAMPLES = Number(BENCH_SAMPLES);
 const program = join(import.meta.dirname, '../../../tocsin.js');
 
 const anAlert = (agent: number, number: number): Alert => ({
@@ -67,7 +70,9 @@ async function startServer(fsync: string): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
   const settings = ['listen=127.0.0.1:0', `data_dir=${folder}`, `redis.fsync=${fsync}`];
   const flags = settings.flatMap((setting) => ['--set', setting]);
-  const child = fork(program, ['server', ...flags], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = fork(program, ['server', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
   assert.ok(url, `no ready line: ${line}`);
@@ -85,7 +90,9 @@ async function startServer(fsync: string): Promise<Target> {
 
 /** A Fastify server that reads bodies and answers: what HTTP alone costs. */
 async function startBare(): Promise<Target> {
-  const child = fork(import.meta.filename, ['--bare'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(import.meta.filename, ['--bare'], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const [url] = (await once(child, 'message')) as [string];
   return {
     url,
@@ -109,7 +116,11 @@ async function serveBare(): Promise<void> {
 
 const http = new HttpAgent({ keepAlive: true, maxSockets: 64 });
 
-function send(url: string, headers: Record<string, string>, body: Buffer | string): Promise<string> {
+function send(
+  url: string,
+  headers: Record<string, string>,
+  body: Buffer | string,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request(url, { method: 'POST', agent: http, headers }, (answer) => {
       let text = '';
@@ -137,7 +148,12 @@ async function prepare(target: Target, load: Load): Promise<Batch[][]> {
       if (target.token) {
         const { kty, crv, x } = await exportJWK(publicKey);
         const made = JSON.parse(await send(`${target.url}/v1/join-tokens`, json, '{}'));
-        const request = { ...made, hostname: `host-${agent}`, version: '0', public_key: { kty, crv, x } };
+        const request = {
+          ...made,
+          hostname: `host-${agent}`,
+          version: '0',
+          public_key: { kty, crv, x },
+        };
         delete request.expires_at;
         identity = JSON.parse(
           await send(`${target.url}/v1/agents/enroll`, json, JSON.stringify(request)),
@@ -145,18 +161,34 @@ async function prepare(target: Target, load: Load): Promise<Batch[][]> {
       }
       const { kid, audience: aud } = identity;
       const batches: Batch[] = [];
-      for (let seq = 1; seq <= load.batches; seq++) {
+      for (let seq = 1; seq <= load.warmUp + load.batches; seq++) {
         const lines = Array.from({ length: load.size }, (_no, index) =>
           JSON.stringify(anAlert(agent, seq * load.size + index)),
         );
         const body = Buffer.from(`${lines.join('\n')}\n`);
         const iat = Math.floor(Date.now() / 1000);
-        const signature = await signBatch(body, { kid, agent: identity.agent, seq, iat, aud }, privateKey);
+        const signature = await signBatch(
+          body,
+          { kid, agent: identity.agent, seq, iat, aud },
+          privateKey,
+        );
         batches.push({ body, signature });
       }
       return batches;
     }),
   );
+}
+
+/** Returns how long it took, ms. */
+async function sendBatch(target: Target, { body, signature }: Batch): Promise<number> {
+  const from = performance.now();
+  const headers = {
+    'content-type': 'application/x-ndjson',
+    'content-length': String(body.length),
+    'tocsin-signature': signature,
+  };
+  await send(`${target.url}/v1/alerts`, headers, body);
+  return performance.now() - from;
 }
 
 interface Sample {
@@ -170,24 +202,20 @@ async function run(start: () => Promise<Target>, load: Load): Promise<Sample> {
   try {
     const prepared = await prepare(target, load);
     const times: number[] = [];
+    const sendAll = (from: number, to: number) =>
+      Promise.all(
+        prepared.map(async (batches) => {
+          for (const batch of batches.slice(from, to)) times.push(await sendBatch(target, batch));
+        }),
+      );
+    await sendAll(0, load.warmUp);
+    times.length = 0;
     const began = performance.now();
-    await Promise.all(
-      prepared.map(async (batches) => {
-        for (const { body, signature } of batches) {
-          const from = performance.now();
-          const headers = {
-            'content-type': 'application/x-ndjson',
-            'content-length': String(body.length),
-            'tocsin-signature': signature,
-          };
-          await send(`${target.url}/v1/alerts`, headers, body);
-          times.push(performance.now() - from);
-        }
-      }),
-    );
+    await sendAll(load.warmUp, load.warmUp + load.batches);
     const seconds = (performance.now() - began) / 1000;
     const batches = load.agents * load.batches;
-    if (target.token) await assertStored(target, batches * load.size);
+    const expected = load.agents * (load.warmUp + load.batches) * load.size;
+    if (target.token) await assertStored(target, expected);
     times.sort((a, b) => a - b);
     return {
       alertsPerSecond: (batches * load.size) / seconds,
@@ -202,7 +230,8 @@ async function run(start: () => Promise<Target>, load: Load): Promise<Sample> {
 /** The ledger in Redis, as `/metrics` shows it, must hold every alert that was acknowledged. */
 async function assertStored(target: Target, expected: number): Promise<void> {
   const text = await (await fetch(`${target.url}/metrics`)).text();
-  const state = (name: string) => Number(new RegExp(`^tocsin_alerts{state="${name}"} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  const state = (name: string) =>
+    Number(new RegExp(`^tocsin_alerts{state="${name}"} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
   assert.equal(state('accepted'), expected);
   assert.equal(state('unrouted') + state('deduplicated'), expected);
   assert.equal(state('deduplicated'), 0);
