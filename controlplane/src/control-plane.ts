@@ -106,9 +106,10 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     retentionMs: millisecondsOf(config.retention.alerts),
     capacity: config.retention.max_alerts,
   };
-  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits });
-  const enrollment = new Enrollment(agents, keyring, audience);
   const metrics = buildMetrics(redis, () => waker.failures);
+  const { onBatch: onAnswer } = metrics;
+  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits, onAnswer });
+  const enrollment = new Enrollment(agents, keyring, audience);
 
   const workerRedis = workerClient(address);
   lifecycle.defer('worker redis client', () => workerRedis.disconnect());

@@ -62,3 +62,15 @@ export const Channel = Type.Object(
   { $id: 'Channel', additionalProperties: false },
 );
 export type Channel = Type.Static<typeof Channel>;
+
+/** A channel as the API shows it. */
+export const ShownChannel = Type.Object(
+  {
+    ...Channel.properties,
+    origin: Type.Enum(['file', 'api'], {
+      description: '`file`: read-only, changed in the configuration file.',
+    }),
+  },
+  { $id: 'ShownChannel', description: 'A channel; secrets given as `value` are hidden.' },
+);
+export type ShownChannel = Type.Static<typeof ShownChannel>;

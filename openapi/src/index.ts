@@ -1,7 +1,7 @@
 /** @module The contract between agents, the control plane and their users. */
 export { Agent, AgentPublicKey, EnrollRequest, EnrollResponse } from './agent.ts';
 export { ALERT_LIMITS, Alert, StoredAlert } from './alert.ts';
-export { Channel, ChannelName, SecretReference } from './channel.ts';
+export { Channel, ChannelName, SecretReference, ShownChannel } from './channel.ts';
 export { PROBLEM_CODES, type ProblemCode } from './codes.ts';
 export { Config } from './config.ts';
 export { DURATION_PATTERN, parseDuration } from './duration.ts';

@@ -1,9 +1,8 @@
 import swagger from '@fastify/swagger';
-import { Agent, Alert, EnrollResponse, Problem, StoredAlert } from '@tocsin/openapi';
+import { Agent, Alert, EnrollResponse, Problem, ShownChannel, StoredAlert } from '@tocsin/openapi';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { problems } from './problems.ts';
-import { ShownChannel } from './routes/channels.ts';
 
 const COMPONENTS = [Agent, Alert, EnrollResponse, Problem, ShownChannel, StoredAlert];
 

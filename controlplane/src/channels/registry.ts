@@ -2,22 +2,14 @@
  * The channels of this control plane: those of the configuration file, which are read-only, and those made over the API, which live
  * in Redis. Every replica follows changes by the version that each change raises.
  */
-import type { Channel } from '@tocsin/openapi';
+import type { Channel, ShownChannel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
-import type { RoutingTable } from '../ingest/admit.ts';
-import { Router } from '../routing/route.ts';
+import { Router, type RoutingTable } from '../routing/route.ts';
 import { channelsKey, channelsVersionKey } from '../store/keys.ts';
 import { checkChannel, type FindKind } from './definition.ts';
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
-
-/** Where a channel is defined. */
-export type ChannelOrigin = 'file' | 'api';
-
-export interface ShownChannel extends Channel {
-  readonly origin: ChannelOrigin;
-}
 
 /** What of a channel can be changed; null takes a setting or the throttle away. */
 export interface ChannelChange {

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import type { Channel } from '@tocsin/openapi';
+import type { ShownChannel } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import type { Outcome } from '../delivery/channel.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
 import { printable, table } from './terminal.ts';
-
-type Shown = Channel & { origin: string };
 
 interface CreateFlags extends ApiFlags {
   readonly file?: string;
@@ -31,7 +29,7 @@ export function channelsCommand(program: Command, context: CommandContext): void
     channels.command('list', { isDefault: true }).description('list the channels'),
   ).action(async (flags: ApiFlags) => {
     const client = new ApiClient(flags, context);
-    const { items } = await client.call<{ items: Shown[] }>('GET', '/v1/channels');
+    const { items } = await client.call<{ items: ShownChannel[] }>('GET', '/v1/channels');
     write(flags.json ? `${JSON.stringify(items, null, 2)}\n` : listed(items));
   });
 
@@ -49,7 +47,11 @@ export function channelsCommand(program: Command, context: CommandContext): void
     .option('--setting <key=value>', 'one of its settings; the value may be JSON', collect, [])
     .action(async (name: string | undefined, flags: CreateFlags) => {
       const client = new ApiClient(flags, context);
-      const channel = await client.call<Shown>('POST', '/v1/channels', definitionOf(name, flags));
+      const channel = await client.call<ShownChannel>(
+        'POST',
+        '/v1/channels',
+        definitionOf(name, flags),
+      );
       if (flags.json) write(`${JSON.stringify(channel, null, 2)}\n`);
       else context.err.write(`channel ${channel.name} is created\n`);
     });
@@ -77,14 +79,14 @@ export function channelsCommand(program: Command, context: CommandContext): void
   );
 }
 
-function listed(channels: readonly Shown[]): string {
+function listed(channels: readonly ShownChannel[]): string {
   return table(
     ['NAME', 'KIND', 'MINIMUM PRIORITY', 'DEFINED IN'],
     channels.map(({ name, kind, minimum_priority, origin }) => [
       name,
       kind,
       String(minimum_priority),
-      origin,
+      String(origin),
     ]),
   );
 }

@@ -52,7 +52,8 @@ export class LocalAgent {
     const started = Date.now();
     const child = spawn(process.execPath, [...this.#program], {
       env: this.#environment(),
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // Outputs of its own that are configured go where ours go.
+      stdio: ['ignore', 'inherit', 'pipe'],
       // Its own process group: Ctrl-C reaches only us, and the agent can still send what it has while we stop it.
       detached: true,
     });

@@ -1,9 +1,9 @@
 /** Admission of a batch: one atomic step in Redis that checks for replay, folds, stores, throttles and fills the lanes. */
 import { hash } from 'node:crypto';
-import type { BatchClaims, Channel, ProblemCode } from '@tocsin/openapi';
+import type { BatchClaims, ProblemCode } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
-import type { Router } from '../routing/route.ts';
+import type { RoutingTable } from '../routing/route.ts';
 import { factsOf } from '../store/alerts.ts';
 import {
   agentKeys,
@@ -24,14 +24,6 @@ export interface AdmitLimits {
   readonly retentionMs: number;
   /** Alerts kept. */
   readonly capacity: number;
-}
-
-/** What admission routes to: the channels and a router over them, in the same order. */
-export interface RoutingTable {
-  readonly channels: readonly Channel[];
-  readonly router: Router;
-  /** Version of the channels in Redis that this table was made from. */
-  readonly version: string;
 }
 
 export interface Admission {

@@ -1,6 +1,6 @@
 /** The way of a batch into the store: key, signature, body, admission, wake-up. */
 import { EventEmitter } from 'node:events';
-import { type Alert, readClaims, verifyBatch } from '@tocsin/openapi';
+import { type Alert, EnvelopeError, readClaims, verifyBatch } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { ChannelRegistry } from '../channels/registry.ts';
 import { ProblemError } from '../errors.ts';
@@ -31,6 +31,8 @@ export interface IngestParts {
   readonly waker: LaneWaker;
   readonly audience: string;
   readonly limits: AdmitLimits;
+  /** Told of every batch: how it was answered, and how long that took. */
+  readonly onAnswer: (result: string, seconds: number) => void;
 }
 
 export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [alerts: number] }> {
@@ -42,7 +44,22 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
   }
 
   /** Takes a batch. Returns once it is durable; throws ProblemError or EnvelopeError when it is refused. */
-  async take({ signature, encoding, body }: SignedBatch): Promise<Receipt> {
+  async take(batch: SignedBatch): Promise<Receipt> {
+    const from = performance.now();
+    let result = 'failed';
+    try {
+      const receipt = await this.#take(batch);
+      result = receipt.repeated ? 'repeated' : 'admitted';
+      return receipt;
+    } catch (error) {
+      if (error instanceof ProblemError || error instanceof EnvelopeError) result = error.code;
+      throw error;
+    } finally {
+      this.#parts.onAnswer(result, (performance.now() - from) / 1000);
+    }
+  }
+
+  async #take({ signature, encoding, body }: SignedBatch): Promise<Receipt> {
     const { redis, keyring, registry, waker, audience, limits } = this.#parts;
     const claimed = readClaims(signature);
     const key = await keyring.find(claimed.agent, claimed.kid);

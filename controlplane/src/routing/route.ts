@@ -27,3 +27,11 @@ export class Router {
     return positions;
   }
 }
+
+/** The channels and a router over them, in the same order. */
+export interface RoutingTable {
+  readonly channels: readonly Channel[];
+  readonly router: Router;
+  /** Version of the channels that this table was made from. */
+  readonly version: string;
+}

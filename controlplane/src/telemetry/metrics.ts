@@ -5,9 +5,8 @@ import { ledgerKey } from '../store/keys.ts';
 /** The metrics of one control plane. */
 export interface Metrics {
   readonly registry: Registry;
-  /** Batches by how they were answered: `admitted`, `repeated` or a problem code. */
-  readonly batches: Counter<'result'>;
-  readonly batchSeconds: Histogram;
+  /** Counts a batch by how it was answered: `admitted`, `repeated`, a problem code, or `failed` for the store and for faults of ours. */
+  readonly onBatch: (result: string, seconds: number) => void;
 }
 
 /** Builds the metrics on a registry of their own. */
@@ -33,19 +32,21 @@ export function buildMetrics(redis: Redis, wakeFailures: () => number): Metrics 
       this.set(wakeFailures());
     },
   });
-  return {
-    registry,
-    batches: new Counter({
-      name: 'tocsin_batches_total',
-      help: 'Batches that agents sent, by how they were answered.',
-      labelNames: ['result'],
-      registers,
-    }),
-    batchSeconds: new Histogram({
-      name: 'tocsin_batch_seconds',
-      help: 'From the last byte of a batch to its durable acknowledgement.',
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
-      registers,
-    }),
+  const batches = new Counter({
+    name: 'tocsin_batches_total',
+    help: 'Batches that agents sent, by how they were answered.',
+    labelNames: ['result'],
+    registers,
+  });
+  const batchSeconds = new Histogram({
+    name: 'tocsin_batch_seconds',
+    help: 'From the last byte of a batch to its answer.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers,
+  });
+  const onBatch = (result: string, seconds: number) => {
+    batches.inc({ result });
+    batchSeconds.observe(seconds);
   };
+  return { registry, onBatch };
 }

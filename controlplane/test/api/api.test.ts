@@ -115,9 +115,14 @@ describe('the HTTP API', () => {
     assert.ok(dump.includes('digest') && !dump.includes(plane.adminToken));
   });
 
-  test('shows the ledger among the metrics', async () => {
+  test('shows the ledger and the batches among the metrics', async () => {
+    await request(`${plane.url}/v1/alerts`, 'POST', 'x', {
+      'content-type': 'application/x-ndjson',
+      'tocsin-signature': 'x',
+    });
     const { body } = await request(`${plane.url}/metrics`, 'GET');
     assert.match(body, /^process_cpu_seconds_total /m);
     assert.match(body, /^# TYPE tocsin_alerts gauge/m);
+    assert.match(body, /^tocsin_batches_total\{result="signature_invalid"\} 1$/m);
   });
 });

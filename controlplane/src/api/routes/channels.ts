@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Channel, ChannelName } from '@tocsin/openapi';
+import { Channel, ChannelName, ShownChannel } from '@tocsin/openapi';
 import Type from 'typebox';
 import type { ChannelRegistry } from '../../channels/registry.ts';
 import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
@@ -37,16 +37,6 @@ const ChannelPatch = Type.Object(
     additionalProperties: false,
     description: 'What is given is changed, key by key; null takes a setting or the throttle away.',
   },
-);
-/** A channel as the API shows it. */
-export const ShownChannel = Type.Object(
-  {
-    ...properties,
-    origin: Type.Enum(['file', 'api'], {
-      description: '`file`: read-only, changed in the configuration file.',
-    }),
-  },
-  { $id: 'ShownChannel', description: 'A channel; secrets given as `value` are hidden.' },
 );
 const TestOutcome = Type.Object({
   result: Type.Enum(['ok', 'retry', 'permanent', 'ambiguous']),
