@@ -19,8 +19,36 @@ const DAEMON = '/usr/sbin/dockerd';
 const BUSYBOX = '/bin/busybox';
 const APPLETS = ['sh', 'ls', 'cat', 'sleep', 'mkdir', 'echo', 'id', 'mount', 'touch', 'wget'];
 
+/**
+ * An OCI runtime for machines whose root lacks some capabilities, as in many virtual machines: it asks runc only for those there are, so
+ * that `--privileged` works.
+ */
+const LIMITED_RUNTIME = `#!${process.execPath}
+const { readFileSync, writeFileSync } = require('node:fs');
+const { spawnSync } = require('node:child_process');
+const argv = process.argv.slice(2);
+const at = argv.indexOf('--bundle');
+if (at >= 0) {
+  const names = \`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
+    NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT
+    SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
+    WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE\`.trim().split(/\\s+/);
+  const bound = BigInt('0x' + /CapBnd:\\s*([0-9a-f]+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+  const has = (name) => (bound >> BigInt(names.indexOf(name.slice(4)))) & 1n;
+  const path = argv[at + 1] + '/config.json';
+  const spec = JSON.parse(readFileSync(path, 'utf8'));
+  for (const set of Object.keys(spec.process.capabilities)) {
+    spec.process.capabilities[set] = spec.process.capabilities[set].filter(has);
+  }
+  writeFileSync(path, JSON.stringify(spec));
+}
+process.exit(spawnSync('runc', argv, { stdio: 'inherit' }).status ?? 1);
+`;
+
 export interface Docker {
   readonly image: string;
+  /** Name of the runtime that `--privileged` needs on some machines. */
+  readonly limitedRuntime: string;
   /** Runs the docker client; resolves with its stdout. */
   docker(...args: string[]): Promise<string>;
   stop(): Promise<void>;
@@ -45,8 +73,14 @@ export async function startDocker(): Promise<Docker> {
     '-p',
     `${home}/docker.pid`,
   ];
+  const limitedRuntime = 'limited';
+  const script = join(home, 'limited-runtime');
+  writeFileSync(script, LIMITED_RUNTIME, { mode: 0o755 });
+  const runtime = ['--add-runtime', `${limitedRuntime}=${script}`];
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
-  const daemon = spawn(DAEMON, [...network, ...state, '-H', socket], { stdio: 'ignore' });
+  const daemon = spawn(DAEMON, [...network, ...state, ...runtime, '-H', socket], {
+    stdio: 'ignore',
+  });
   const exited = new Promise((resolve) => daemon.on('exit', resolve));
   const docker = async (...args: string[]) =>
     (await execute('docker', ['-H', socket, ...args])).stdout;
@@ -64,7 +98,7 @@ export async function startDocker(): Promise<Docker> {
     });
     const image = 'tocsin/busybox:1.0';
     importImage(join(home, 'root'), socket, image);
-    return { image, docker, stop };
+    return { image, limitedRuntime, docker, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import type { Docker } from './docker.ts';
 
 const execute = promisify(execFile);
-/** Runs a program; its exit status does not matter, only that it ran. */
+/** Runs a program in a bare environment; its exit status does not matter, only that it ran. */
 const attempt = (program: string, ...args: string[]) =>
-  execute(program, args).catch(() => undefined);
+  execute(program, args, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } }).catch(() => undefined);
 
 /** A program that is really bash but bears another name, as the kernel sees it. */
 async function disguised<T>(name: string, use: (path: string) => Promise<T>): Promise<T> {
@@ -40,12 +40,14 @@ export const shellInContainer = ({ docker, image }: Docker) =>
     'id; true',
   );
 
-export const privilegedContainer = ({ docker, image }: Docker) =>
+export const privilegedContainer = ({ docker, image, limitedRuntime }: Docker) =>
   docker(
     'run',
     '--rm',
     '--network',
     'none',
+    '--runtime',
+    limitedRuntime,
     '--privileged',
     '--name',
     'tocsin-privileged',

@@ -151,12 +151,3 @@ export function endpointsText(ends: Endpoints): string {
 export function endText(address: AddressBytes, port: number): string {
   return `${formatAddress(address)}:${port}`;
 }
-
-/** The address that connect or bind was given: `ip:port`, or a unix path; empty when it could not be read. */
-export function givenAddressText(event: KernelEvent): string {
-  const binds = event.syscall === BIND;
-  const ends = endpointsOf(event);
-  if (ends === undefined) return event.string(binds ? 0 : 1);
-  const port = binds ? ends.localPort : ends.remotePort;
-  return `${formatAddress(binds ? ends.local : ends.remote)}:${port}`;
-}
