@@ -4,7 +4,7 @@
  * reads the same bodies. Every run asserts that Redis holds exactly what was sent.
  */
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -65,14 +65,25 @@ const anAlert = (agent: number, number: number): Alert => ({
   tags: ['T1555', 'container', 'filesystem', 'host', 'maturity_stable', 'mitre_credential_access'],
 });
 
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGTERM');
+});
+
+/** A process that does not outlive this one. */
+function start(file: string, args: string[], stdout: 'pipe' | 'inherit'): ChildProcess {
+  const child = fork(file, args, { stdio: ['ignore', stdout, 'inherit', 'ipc'] });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
 /** Starts `tocsin server` as its own process, as people run it. */
 async function startServer(fsync: string): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
   const settings = ['listen=127.0.0.1:0', `data_dir=${folder}`, `redis.fsync=${fsync}`];
   const flags = settings.flatMap((setting) => ['--set', setting]);
-  const child = fork(program, ['server', ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
+  const child = start(program, ['server', ...flags], 'pipe');
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
   assert.ok(url, `no ready line: ${line}`);
@@ -90,9 +101,7 @@ async function startServer(fsync: string): Promise<Target> {
 
 /** A Fastify server that reads bodies and answers: what HTTP alone costs. */
 async function startBare(): Promise<Target> {
-  const child = fork(import.meta.filename, ['--bare'], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = start(import.meta.filename, ['--bare'], 'inherit');
   const [url] = (await once(child, 'message')) as [string];
   return {
     url,
