@@ -74,6 +74,8 @@ describe('an outage of the control plane', { skip: noProbe }, async () => {
       rules,
       '--server',
       `http://${listen}`,
+      '--output',
+      'stdout-json',
       '--join-token-file',
       joinFile,
       '--data-dir',
@@ -104,6 +106,8 @@ describe('an outage of the control plane', { skip: noProbe }, async () => {
     await server.stop('SIGKILL');
     running.delete(server);
     make(20, 60);
+    // What was judged is spooled before it is printed; what is still in the kernel dies with the agent.
+    await agent.line(/watched\/0059/);
     await agent.stop('SIGKILL');
     running.delete(agent);
     const second = launch(
