@@ -16,5 +16,6 @@ const nodeGyp = join(
 
 execFileSync(process.execPath, [nodeGyp, 'configure', 'build', '--loglevel=error', ...headers], {
   cwd: join(import.meta.dirname, '..'),
-  stdio: 'inherit',
+  // What make tells is only of interest when it fails; then it is part of the error.
+  stdio: ['ignore', 'pipe', 'inherit'],
 });
