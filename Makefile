@@ -78,6 +78,7 @@ clean: ## remove what was built; data/ stays
 $(BPF): $(wildcard native/bpf/* native/include/*) native/scripts/build-bpf.mjs .make/npm
 	@echo '== building the eBPF probe'
 	@npm run --silent build:bpf -w native
+	@touch $@
 
 $(ADDON): $(wildcard native/src/* native/include/*) native/binding.gyp .make/npm
 	@echo '== building the native addon'

@@ -28,7 +28,7 @@ export class DrainLoop {
 
   constructor(probe: Probe, options: DrainOptions) {
     this.#probe = probe;
-    this.#options = { minimumWaitMs: 2, maximumWaitMs: 25, budgetMs: 8, ...options };
+    this.#options = { minimumWaitMs: 2, maximumWaitMs: 10, budgetMs: 8, ...options };
     this.#wait = this.#options.minimumWaitMs;
     const { buffer, byteOffset, byteLength } = probe.ring;
     this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
