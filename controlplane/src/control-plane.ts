@@ -1,7 +1,7 @@
 /** The control plane as a whole: what it opens, in order, and how it closes again. */
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { type Config, parseDuration } from '@tocsin/openapi';
+import { type Channel, type Config, parseDuration } from '@tocsin/openapi';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import { buildApp } from './app.ts';
@@ -73,7 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise<ControlPlane> {
   const { config, logger, environment } = options;
   const listen = parseListen(config.listen);
-  const fileChannels = checkFileChannels(config);
+  const fileChannels = channelsOf(config);
   lifecycle.defer('data directory', holdDataDir(config.data_dir));
   const sealer = Sealer.fromFile(join(resolve(config.data_dir), 'secrets.key'));
 
@@ -154,21 +154,12 @@ function checkedUrl(url: string): RedisAddress {
   throw new StartupError('redis.url must be a URL such as redis://:password@host:6379/0.');
 }
 
-function checkFileChannels(config: Config) {
-  const seen = new Set<string>();
+/** The channels of the file with the defaults of their kinds; readSettings has told what is wrong with any. */
+function channelsOf(config: Config): Channel[] {
   return config.channels.map((given, index) => {
-    const checked = checkChannel(given, findChannelKind);
-    if (!checked.ok) {
-      const reasons = checked.errors.map(({ pointer, message }) => `${pointer}: ${message}`);
-      throw new StartupError(
-        `The configuration is wrong: channels.${index} (${given.name}): ${reasons.join('; ')}.`,
-      );
-    }
-    if (seen.has(given.name)) {
-      throw new StartupError(`The configuration is wrong: two channels are named ${given.name}.`);
-    }
-    seen.add(given.name);
-    return checked.channel;
+    const checked = checkChannel(given, findChannelKind, `/channels/${index}`);
+    if (checked.ok) return checked.channel;
+    throw new StartupError(checked.errors.map(({ message }) => message).join('; '));
   });
 }
 

@@ -1,6 +1,8 @@
 /** The settings of a command: which file, which flags, which environment. */
 import { existsSync, readFileSync } from 'node:fs';
-import { Config, keysOf, loadSettings, SettingsError } from '@tocsin/openapi';
+import { type Complaint, Config, keysOf, loadSettings, SettingsError } from '@tocsin/openapi';
+import { checkChannel } from './channels/definition.ts';
+import { findChannelKind } from './delivery/channels/index.ts';
 
 /** Where settings come from, as the command line names it. */
 export interface SettingsFlags {
@@ -32,8 +34,19 @@ export function readSettings(given: SettingsFlags, environment: Environment): Se
   const named = given.config ?? TOCSIN_CONFIG;
   const name = named ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
   const file = name === undefined ? undefined : { name, text: readFile(name) };
-  const config = loadSettings(Config, { environment, flags, ...(file && { file }) });
+  const config = loadSettings(Config, { environment, flags, ...(file && { file }) }, complaintsOf);
   return { config, file: name, flags };
+}
+
+/** What the schema of the file cannot tell: the settings of each kind of channel, and names that are taken twice. */
+function complaintsOf({ channels }: Config): Complaint[] {
+  return channels.flatMap((channel, index) => {
+    const at = `/channels/${index}`;
+    const checked = checkChannel(channel, findChannelKind, at);
+    const first = channels.findIndex(({ name }) => name === channel.name);
+    const twice = { pointer: `${at}/name`, message: `two channels are named '${channel.name}'` };
+    return [...(checked.ok ? [] : checked.errors), ...(first < index ? [twice] : [])];
+  });
 }
 
 function readFile(name: string): string {

@@ -51,7 +51,7 @@ test('each thing that keeps it from starting is one clear sentence', async (t) =
     [{ redis: { url: 'nonsense' } }, /redis.url must be a URL/],
     [{ data_dir: join(folder, 'file') }, /is not writable/],
     [{ data_dir: '/proc/tocsin' }, /is not writable/],
-    [{ channels: [webhook] }, /channels.0 \(a\): .*settings/],
+    [{ channels: [webhook] }, /channels\.0\.settings must have/],
     [{ channels: [log, log] }, /two channels are named a/],
   ];
   for (const [settings, expected] of cases) {

@@ -46,8 +46,14 @@ export function keysOf(schema: TSchema, path: Path = []): { path: Path; schema: 
   return Object.entries(properties).flatMap(([name, child]) => keysOf(child, [...path, name]));
 }
 
-/** Loads, merges and checks. Throws SettingsError. The result is frozen. */
-export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSources): Static<S> {
+/**
+ * Loads, merges and checks. `check` tells what a schema cannot, for a value that fits it. Throws SettingsError. The result is frozen.
+ */
+export function loadSettings<S extends TSchema>(
+  schema: S,
+  sources: SettingsSources,
+  check: (value: Static<S>) => readonly Complaint[] = () => [],
+): Static<S> {
   const problems: SettingsProblem[] = [];
   const { tree, locate } = readFile(sources.file, problems);
   const origin = new Map<string, string>();
@@ -69,7 +75,10 @@ export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSour
   }
   const value = Default(schema, tree);
   if (problems.length === 0) {
-    for (const { pointer, message } of explainErrors(schema, value)) {
+    const complaints = explainErrors(schema, value);
+    for (const { pointer, message } of complaints.length > 0
+      ? complaints
+      : check(value as Static<S>)) {
       problems.push({ where: originOf(origin, pointer) ?? locate(pointer), message });
     }
   }
@@ -77,11 +86,15 @@ export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSour
   return deepFreeze(value) as Static<S>;
 }
 
-/** What a value breaks in a schema: a JSON pointer and a sentence each, without repeating one place. */
-export function explainErrors(
-  schema: TSchema,
-  value: unknown,
-): { pointer: string; message: string }[] {
+/** What is wrong at one place. */
+export interface Complaint {
+  /** JSON pointer. */
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/** What a value breaks in a schema, without repeating one place. `at` is the pointer of the value itself. */
+export function explainErrors(schema: TSchema, value: unknown, at = ''): Complaint[] {
   const found = new Map<string, string>();
   for (const error of Errors(schema, value)) {
     const { keyword, instancePath } = error;
@@ -95,7 +108,7 @@ export function explainErrors(
       continue;
     }
     if (found.has(instancePath)) continue;
-    const name = instancePath.slice(1).replaceAll('/', '.') || 'the document';
+    const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
     const wanted =
       keyword === 'enum'
         ? `must be one of ${(params.allowedValues ?? []).join(', ')}`
@@ -103,7 +116,7 @@ export function explainErrors(
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
     found.set(instancePath, `${name} ${wanted}${got}`);
   }
-  return [...found].map(([pointer, message]) => ({ pointer, message }));
+  return [...found].map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
 }
 
 function knownKeys(schema: TSchema, pointer: string): string {

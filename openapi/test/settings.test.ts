@@ -86,3 +86,16 @@ test('a secret is never shown in a problem, and names of prototypes are only unk
   assert.ok(!problems.join('\n').includes('hunter2'), problems.join('\n'));
   assert.equal(({} as { x?: number }).x, undefined);
 });
+
+test('what only a check can tell is located like everything else', () => {
+  const file = {
+    name: 'tocsin.yaml',
+    text: 'channels:\n  - name: a\n    kind: log\n    settings: {}\n',
+  };
+  const check = () => [{ pointer: '/channels/0/kind', message: "there is no kind 'log'" }];
+  assert.throws(
+    () => loadSettings(Config, { file }, check),
+    (error: unknown) =>
+      error instanceof SettingsError && error.message === "tocsin.yaml:3:5: there is no kind 'log'",
+  );
+});

@@ -30,7 +30,9 @@ export function closest(name: string, known: Iterable<string>): string {
   let least = Math.max(1, Math.min(3, Math.floor(name.length / 3)));
   for (const candidate of known) {
     const edits = distance(name, candidate, least);
-    if (edits < least || (edits === least && best === undefined)) {
+    // Of two that are as near, one that only goes on is what was meant: `fd.nam` is `fd.name`, not `fd.num`.
+    const nearer = edits < least || (edits === least && !best?.startsWith(name));
+    if (nearer && (edits < least || best === undefined || candidate.startsWith(name))) {
       best = candidate;
       least = edits;
     }
