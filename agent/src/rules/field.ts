@@ -44,6 +44,13 @@ export interface FieldDefinition {
   };
   /** The field has no value of its own: usable in conditions only (`fd.ip`, `fd.net`). */
   readonly filterOnly?: boolean;
+  /**
+   * One event may have several values of the field, given as an array, and a check holds if it does for any of them. `ends`:
+   * both ends of a connection, where `!=` must hold for each. `ancestors`: without an argument, every ancestor.
+   */
+  readonly many?: 'ends' | 'ancestors';
+  /** Width of an unsigned integer, to which a negative literal wraps; 64 by default. */
+  readonly bits?: 16 | 32;
   readonly noTransformer?: boolean;
   /** May not stand on the right-hand side (`val(...)`). */
   readonly noRightSide?: boolean;

@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Command, InvalidArgumentError } from 'commander';
+import { conditionText } from '../rules/compile-rules.ts';
+import { FieldBinder } from '../rules/compiler/operand-reader.ts';
+import { fieldsOf, leavesOf } from '../rules/condition/condition.ts';
+import { LineEvaluator } from '../rules/evaluate-line.ts';
+import { explainCondition } from '../rules/explain.ts';
+import type { FieldSource } from '../rules/field.ts';
+import { type LoadResult, loadRules, type RulesFile } from '../rules/load-rules.ts';
+import type { LoadedRule } from '../rules/loader/rule-set.ts';
+import { type FieldMap, MapSource } from '../rules/map-source.ts';
+import { reportJson, reportText } from '../rules/report.ts';
+import { RuleTestError, readRuleTests, runRuleTests } from '../rules/rule-test.ts';
+import { closest } from '../rules/suggestion.ts';
+
+/** Verdicts are written in pieces of this many characters: a write a line would cost more than the evaluation. */
+const OUTPUT_CHUNK = 64 * 1024;
+
+export interface RulesCommandOptions {
+  /** The source whose missing fields `list` shows as `blind`; without one nothing is. */
+  readonly source?: FieldSource<never>;
+}
+
+interface Failure {
+  readonly name: string;
+  readonly message: string;
+}
+
+function write(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Reads files; those that cannot be read are told apart, in place. */
+function readFiles(names: readonly string[]): { files: RulesFile[]; failures: Failure[] } {
+  const files: RulesFile[] = [];
+  const failures: Failure[] = [];
+  for (const name of names) {
+    try {
+      files.push({ name, content: readFileSync(name, 'utf8') });
+    } catch (error) {
+      failures.push({ name, message: messageOf(error) });
+    }
+  }
+  return { files, failures };
+}
+
+/** Adds files that could not be read to a result. */
+function withFailures(loaded: LoadResult, failures: readonly Failure[]): LoadResult {
+  if (failures.length === 0) return loaded;
+  const unread = failures.map(({ name, message }) => ({
+    name,
+    ok: false,
+    errors: [
+      {
+        code: 'LOAD_ERR_FILE_READ' as const,
+        message,
+        itemType: 'rules content',
+        item: '',
+        file: name,
+        line: 1,
+        column: 1,
+      },
+    ],
+    warnings: [],
+  }));
+  return { ...loaded, ok: false, files: [...loaded.files, ...unread] };
+}
+
+function check(names: string[], { json }: { json?: boolean }): void {
+  const { files, failures } = readFiles(names);
+  const result = withFailures(loadRules(files), failures);
+  if (json) write(JSON.stringify(reportJson(result)));
+  else write(reportText(result, files));
+  process.exitCode = result.ok ? 0 : 1;
+}
+
+/** Loads files for a command that needs rules; tells what is wrong on standard error. */
+function loadOrFail(names: readonly string[]): LoadResult | undefined {
+  const { files, failures } = readFiles(names);
+  const result = withFailures(loadRules(files), failures);
+  if (result.ok) return result;
+  process.stderr.write(`${reportText(result, files)}\n`);
+  process.exitCode = 1;
+  return undefined;
+}
+
+function blindFields(rule: LoadedRule, source: FieldSource<never> | undefined): string[] {
+  if (!source) return [];
+  const binder = new FieldBinder(source);
+  const blind = new Set<string>();
+  for (const leaf of leavesOf(rule.condition)) {
+    const operands = leaf.domain
+      ? [leaf.domain.address]
+      : [leaf.left, ...(leaf.right ? [leaf.right] : [])];
+    for (const field of operands.flatMap(fieldsOf)) if (!binder.bind(field)) blind.add(field.text);
+  }
+  return [...blind].sort();
+}
+
+function list(names: string[], { json }: { json?: boolean }, source?: FieldSource<never>): void {
+  const result = loadOrFail(names);
+  if (!result) return;
+  const enabled = new Set(result.ruleset.enabled);
+  const rows = result.ruleset.rules.map((rule) => ({
+    name: rule.name,
+    source: rule.source,
+    priority: rule.priority,
+    tags: rule.tags,
+    enabled: enabled.has(rule),
+    condition: conditionText(rule),
+    output: rule.output,
+    event_types: rule.eventTypes === 'all' ? 'all' : [...rule.eventTypes].sort(),
+    blind: blindFields(rule, source),
+  }));
+  if (json) {
+    write(JSON.stringify(rows));
+    return;
+  }
+  for (const row of rows) {
+    write(`${row.name}${row.enabled ? '' : ' (disabled)'}`);
+    write(`  ${row.priority}  ${row.tags.join(', ')}`);
+    const types = row.event_types;
+    write(`  event types: ${typeof types === 'string' ? types : types.join(', ') || 'none'}`);
+    if (row.blind.length > 0) write(`  blind: ${row.blind.join(', ')}`);
+  }
+}
+
+async function evaluate(): Promise<void> {
+  const evaluator = new LineEvaluator();
+  let pending = '';
+  const flush = async (): Promise<void> => {
+    const chunk = pending;
+    pending = '';
+    if (chunk === '' || process.stdout.write(chunk)) return;
+    await new Promise((done) => process.stdout.once('drain', done));
+  };
+  let waiting = false;
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+    if (line === '') continue;
+    pending += `${evaluator.evaluate(line)}\n`;
+    if (pending.length >= OUTPUT_CHUNK) await flush();
+    else if (!waiting) {
+      // Whoever sends one line and waits for the answer gets it as soon as the input is drained.
+      waiting = true;
+      setImmediate(() => {
+        waiting = false;
+        flush().catch(() => undefined);
+      });
+    }
+  }
+  await flush();
+}
+
+function readEvent(path: string): FieldMap {
+  const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError('the event must be a JSON object of fields');
+  }
+  return new Map(Object.entries(value));
+}
+
+function explain(name: string, names: string[], options: { event: string }): void {
+  const result = loadOrFail(names);
+  if (!result) return;
+  const rule = result.ruleset.rules.find((each) => each.name === name);
+  if (!rule) {
+    const hint = closest(
+      name,
+      result.ruleset.rules.map((each) => each.name),
+    );
+    process.stderr.write(`tocsin rules explain: no rule is named '${name}'${hint}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  let event: FieldMap;
+  try {
+    event = readEvent(options.event);
+  } catch (error) {
+    process.stderr.write(`tocsin rules explain: ${options.event}: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  write(explainCondition(rule.condition, new MapSource(), event).join('\n'));
+}
+
+function testFile(name: string): boolean {
+  const file = readRuleTests(name, readFileSync(name, 'utf8'));
+  const loaded = loadOrFail(file.ruleFiles.map((path) => resolve(dirname(name), path)));
+  if (!loaded) return false;
+  let ok = true;
+  for (const result of runRuleTests(file, loaded)) {
+    write(`${result.ok ? 'ok' : 'FAILED'}  ${name}: ${result.name}`);
+    if (!result.ok) write(result.lines.join('\n'));
+    ok &&= result.ok;
+  }
+  return ok;
+}
+
+function test(names: string[]): void {
+  let ok = true;
+  for (const name of names) {
+    try {
+      ok = testFile(name) && ok;
+    } catch (error) {
+      const message =
+        error instanceof RuleTestError ? error.message : `${name}: ${messageOf(error)}`;
+      process.stderr.write(`tocsin rules test: ${message}\n`);
+      ok = false;
+    }
+  }
+  process.exitCode = ok ? 0 : 1;
+}
+
+/** Adds `tocsin rules` and its subcommands. */
+export function registerRulesCommand(program: Command, options: RulesCommandOptions = {}): void {
+  const rules = program.command('rules').description('Check, list, evaluate and test rule files.');
+  rules
+    .command('check')
+    .description('Load rule files in order as one set and tell every problem.')
+    .argument('<file...>', 'rule files')
+    .option('--json', 'print one JSON object')
+    .action(check);
+  rules
+    .command('list')
+    .description('Show the rules with their resolved conditions.')
+    .argument('<file...>', 'rule files')
+    .option('--json', 'print a JSON array')
+    .action((names: string[], flags: { json?: boolean }) => list(names, flags, options.source));
+  rules
+    .command('eval')
+    .description('Evaluate conditions on events: NDJSON from standard input, a verdict a line.')
+    .action(evaluate);
+  rules
+    .command('explain')
+    .description('Show why a rule matches an event or not, check by check.')
+    .argument('<rule>', 'name of the rule')
+    .argument('<file...>', 'rule files')
+    .requiredOption('--event <file>', 'JSON object of fields')
+    .action(explain);
+  rules
+    .command('test')
+    .description('Run test files: events as field maps and the rules they must match.')
+    .argument('<file...>', 'test files')
+    .action(test);
+}

@@ -1,0 +1,318 @@
+import { isAtLeast, type Priority } from '@tocsin/openapi';
+import { textOf } from './byte-string.ts';
+import { failureOf } from './compiler/failure.ts';
+import { Graph, type Node } from './compiler/graph.ts';
+import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
+import { type Decide, Program } from './compiler/program.ts';
+import { fieldsOf, type Leaf, leavesOf, textOfCondition } from './condition/condition.ts';
+import { constantOf } from './condition/event-type-set.ts';
+import { ConditionResolver } from './condition/resolve.ts';
+import { EVENT_TYPES } from './event-types.ts';
+import type { FieldSource } from './field.ts';
+import type { LoadResult } from './load-rules.ts';
+import type { LoadedRule } from './loader/rule-set.ts';
+import { bindTemplate, type Rendered } from './output/render.ts';
+
+export interface CompileOptions {
+  /** `first`: the first rule that matches; `all`: every one. */
+  readonly matching: 'first' | 'all';
+  /** Rules less severe than this are left out. */
+  readonly minimumPriority?: Priority;
+  /** Looks up names for checks on `fd.sip.name` and its kind; see `CompiledRules.domains`. */
+  readonly resolveDomain?: ResolveDomain;
+}
+
+/** One enabled rule, bound to a source of events. */
+export interface CompiledRule<E> {
+  readonly rule: LoadedRule;
+  readonly name: string;
+  readonly priority: Priority;
+  readonly source: string;
+  readonly tags: readonly string[];
+  /** Fields of the condition that the source cannot supply; they count as missing. */
+  readonly blind: readonly string[];
+  readonly counters: { matched: number; errors: number };
+  /** Renders the output for an event that matched. */
+  render(event: E): Rendered;
+}
+
+/** Enabled rules, indexed by event type. */
+export interface CompiledRules<E> {
+  readonly rules: readonly CompiledRule<E>[];
+  /** Every event type that some rule can match; a rule without limits makes this all known types. */
+  readonly eventTypes: ReadonlySet<string>;
+  /** Domain names that conditions compare addresses with: look them up before the first event. */
+  readonly domains: ReadonlySet<string>;
+  /** Rules that match the event, in order; the same empty array whenever there is none. Does not throw: errors are counted. */
+  match(event: E): readonly CompiledRule<E>[];
+  /** Whether a failed call of the type could match any rule. */
+  wantsFailures(eventType: string): boolean;
+  /** Whether a condition or output of an enabled rule reads the field, with whatever argument. */
+  usesField(name: string): boolean;
+}
+
+/** The rules of one event type in order, each with its function. */
+interface TypeTable<E> {
+  readonly rules: readonly CompiledRule<E>[];
+  readonly decide: readonly Decide<E>[];
+  /** The result when only the rule at that place matches, so that a match allocates nothing either. */
+  readonly alone: readonly (readonly CompiledRule<E>[])[];
+}
+
+const NO_DOMAIN: ResolveDomain = () => undefined;
+
+function bindRule<E>(
+  rule: LoadedRule,
+  binder: FieldBinder<E>,
+  resolver: ConditionResolver,
+): CompiledRule<E> {
+  const blind = new Set<string>();
+  for (const leaf of leavesOf(rule.condition)) {
+    for (const field of leafFields(leaf)) {
+      if (!binder.bind(field)) blind.add(field.text);
+    }
+  }
+  const render = bindTemplate(rule.outputParts, binder.read, resolver);
+  const extra = rule.extraFields.map(({ key, parts, raw }) => ({
+    key,
+    raw,
+    render: bindTemplate(parts, binder.read, resolver),
+  }));
+  const { name, priority, source, tags } = rule;
+  return {
+    rule,
+    name,
+    priority,
+    source,
+    tags,
+    blind: [...blind].sort(),
+    counters: { matched: 0, errors: 0 },
+    render(event) {
+      const rendered = render(event);
+      for (const field of extra) {
+        const { output, outputFields } = field.render(event);
+        rendered.outputFields[field.key] = field.raw ? Object.values(outputFields)[0] : output;
+      }
+      return rendered;
+    },
+  };
+}
+
+/** The fields a check reads. A name check gets by with the address. */
+function leafFields(leaf: Leaf) {
+  if (leaf.domain) return [leaf.domain.address];
+  return [...fieldsOf(leaf.left), ...(leaf.right ? fieldsOf(leaf.right) : [])];
+}
+
+/** What is known of a check for events of one type: the type itself, and what the source cannot supply. */
+function assumptions<E>(
+  eventType: string | undefined,
+  binder: FieldBinder<E>,
+): (leaf: Leaf) => boolean | undefined {
+  return (leaf) => {
+    if (leafFields(leaf).some((field) => !binder.bind(field))) return false;
+    const constant = constantOf(leaf);
+    if (constant !== undefined) return constant;
+    if (eventType === undefined || leaf.left.kind !== 'field' || leaf.right) return undefined;
+    return leaf.left.text === 'evt.type' ? leaf.test(eventType) : undefined;
+  };
+}
+
+class RuleCompiler<E> {
+  private readonly rules: readonly CompiledRule<E>[];
+  private readonly binder: FieldBinder<E>;
+  private readonly graph = new Graph();
+  private readonly roots: Node[] = [];
+  private readonly rootIndexes = new Map<number, number>();
+  private readonly plans = new Map<string | undefined, { rule: CompiledRule<E>; root: number }[]>();
+
+  constructor(rules: readonly CompiledRule<E>[], binder: FieldBinder<E>) {
+    this.rules = rules;
+    this.binder = binder;
+  }
+
+  /** Plans the tables of each type, of other types (`undefined`), and of rules that name no possible type. */
+  compile(resolve: ResolveDomain): {
+    begin(): void;
+    tables: Map<string | undefined, TypeTable<E>>;
+    fallback: TypeTable<E>;
+  } {
+    const named = new Set<string>();
+    for (const { rule } of this.rules) {
+      if (rule.eventTypes !== 'all') for (const type of rule.eventTypes) named.add(type);
+    }
+    for (const type of [...named, undefined]) {
+      this.plan(type, (rule) => {
+        if (rule.eventTypes === 'all') return true;
+        return type !== undefined && rule.eventTypes.has(type);
+      });
+    }
+    const rest = this.planned(
+      undefined,
+      (rule) => rule.eventTypes !== 'all' && rule.eventTypes.size === 0,
+    );
+    const program = new Program(this.binder, resolve);
+    const { begin, decide } = program.compile(this.roots);
+    const table = (plan: readonly { rule: CompiledRule<E>; root: number }[]): TypeTable<E> => ({
+      rules: plan.map(({ rule }) => rule),
+      decide: plan.map(({ root }) => decide[root] ?? (() => true)),
+      alone: plan.map(({ rule }) => [rule]),
+    });
+    const tables = new Map([...this.plans].map(([type, plan]) => [type, table(plan)]));
+    return { begin, tables, fallback: table(rest) };
+  }
+
+  private plan(type: string | undefined, fits: (rule: LoadedRule) => boolean): void {
+    this.plans.set(type, this.planned(type, fits));
+  }
+
+  private planned(
+    type: string | undefined,
+    fits: (rule: LoadedRule) => boolean,
+  ): { rule: CompiledRule<E>; root: number }[] {
+    const assume = assumptions(type, this.binder);
+    const plan: { rule: CompiledRule<E>; root: number }[] = [];
+    for (const rule of this.rules) {
+      if (!fits(rule.rule)) continue;
+      const simplified = this.graph.simplify(rule.rule.condition, assume);
+      if (simplified === false) continue;
+      plan.push({ rule, root: simplified === true ? -1 : this.rootOf(simplified) });
+    }
+    return plan;
+  }
+
+  private rootOf(node: Node): number {
+    let index = this.rootIndexes.get(node.id);
+    if (index === undefined) {
+      index = this.roots.length;
+      this.roots.push(node);
+      this.rootIndexes.set(node.id, index);
+    }
+    return index;
+  }
+}
+
+/** Compiles the enabled rules of a load for a source of events. */
+export function compileRules<E>(
+  loaded: Pick<LoadResult, 'ruleset' | 'registry'>,
+  source: FieldSource<E>,
+  options: CompileOptions,
+): CompiledRules<E> {
+  const { minimumPriority = 'Debug', resolveDomain = NO_DOMAIN } = options;
+  const binder = new FieldBinder(source);
+  const resolver = new ConditionResolver(loaded.registry);
+  const rules = loaded.ruleset.enabled
+    .filter(({ priority }) => isAtLeast(priority, minimumPriority))
+    .map((rule) => bindRule(rule, binder, resolver));
+  const { begin, tables, fallback } = new RuleCompiler(rules, binder).compile(resolveDomain);
+  const select = options.matching === 'first' ? selectFirst : selectAll;
+  const none: readonly CompiledRule<E>[] = [];
+  const others = tables.get(undefined) ?? fallback;
+  return {
+    rules,
+    eventTypes: eventTypesOfAll(rules),
+    domains: domainsOf(rules),
+    match(event) {
+      begin();
+      const table = tables.get(source.typeOf(event)) ?? others;
+      const found = select(table, event) ?? select(fallback, event);
+      if (!found) return none;
+      for (const rule of found) rule.counters.matched += 1;
+      return found;
+    },
+    wantsFailures: (eventType) => wantsFailures(rules, eventType),
+    usesField: fieldUse(rules),
+  };
+}
+
+function selectFirst<E>(table: TypeTable<E>, event: E): readonly CompiledRule<E>[] | undefined {
+  const { decide } = table;
+  for (let index = 0; index < decide.length; index++) {
+    if (holds(table, index, event)) return table.alone[index];
+  }
+  return undefined;
+}
+
+function selectAll<E>(table: TypeTable<E>, event: E): readonly CompiledRule<E>[] | undefined {
+  const { decide, rules, alone } = table;
+  let found: readonly CompiledRule<E>[] | undefined;
+  let several: CompiledRule<E>[] | undefined;
+  for (let index = 0; index < decide.length; index++) {
+    if (!holds(table, index, event)) continue;
+    if (!found) found = alone[index];
+    else {
+      several ??= [...found];
+      several.push(rules[index] as CompiledRule<E>);
+      found = several;
+    }
+  }
+  return found;
+}
+
+/** A rule whose evaluation fails counts the error and does not match; the others are tried all the same. */
+function holds<E>(table: TypeTable<E>, index: number, event: E): boolean {
+  try {
+    return (table.decide[index] as Decide<E>)(event);
+  } catch {
+    (table.rules[index] as CompiledRule<E>).counters.errors += 1;
+    return false;
+  }
+}
+
+function eventTypesOfAll<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {
+  const types = new Set<string>();
+  for (const { rule } of rules) {
+    // A rule whose set is empty is tried for every type.
+    const limited = rule.eventTypes !== 'all' && rule.eventTypes.size > 0;
+    for (const type of limited ? (rule.eventTypes as ReadonlySet<string>) : EVENT_TYPES)
+      types.add(type);
+  }
+  return types;
+}
+
+function domainsOf<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {
+  const domains = new Set<string>();
+  for (const { rule } of rules) {
+    for (const { domain } of leavesOf(rule.condition)) {
+      for (const name of domain?.names ?? []) domains.add(name);
+    }
+  }
+  return domains;
+}
+
+/** Conservative: only what the shape of the conditions makes certain counts. */
+function wantsFailures<E>(rules: readonly CompiledRule<E>[], eventType: string): boolean {
+  const graph = new Graph();
+  return rules.some(({ rule }) => {
+    const { eventTypes } = rule;
+    const tried = eventTypes === 'all' || eventTypes.size === 0 || eventTypes.has(eventType);
+    if (!tried) return false;
+    const assume = (leaf: Leaf): boolean | undefined => {
+      if (leaf.left.kind === 'field' && leaf.left.text === 'evt.type' && !leaf.right) {
+        return leaf.test(eventType);
+      }
+      return constantOf(leaf) ?? failureOf(leaf, eventType);
+    };
+    return graph.simplify(rule.condition, assume) !== false;
+  });
+}
+
+function fieldUse<E>(rules: readonly CompiledRule<E>[]): (name: string) => boolean {
+  const names = new Set<string>();
+  for (const { rule } of rules) {
+    for (const leaf of leavesOf(rule.condition)) {
+      for (const { reference } of leafFields(leaf)) names.add(reference.definition.name);
+      if (leaf.domain) names.add(leaf.left.text);
+    }
+    for (const part of [...rule.outputParts, ...rule.extraFields.flatMap(({ parts }) => parts)]) {
+      if (typeof part === 'string') continue;
+      for (const { reference } of fieldsOf(part.operand)) names.add(reference.definition.name);
+    }
+  }
+  return (name) => names.has(name);
+}
+
+/** The condition of a rule with everything in place, as text. */
+export function conditionText(rule: LoadedRule): string {
+  return textOf(textOfCondition(rule.condition));
+}

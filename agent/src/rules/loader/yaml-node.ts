@@ -1,0 +1,152 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+} from 'yaml';
+import type { Location } from './diagnostic.ts';
+import { LIMITS } from './limits.ts';
+
+interface Placed {
+  readonly location: Location;
+  /** Offsets of the node in the text of the file. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A scalar as the raw text it is written with, whatever it looks like. */
+export interface YamlScalar extends Placed {
+  readonly kind: 'scalar';
+  readonly text: string;
+  /** Nothing was written, or a plain `null` or `~`. */
+  readonly isNull: boolean;
+}
+
+export interface YamlSequence extends Placed {
+  readonly kind: 'sequence';
+  readonly items: readonly YamlNode[];
+}
+
+export interface YamlMap extends Placed {
+  readonly kind: 'map';
+  /** Of a key that is written twice, the first counts. */
+  readonly entries: ReadonlyMap<string, YamlNode>;
+}
+
+export type YamlNode = YamlScalar | YamlSequence | YamlMap;
+
+/** A file that is not YAML, or breaks a limit. */
+export class YamlError extends Error {
+  override name = 'YamlError';
+  readonly location: Location;
+  readonly isLimit: boolean;
+
+  constructor(message: string, location: Location, isLimit = false) {
+    super(message);
+    this.location = location;
+    this.isLimit = isLimit;
+  }
+}
+
+/** A file's text, its top-level nodes and the way from offsets to places. */
+export interface YamlFile {
+  readonly name: string;
+  readonly content: string;
+  readonly documents: readonly YamlNode[];
+  readonly errors: readonly YamlError[];
+  locate(offset: number): Location;
+}
+
+const NULLS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL']);
+
+class NodeReader {
+  private readonly locate: (offset: number) => Location;
+  private budget: number = LIMITS.nodes;
+
+  constructor(locate: (offset: number) => Location) {
+    this.locate = locate;
+  }
+
+  read(node: Node | null | undefined, document: Document, depth: number, at: number): YamlNode {
+    const [start, end] = node?.range ?? [at, at];
+    const placed = { location: this.locate(start), start, end };
+    this.budget -= 1;
+    if (this.budget < 0) throw this.tooLarge(`more than ${LIMITS.nodes} values`, start);
+    if (depth > LIMITS.nodeDepth) {
+      throw this.tooLarge(`more than ${LIMITS.nodeDepth} levels of nesting`, start);
+    }
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (!target) throw new YamlError(`unknown alias ${node.source}`, placed.location);
+      return this.read(target as Node, document, depth + 1, start);
+    }
+    if (isSeq(node)) {
+      const items = node.items.map((item) =>
+        this.read(item as Node | null, document, depth + 1, start),
+      );
+      return { kind: 'sequence', items, ...placed };
+    }
+    if (isMap(node)) {
+      const entries = new Map<string, YamlNode>();
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? String(key.value) : '';
+        const keyAt = (key as Node | null)?.range?.[0] ?? start;
+        const child = this.read(value as Node | null, document, depth + 1, keyAt);
+        if (!entries.has(name)) entries.set(name, child);
+      }
+      return { kind: 'map', entries, ...placed };
+    }
+    if (isScalar(node)) {
+      const text = String(node.value ?? '');
+      const isNull = node.type === 'PLAIN' && NULLS.has(text);
+      return { kind: 'scalar', text, isNull, ...placed };
+    }
+    return { kind: 'scalar', text: '', isNull: true, ...placed };
+  }
+
+  private tooLarge(what: string, at: number): YamlError {
+    return new YamlError(`The file expands to ${what}`, this.locate(at), true);
+  }
+}
+
+/** Reads a YAML stream. Every scalar stays text: `010`, `no` and `1.10` must not turn into other values. */
+export function readYaml(name: string, content: string): YamlFile {
+  const lines = new LineCounter();
+  const locate = (offset: number): Location => {
+    const { line, col } = lines.linePos(offset);
+    return { file: name, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  if (content.length > LIMITS.fileLength) {
+    const message = `The file is longer than ${LIMITS.fileLength} characters`;
+    const error = new YamlError(message, { file: name, line: 1, column: 1 }, true);
+    return { name, content, documents: [], errors: [error], locate };
+  }
+  const parsed = parseAllDocuments(content, {
+    schema: 'failsafe',
+    lineCounter: lines,
+    uniqueKeys: false,
+    stringKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  const documents: YamlNode[] = [];
+  const errors: YamlError[] = [];
+  const reader = new NodeReader(locate);
+  for (const document of Array.isArray(parsed) ? parsed : []) {
+    for (const error of document.errors) {
+      errors.push(new YamlError(error.message, locate(error.pos[0])));
+    }
+    if (document.errors.length > 0) continue;
+    try {
+      documents.push(reader.read(document.contents as Node | null, document as Document, 0, 0));
+    } catch (error) {
+      if (!(error instanceof YamlError)) throw error;
+      errors.push(error);
+    }
+  }
+  return { name, content, documents, errors, locate };
+}
