@@ -5,10 +5,10 @@ import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
 import { Program } from './compiler/program.ts';
 import type { Condition } from './condition/condition.ts';
 import { ConditionResolver } from './condition/resolve.ts';
+import { isTooLarge } from './condition/size.ts';
 import type { FieldSource } from './field.ts';
 import { ConditionError } from './language/condition-error.ts';
 import { parseCondition } from './language/parser.ts';
-import { isTooLarge } from './loader/condition-size.ts';
 import {
   type CompiledList,
   ExpansionError,

@@ -90,7 +90,8 @@ return {
       this.named.set(node.id, name);
       // The sign tells the result, the magnitude the event.
       this.functions.push(
-        `function ${name}(e) { let t = M[${slot}]; if (t === g) return true; if (t === -g) return false; if (${this.plainSource(node)}) { M[${slot}] = g; return true; } M[${slot}] = -g; return false; }`,
+        `function ${name}(e) { const t = M[${slot}]; return t === g || (t !== -g && d${slot}(e)); }
+function d${slot}(e) { let t; const r = ${this.plainSource(node)}; M[${slot}] = r ? g : -g; return r; }`,
       );
     }
     return `${name}(e)`;
@@ -168,5 +169,6 @@ return {
 }
 
 function readerSource(index: number): string {
-  return `function v${index}(e) { if (G[${index}] === g) return V[${index}]; const t = X[${index}](e); V[${index}] = t; G[${index}] = g; return t; }`;
+  return `function v${index}(e) { return G[${index}] === g ? V[${index}] : x${index}(e); }
+function x${index}(e) { const t = X[${index}](e); V[${index}] = t; G[${index}] = g; return t; }`;
 }

@@ -13,6 +13,7 @@ import type {
 } from '../language/ast.ts';
 import { ConditionError } from '../language/condition-error.ts';
 import { printCondition, printField, printLeft } from '../language/print.ts';
+import { LIMITS } from '../limits.ts';
 import { isText, LiteralError } from '../operators/literal.ts';
 import { isTrivialRegex, RegexError } from '../operators/posix-regex.ts';
 import { closest } from '../suggestion.ts';
@@ -25,6 +26,7 @@ import { compareOperands, compareWithLiterals } from './comparison.ts';
 import type { Condition, FieldOperand, Leaf, Operand } from './condition.ts';
 import { unsupported } from './support.ts';
 
+const TOO_DEEP = `The condition has more than ${LIMITS.conditionDepth} levels after macros are put in`;
 const DOMAIN_FIELD = /^fd\.[cslr]ip\.name$/;
 const TRANSFORMER_TEXT = /^(tolower|toupper|b64|basename|len|join|concat|getopt|val)\(.*\)$/;
 
@@ -33,6 +35,8 @@ export class ConditionResolver {
   readonly registry: FieldRegistry;
   private readonly nodes = new WeakMap<ConditionNode, Condition>();
   private readonly leaves = new Map<ByteString, Leaf>();
+  /** Levels of the tree above, through macros too: trees are walked by recursion. */
+  private depth = 0;
 
   constructor(registry = new FieldRegistry()) {
     this.registry = registry;
@@ -44,6 +48,21 @@ export class ConditionResolver {
     macro: (name: string, offset: number) => Condition = (name, offset) => {
       throw new ConditionError('compile', `Undefined macro '${name}' used in filter.`, offset);
     },
+  ): Condition {
+    this.depth += 1;
+    try {
+      if (this.depth > LIMITS.conditionDepth) {
+        throw new ConditionError('too-large', TOO_DEEP, node.offset);
+      }
+      return this.resolveNode(node, macro);
+    } finally {
+      this.depth -= 1;
+    }
+  }
+
+  private resolveNode(
+    node: ConditionNode,
+    macro: (name: string, offset: number) => Condition,
   ): Condition {
     switch (node.kind) {
       case 'and':
@@ -235,14 +254,7 @@ export class ConditionResolver {
 
   private isFieldText(text: string): boolean {
     const match = /^([a-zA-Z][\w.]*)(?:\[([^\]]+)\])?$/.exec(text);
-    if (!match?.[1]?.includes('.')) return false;
-    try {
-      this.registry.resolve(match[1], match[2]);
-      return true;
-    } catch (error) {
-      if (error instanceof FieldError) return false;
-      throw error;
-    }
+    return match?.[1]?.includes('.') ? this.registry.has(match[1], match[2]) : false;
   }
 }
 

@@ -71,6 +71,18 @@ export class FieldRegistry {
     );
   }
 
+  /** Whether a text reads as a field; without the cost of saying why not. */
+  has(name: ByteString, argument: ByteString | undefined): boolean {
+    if (!this.byName.has(name) && !this.dotted(name)) return false;
+    try {
+      this.resolve(name, argument);
+      return true;
+    } catch (error) {
+      if (error instanceof FieldError) return false;
+      throw error;
+    }
+  }
+
   /** A hint for a field name that is not known. */
   suggestion(name: string): string {
     return closest(name, this.byName.keys());

@@ -48,17 +48,17 @@ export function unquote(raw: ByteString): ByteString {
       value += char;
       continue;
     }
-    const escape = body.charAt(++index);
-    if (escape === 'x') {
+    const code = body.charAt(++index);
+    if (code === 'x') {
       value += hexByte(body, index + 1);
       index += 2;
-    } else if (escape === delimiter) value += escape;
-    else if (escape === '"' || escape === "'") {
-      throw new EscapeError(`invalid \\${escape} escape in ${delimiter}-quoted string`);
+    } else if (code === delimiter) value += code;
+    else if (code === '"' || code === "'") {
+      throw new EscapeError(`invalid \\${code} escape in ${delimiter}-quoted string`);
     } else {
-      const plain = ESCAPES.get(escape);
+      const plain = ESCAPES.get(code);
       if (plain === undefined) {
-        throw new EscapeError(`unsupported string escape sequence: \\${escape}`);
+        throw new EscapeError(`unsupported string escape sequence: \\${code}`);
       }
       value += plain;
     }

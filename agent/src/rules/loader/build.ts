@@ -2,20 +2,20 @@ import { bytesOf, textOf } from '../byte-string.ts';
 import type { Condition } from '../condition/condition.ts';
 import { type EventTypeSet, eventTypesOf } from '../condition/event-type-set.ts';
 import type { ConditionResolver } from '../condition/resolve.ts';
+import { isTooLarge } from '../condition/size.ts';
 import type { ConditionNode } from '../language/ast.ts';
 import { ConditionError } from '../language/condition-error.ts';
 import { parseCondition } from '../language/parser.ts';
+import { LIMITS } from '../limits.ts';
 import { parseTemplate, TemplateError, type TemplatePart } from '../output/template.ts';
 import { closest } from '../suggestion.ts';
 import type { AppendOutput } from './append-output.ts';
 import { outputOf } from './append-output.ts';
 import { SOURCES } from './collect-rule.ts';
-import { isTooLarge } from './condition-size.ts';
 import { deprecatedIn, remarksOn } from './deprecation.ts';
 import type { Diagnostics, ErrorCode, Location, Subject } from './diagnostic.ts';
 import type { Collection, MacroEntry, RuleEntry } from './entry.ts';
 import { exceptionText } from './exception.ts';
-import { LIMITS } from './limits.ts';
 import {
   type CompiledList,
   ExpansionError,
@@ -29,6 +29,8 @@ import { characterOffset, locateText, type SourceText } from './source-text.ts';
 /** A rule that matches more event types than this is warned of. */
 const MANY_EVENT_TYPES = 100;
 
+const TOO_LARGE = `The condition has more than ${LIMITS.conditionSize} checks or ${LIMITS.conditionDepth} levels after macros are put in`;
+
 /** A condition after lists are put in, parsed, with the way back to where its parts were written. */
 interface Parsed {
   readonly node: ConditionNode;
@@ -38,6 +40,7 @@ interface Parsed {
 interface BuiltMacro {
   readonly entry: MacroEntry;
   readonly parsed: Parsed | undefined;
+  readonly references: readonly MacroReference[];
   used: boolean;
   condition?: Condition | 'resolving' | Error;
 }
@@ -74,7 +77,8 @@ export class Builder {
     for (const entry of byIndex(this.collection.macros)) {
       const subject = { type: 'macro', name: entry.name };
       const parsed = this.parse(entry.condition, subject);
-      this.macros.set(entry.name, { entry, parsed, used: false });
+      const references = parsed ? macroReferences(parsed.node) : [];
+      this.macros.set(entry.name, { entry, parsed, references, used: false });
     }
     for (const macro of this.macros.values()) this.checkMacro(macro);
     const rules: LoadedRule[] = [];
@@ -140,10 +144,10 @@ export class Builder {
   }
 
   /** Reports references of a macro that cannot be followed, even if no rule uses it; its fields are not looked at. */
-  private checkMacro({ entry, parsed }: BuiltMacro): void {
+  private checkMacro({ entry, parsed, references }: BuiltMacro): void {
     if (!parsed) return;
     const subject = { type: 'macro', name: entry.name };
-    for (const { name, offset } of macroReferences(parsed.node)) {
+    for (const { name, offset } of references) {
       const reason = this.unreachable(name, entry);
       if (reason === undefined) continue;
       this.diagnostics.error('LOAD_ERR_VALIDATE', reason, subject, parsed.locate(offset));
@@ -157,7 +161,8 @@ export class Builder {
       if (!target && this.collection.broken.macro.has(name)) return undefined;
       return `Undefined macro '${name}' used in filter.${closest(name, this.macros.keys())}`;
     }
-    return from && this.reaches(target, from.name)
+    // Without a redefinition references only lead back, and cannot meet.
+    return from && from.index !== from.visibility && this.reaches(target, from.name)
       ? `reference loop in macro '${from.name}'`
       : undefined;
   }
@@ -167,9 +172,9 @@ export class Builder {
     const stack = [start];
     for (let macro = stack.pop(); macro; macro = stack.pop()) {
       if (macro.entry.name === name) return true;
-      if (seen.has(macro.entry.name) || !macro.parsed) continue;
+      if (seen.has(macro.entry.name)) continue;
       seen.add(macro.entry.name);
-      for (const reference of macroReferences(macro.parsed.node)) {
+      for (const reference of macro.references) {
         const next = this.macros.get(reference.name);
         if (next) stack.push(next);
       }
@@ -180,30 +185,34 @@ export class Builder {
   /** The condition of a macro, resolved once for all that use it. */
   private macro(name: string, offset: number, from?: MacroEntry): Condition {
     const target = this.macros.get(name);
-    const fail = (message: string, code: ConditionError['code'] = 'compile'): never => {
-      throw new ConditionError(code, bytesOf(message), offset);
-    };
     const reason = this.unreachable(name, from);
     if (!target || reason !== undefined) throw new UndefinedMacro(reason ?? '', offset);
     target.used = true;
     if (target.condition === 'resolving') throw new UndefinedMacro('', offset);
-    if (target.condition === undefined) {
-      if (!target.parsed) throw new UndefinedMacro('', offset);
-      target.condition = 'resolving';
-      try {
-        target.condition = this.resolver.resolve(target.parsed.node, (inner, at) =>
-          this.macro(inner, at, target.entry),
-        );
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        target.condition = error;
-      }
-    }
+    target.condition ??= this.resolveMacro(target);
     const { condition } = target;
     if (condition instanceof UndefinedMacro) throw new UndefinedMacro('', offset);
-    if (condition instanceof ConditionError) return fail(condition.message, condition.code);
+    if (condition instanceof ConditionError) {
+      throw new ConditionError(condition.code, bytesOf(condition.message), offset);
+    }
     if (condition instanceof Error) throw condition;
     return condition;
+  }
+
+  private resolveMacro(macro: BuiltMacro): Condition | Error {
+    if (!macro.parsed) return new UndefinedMacro('', 0);
+    macro.condition = 'resolving';
+    try {
+      const condition = this.resolver.resolve(macro.parsed.node, (inner, at) =>
+        this.macro(inner, at, macro.entry),
+      );
+      return isTooLarge(condition) ? new ConditionError('too-large', TOO_LARGE, 0) : condition;
+    } catch (error) {
+      if (error instanceof Error) return error;
+      throw error;
+    } finally {
+      delete macro.condition;
+    }
   }
 
   private buildRule(entry: RuleEntry): LoadedRule | undefined {
@@ -256,11 +265,7 @@ export class Builder {
       const condition = this.resolver.resolve(parsed.node, (name, offset) =>
         this.macro(name, offset),
       );
-      if (isTooLarge(condition)) {
-        const message = `The condition has more than ${LIMITS.conditionSize} checks or ${LIMITS.conditionDepth} levels after macros are put in`;
-        this.diagnostics.error('LOAD_ERR_VALIDATE', message, subject, parsed.locate(0));
-        return undefined;
-      }
+      if (isTooLarge(condition)) throw new ConditionError('too-large', TOO_LARGE, 0);
       return condition;
     } catch (error) {
       if (error instanceof UndefinedMacro) {
@@ -280,8 +285,9 @@ export class Builder {
 
   private conditionError(entry: RuleEntry, parsed: Parsed, error: ConditionError): void {
     const isUnknown = error.code === 'unknown-field' || error.code === 'unknown-event-type';
+    const code = error.code === 'too-large' ? 'LOAD_ERR_VALIDATE' : 'LOAD_ERR_COMPILE_CONDITION';
     const at = parsed.locate(error.offset);
-    this.unknownOr(entry, isUnknown, 'LOAD_ERR_COMPILE_CONDITION', error.message, at);
+    this.unknownOr(entry, isUnknown, code, error.message, at);
   }
 
   /** Every check of a condition that fails by itself: resolving as a whole stops at the first. */
@@ -366,9 +372,8 @@ export class Builder {
   /** Not when there are errors: what is broken may have used them. */
   private warnUnused(): void {
     if (this.diagnostics.failed) return;
-    for (const { entry, parsed } of this.macros.values()) {
-      if (!parsed) continue;
-      for (const { name } of macroReferences(parsed.node)) {
+    for (const { entry, references } of this.macros.values()) {
+      for (const { name } of references) {
         const target = this.macros.get(name);
         if (target && name !== entry.name) target.used = true;
       }
@@ -405,7 +410,12 @@ class UndefinedMacro extends Error {
   }
 }
 
-function macroReferences(node: ConditionNode): { name: string; offset: number }[] {
+interface MacroReference {
+  readonly name: string;
+  readonly offset: number;
+}
+
+function macroReferences(node: ConditionNode): MacroReference[] {
   switch (node.kind) {
     case 'macro':
       return [node];

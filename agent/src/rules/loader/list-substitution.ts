@@ -1,4 +1,4 @@
-import { LIMITS } from './limits.ts';
+import { LIMITS } from '../limits.ts';
 
 /** A list with its items as they are put into conditions. */
 export interface CompiledList {
@@ -8,7 +8,7 @@ export interface CompiledList {
 
 /** One replacement: from where in the text before to where in the text after. */
 interface Edit {
-  readonly fromStart: number;
+  readonly nameStart: number;
   readonly fromEnd: number;
   readonly toStart: number;
   readonly toEnd: number;
@@ -65,7 +65,7 @@ function substitute(text: string, list: CompiledList, edits: Edit[]): string {
     out += text.slice(copied, start);
     const toStart = out.length;
     out += start > 0 ? ` ${replacement} ` : `${replacement} `;
-    edits.push({ fromStart: start, fromEnd: end, toStart, toEnd: out.length });
+    edits.push({ nameStart: at, fromEnd: end, toStart, toEnd: out.length });
     copied = end;
     if (out.length > LIMITS.conditionLength) {
       throw new ExpansionError(
@@ -93,7 +93,7 @@ export function substituteLists(text: string, lists: Iterable<CompiledList>): Su
     passes.reduceRight((at, edits) => {
       const edit = edits.findLast(({ toStart }) => toStart <= at);
       if (!edit) return at;
-      if (at < edit.toEnd) return Math.min(edit.fromStart + 1, edit.fromEnd);
+      if (at < edit.toEnd) return edit.nameStart;
       return at - edit.toEnd + edit.fromEnd;
     }, offset);
   return { text: current, used, originOf };

@@ -8,8 +8,8 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml';
+import { LIMITS } from '../limits.ts';
 import type { Location } from './diagnostic.ts';
-import { LIMITS } from './limits.ts';
 
 interface Placed {
   readonly location: Location;
@@ -66,12 +66,19 @@ const NULLS: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL']);
 class NodeReader {
   private readonly locate: (offset: number) => Location;
   private budget: number = LIMITS.nodes;
+  /** Nodes by anchor; the last one met counts. The library would search the document for each alias. */
+  private readonly anchors = new Map<string, Node>();
 
   constructor(locate: (offset: number) => Location) {
     this.locate = locate;
   }
 
-  read(node: Node | null | undefined, document: Document, depth: number, at: number): YamlNode {
+  readDocument(document: Document): YamlNode {
+    this.anchors.clear();
+    return this.read(document.contents, 0, 0);
+  }
+
+  private read(node: Node | null | undefined, depth: number, at: number): YamlNode {
     const [start, end] = node?.range ?? [at, at];
     const placed = { location: this.locate(start), start, end };
     this.budget -= 1;
@@ -80,13 +87,14 @@ class NodeReader {
       throw this.tooLarge(`more than ${LIMITS.nodeDepth} levels of nesting`, start);
     }
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = this.anchors.get(node.source);
       if (!target) throw new YamlError(`unknown alias ${node.source}`, placed.location);
-      return this.read(target as Node, document, depth + 1, start);
+      return this.read(target, depth + 1, start);
     }
+    if (node && 'anchor' in node && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (isSeq(node)) {
       const items = node.items.map((item) =>
-        this.read(item as Node | null, document, depth + 1, start),
+        this.read(item as Node | null, depth + 1, start),
       );
       return { kind: 'sequence', items, ...placed };
     }
@@ -95,7 +103,7 @@ class NodeReader {
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : '';
         const keyAt = (key as Node | null)?.range?.[0] ?? start;
-        const child = this.read(value as Node | null, document, depth + 1, keyAt);
+        const child = this.read(value as Node | null, depth + 1, keyAt);
         if (!entries.has(name)) entries.set(name, child);
       }
       return { kind: 'map', entries, ...placed };
@@ -142,7 +150,7 @@ export function readYaml(name: string, content: string): YamlFile {
     }
     if (document.errors.length > 0) continue;
     try {
-      documents.push(reader.read(document.contents as Node | null, document as Document, 0, 0));
+      documents.push(reader.readDocument(document as Document));
     } catch (error) {
       if (!(error instanceof YamlError)) throw error;
       errors.push(error);

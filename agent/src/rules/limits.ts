@@ -11,5 +11,5 @@ export const LIMITS = {
   /** Checks and operators of one condition after macros are put in. */
   conditionSize: 100_000,
   /** Levels of a condition after macros are put in. */
-  conditionDepth: 1500,
+  conditionDepth: 1000,
 } as const;

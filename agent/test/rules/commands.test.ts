@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ENTRY = fileURLToPath(new URL('entry.js', import.meta.url));
+let folder = '';
+
+const GOOD = `- list: shells
+  items: [bash, sh]
+- macro: spawned
+  condition: evt.type in (execve, execveat)
+- rule: Shell
+  desc: A shell was started.
+  condition: spawned and proc.name in (shells) and not proc.pname exists
+  output: shell %proc.name by %proc.pname
+  priority: NOTICE
+  tags: [b, a]
+- rule: Off
+  desc: d
+  condition: spawned
+  output: x
+  priority: DEBUG
+  enabled: false
+`;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tocsin-rules-'));
+});
+
+after(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+function run(args: readonly string[], input = '') {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [ENTRY, ...args], {
+    encoding: 'utf8',
+    input,
+  });
+  return { status, stdout, stderr };
+}
+
+test('check tells counts and problems as JSON and by its exit code', () => {
+  const good = file('good.yaml', GOOD);
+  const bad = file(
+    'bad.yaml',
+    '- rule: R\n  desc: d\n  condition: evt.typo = x\n  output: y\n  priority: INFO\n',
+  );
+  const fine = run(['rules', 'check', '--json', good]);
+  assert.equal(fine.status, 0);
+  assert.deepEqual(JSON.parse(fine.stdout), {
+    ok: true,
+    rules: 2,
+    macros: 1,
+    lists: 1,
+    files: [{ name: good, ok: true, errors: [], warnings: [] }],
+  });
+  const failed = run(['rules', 'check', '--json', good, bad]);
+  assert.equal(failed.status, 1);
+  const result = JSON.parse(failed.stdout);
+  assert.equal(result.ok, false);
+  assert.deepEqual(result.files[1], {
+    name: bad,
+    ok: false,
+    errors: [
+      {
+        code: 'LOAD_ERR_COMPILE_CONDITION',
+        message: "filter_check called with nonexistent field evt.typo (did you mean 'evt.type'?)",
+        item: 'R',
+        line: 3,
+        column: 14,
+      },
+    ],
+    warnings: [],
+  });
+});
+
+test('check shows people the place with a caret', () => {
+  const bad = file(
+    'caret.yaml',
+    '- macro: m\n  condition: a andb\n- list: \u001b[31m\n  items: x\n',
+  );
+  const { status, stdout } = run(['rules', 'check', bad]);
+  assert.equal(status, 1);
+  assert.match(stdout, /caret\.yaml:2:19: error: macro 'm': expected blank or '\(' after 'and'/);
+  assert.match(stdout, /\n {2}2 \| {3}condition: a andb\n {4}\| {19}\^\n/);
+  assert.ok(!stdout.includes('\u001b'), 'control characters do not reach the terminal');
+});
+
+test('check tells of files that cannot be read', () => {
+  const { status, stdout } = run(['rules', 'check', '--json', join(folder, 'absent.yaml')]);
+  assert.equal(status, 1);
+  assert.equal(JSON.parse(stdout).files[0].errors[0].code, 'LOAD_ERR_FILE_READ');
+});
+
+test('list shows resolved rules', () => {
+  const { status, stdout } = run(['rules', 'list', '--json', file('list.yaml', GOOD)]);
+  assert.equal(status, 0);
+  const [shell, off] = JSON.parse(stdout);
+  assert.deepEqual(shell, {
+    name: 'Shell',
+    source: 'syscall',
+    priority: 'Notice',
+    tags: ['a', 'b'],
+    enabled: true,
+    condition:
+      '(evt.type in (execve, execveat) and proc.name in (bash, sh) and not proc.pname exists)',
+    output: 'shell %proc.name by %proc.pname',
+    event_types: ['execve', 'execveat'],
+    blind: [],
+  });
+  assert.equal(off.enabled, false);
+});
+
+test('eval answers line by line', () => {
+  const lines = [
+    { condition: 'proc.name = cat', fields: { 'proc.name': 'cat' } },
+    { condition: 'not proc.name = cat', fields: {} },
+    {
+      condition: 'm and fd.name in (l)',
+      fields: { 'fd.name': 'x' },
+      macros: { m: 'evt.num > 0' },
+      lists: { l: ['x'] },
+    },
+    {
+      condition: 'proc.aname[2] = a and evt.arg.flags contains X',
+      fields: { 'proc.aname[2]': 'a', 'evt.arg.flags': 'O_X' },
+    },
+    {
+      condition: 'fd.sip = 10.0.0.1 and evt.rawres > 9007199254740992',
+      fields: { 'fd.sip': '10.0.0.1', 'evt.rawres': '9007199254740993' },
+    },
+    { condition: 'proc.name = é', fields: { 'proc.name': 'é' } },
+    { condition: 'proc.nam = x', fields: {} },
+    { condition: 'evt.num > 0 and\n  nosuch', fields: {} },
+    { fields: {} },
+  ];
+  const input = `${lines.map((line) => JSON.stringify(line)).join('\n')}\n{not json\n`;
+  const { status, stdout } = run(['rules', 'eval'], input);
+  assert.equal(status, 0);
+  const answers = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(answers.slice(0, 6), [
+    { match: true },
+    { match: true },
+    { match: false },
+    { match: true },
+    { match: true },
+    { match: true },
+  ]);
+  assert.deepEqual(answers[6], {
+    error: {
+      code: 'LOAD_ERR_COMPILE_CONDITION',
+      message: "filter_check called with nonexistent field proc.nam (did you mean 'proc.name'?)",
+      column: 1,
+    },
+  });
+  assert.deepEqual(answers[7], {
+    error: {
+      code: 'LOAD_ERR_VALIDATE',
+      message: "Undefined macro 'nosuch' used in filter.",
+      column: 3,
+    },
+  });
+  assert.equal(answers[8].error.code, 'INVALID_REQUEST');
+  assert.equal(answers[9].error.code, 'INVALID_REQUEST');
+});
+
+test('eval answers each line before the next one is sent', async () => {
+  const child = spawn(process.execPath, [ENTRY, 'rules', 'eval'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  for (const name of ['cat', 'dog']) {
+    child.stdin.write(
+      `${JSON.stringify({ condition: 'proc.name = cat', fields: { 'proc.name': name } })}\n`,
+    );
+    assert.deepEqual((await answers.next()).value, JSON.stringify({ match: name === 'cat' }));
+  }
+  const closed = new Promise((done) => child.once('close', done));
+  child.stdin.end();
+  assert.equal(await closed, 0);
+});
+
+test('explain shows each check with what it saw', () => {
+  const event = file('event.json', JSON.stringify({ 'evt.type': 'execve', 'proc.name': 'zsh' }));
+  const { status, stdout } = run([
+    'rules',
+    'explain',
+    'Shell',
+    '--event',
+    event,
+    file('explain.yaml', GOOD),
+  ]);
+  assert.equal(status, 0);
+  assert.deepEqual(stdout.trimEnd().split('\n'), [
+    'no  and',
+    'yes   evt.type in (execve, execveat)   [evt.type = "execve"]',
+    'no    proc.name in (bash, sh)   [proc.name = "zsh"]',
+    'yes   not',
+    'no      proc.pname exists   [proc.pname = (missing)]',
+  ]);
+  const unknown = run(['rules', 'explain', 'Shel', '--event', event, file('explain.yaml', GOOD)]);
+  assert.equal(unknown.status, 1);
+  assert.match(unknown.stderr, /did you mean 'Shell'/);
+});
+
+test('test runs cases and shows what differs', () => {
+  file('cases-rules.yaml', GOOD);
+  const tests = (expected: string) => `rule_files: [cases-rules.yaml]
+tests:
+  - name: a shell
+    events:
+      - {evt.type: execve, proc.name: bash}
+      - {evt.type: execve, proc.name: cat}
+    expect: ${expected}
+`;
+  const good = file('good-cases.yaml', tests('[{rule: Shell, output: shell bash by <NA>}]'));
+  assert.deepEqual(run(['rules', 'test', good]), {
+    status: 0,
+    stdout: `ok  ${good}: a shell\n`,
+    stderr: '',
+  });
+  const bad = file('bad-cases.yaml', tests('[{rule: Shell, output: shell sh}, Off]'));
+  const failed = run(['rules', 'test', bad]);
+  assert.equal(failed.status, 1);
+  assert.match(failed.stdout, /^FAILED/);
+  assert.match(failed.stdout, / {2}- Shell: shell sh\n {2}\+ Shell: shell bash by <NA>\n/);
+  assert.match(failed.stdout, /expected rule 'Off' is not loaded or not enabled/);
+  const typo = file('typo-cases.yaml', tests('[]').replace('proc.name: bash', 'proc.nmae: bash'));
+  assert.match(run(['rules', 'test', typo]).stdout, /nonexistent field proc\.nmae/);
+  const broken = run(['rules', 'test', file('broken-cases.yaml', 'tests: x\nrule_file: y')]);
+  assert.equal(broken.status, 1);
+  assert.match(broken.stderr, /broken-cases\.yaml:2:12: unknown key 'rule_file'/);
+});
+
+test('fields prints the reference', () => {
+  const { status, stdout } = run(['fields', 'fd.sip', '--json']);
+  assert.equal(status, 0);
+  assert.deepEqual(
+    JSON.parse(stdout).map(({ name }: { name: string }) => name),
+    ['fd.sip', 'fd.sip.name'],
+  );
+  assert.match(run(['fields', 'proc.aname']).stdout, /^proc\.aname\[index\]\? {2}/);
+});

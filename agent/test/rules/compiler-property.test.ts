@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { textOf } from '../../src/rules/byte-string.ts';
+import { compileCondition } from '../../src/rules/compile-condition.ts';
+import { compileRules } from '../../src/rules/compile-rules.ts';
+import { interpretCondition } from '../../src/rules/compiler/interpreter.ts';
+import { FieldBinder } from '../../src/rules/compiler/operand-reader.ts';
+import { eventTypesOf } from '../../src/rules/condition/event-type-set.ts';
+import { ConditionResolver } from '../../src/rules/condition/resolve.ts';
+import { FieldRegistry } from '../../src/rules/fields/registry.ts';
+import type { ConditionNode } from '../../src/rules/language/ast.ts';
+import { parseCondition } from '../../src/rules/language/parser.ts';
+import { printCondition } from '../../src/rules/language/print.ts';
+import type { LoadedRule } from '../../src/rules/loader/rule-set.ts';
+import { type FieldMap, MapSource } from '../../src/rules/map-source.ts';
+import { condition, event } from './random-condition.ts';
+
+const source = new MapSource();
+
+function shape(node: ConditionNode): unknown {
+  return JSON.parse(JSON.stringify(node, (key, value) => (key === 'offset' ? undefined : value)));
+}
+
+function loadedRule(name: string, node: ConditionNode): LoadedRule {
+  const resolved = new ConditionResolver().resolve(node);
+  return {
+    name,
+    description: '',
+    source: 'syscall',
+    priority: 'Notice',
+    tags: [],
+    enabledByDefault: true,
+    condition: resolved,
+    output: '',
+    outputParts: [],
+    extraFields: [],
+    eventTypes: eventTypesOf(resolved),
+    capture: false,
+    captureDuration: 0,
+    location: { file: '', line: 1, column: 1 },
+  };
+}
+
+/** What Falco's indexing and order of rules come to, written plainly. */
+function expectedMatches(
+  rules: readonly LoadedRule[],
+  of: FieldMap,
+  matching: 'first' | 'all',
+): string[] {
+  const type = source.typeOf(of);
+  const holds = (rule: LoadedRule): boolean =>
+    interpretCondition(rule.condition, new FieldBinder(source).read)(of);
+  const indexed = rules.filter(({ eventTypes }) => eventTypes === 'all' || eventTypes.has(type));
+  const rest = rules.filter(({ eventTypes }) => eventTypes !== 'all' && eventTypes.size === 0);
+  for (const group of [indexed, rest]) {
+    const found = group.filter(holds).map(({ name }) => name);
+    if (found.length > 0) return matching === 'first' ? found.slice(0, 1) : found;
+  }
+  return [];
+}
+
+test('a printed condition reads back to the same tree', () => {
+  fc.assert(
+    fc.property(condition, (node) => {
+      assert.deepEqual(shape(parseCondition(printCondition(node))), shape(node));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('a compiled condition decides as the interpreter does', () => {
+  fc.assert(
+    fc.property(condition, fc.array(event, { minLength: 3, maxLength: 8 }), (node, events) => {
+      const resolved = new ConditionResolver().resolve(node);
+      const interpreted = interpretCondition(resolved, new FieldBinder(source).read);
+      const compiled = compileCondition(textOf(printCondition(node)), source);
+      for (const each of events) assert.equal(compiled(each), interpreted(each));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('compiled rules match what their conditions and order say, in both modes', () => {
+  fc.assert(
+    fc.property(
+      fc.array(condition, { minLength: 1, maxLength: 6 }),
+      fc.array(event, { minLength: 3, maxLength: 8 }),
+      (nodes, events) => {
+        const rules = nodes.map((node, index) => loadedRule(`r${index}`, node));
+        const loaded = { ruleset: { rules, enabled: rules }, registry: new FieldRegistry() };
+        for (const matching of ['first', 'all'] as const) {
+          const compiled = compileRules(loaded, source, { matching });
+          for (const each of events) {
+            const found = compiled.match(each).map(({ name }) => name);
+            assert.deepEqual(found, expectedMatches(rules, each, matching));
+          }
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+test('what the static analysis leaves out can never match', () => {
+  fc.assert(
+    fc.property(condition, event, (node, of) => {
+      const resolved = new ConditionResolver().resolve(node);
+      const types = eventTypesOf(resolved);
+      // Events of unknown types, and sets that are empty, are looked at elsewhere.
+      if (
+        types === 'all' ||
+        types.has(source.typeOf(of)) ||
+        source.typeOf(of) === 'not_a_known_type'
+      )
+        return;
+      assert.equal(interpretCondition(resolved, new FieldBinder(source).read)(of), false);
+    }),
+    { numRuns: 2000 },
+  );
+});
