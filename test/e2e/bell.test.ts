@@ -211,13 +211,12 @@ describe('the bell rings', { skip: noProbe }, () => {
       );
     });
 
-    for (const source of ['/proc', '/', '/var/run/docker.sock']) {
-      const missing = existsSync(source) ? false : `${source} does not exist here`;
-      test(`a container that mounts ${source} rings`, { skip: missing }, async () => {
+    for (const source of ['/proc', '/', "the daemon's socket"]) {
+      test(`a container that mounts ${source} rings`, async () => {
         const before = (await alerts())
           .filter(ofContainer('tocsin-mount'))
           .reduce((sum, { count }) => sum + count, 0);
-        await scenario.sensitiveMount(docker, source);
+        await scenario.sensitiveMount(docker, source.startsWith('/') ? source : docker.socket);
         await waitFor(
           'one more alert',
           async () =>

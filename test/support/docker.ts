@@ -47,6 +47,8 @@ process.exit(spawnSync('runc', argv, { stdio: 'inherit' }).status ?? 1);
 
 export interface Docker {
   readonly image: string;
+  /** Path of the daemon's socket. */
+  readonly socket: string;
   /** Name of the runtime that `--privileged` needs on some machines. */
   readonly limitedRuntime: string;
   /** Runs the docker client; resolves with its stdout. */
@@ -64,7 +66,8 @@ export function dockerMissing(): string | undefined {
 
 export async function startDocker(): Promise<Docker> {
   const home = mkdtempSync(join(tmpdir(), 'tocsin-docker-'));
-  const socket = `unix://${home}/docker.sock`;
+  const socket = join(home, 'docker.sock');
+  const address = `unix://${socket}`;
   const state = [
     '--data-root',
     `${home}/data`,
@@ -83,7 +86,7 @@ export async function startDocker(): Promise<Docker> {
   });
   const exited = new Promise((resolve) => daemon.on('exit', resolve));
   const docker = async (...args: string[]) =>
-    (await execute('docker', ['-H', socket, ...args])).stdout;
+    (await execute('docker', ['-H', address, ...args])).stdout;
   const stop = async () => {
     const running = (await docker('ps', '-q').catch(() => '')).split('\n').filter(Boolean);
     if (running.length > 0) await docker('kill', ...running).catch(() => '');
@@ -97,15 +100,15 @@ export async function startDocker(): Promise<Docker> {
       return docker('info').catch(() => undefined);
     });
     const image = 'tocsin/busybox:1.0';
-    importImage(join(home, 'root'), socket, image);
-    return { image, limitedRuntime, docker, stop };
+    importImage(join(home, 'root'), address, image);
+    return { image, socket, limitedRuntime, docker, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function importImage(root: string, socket: string, image: string): void {
+function importImage(root: string, address: string, image: string): void {
   for (const folder of ['bin', 'etc', 'tmp', 'root'])
     mkdirSync(join(root, folder), { recursive: true });
   cpSync(BUSYBOX, join(root, 'bin/busybox'));
@@ -116,7 +119,7 @@ function importImage(root: string, socket: string, image: string): void {
   );
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nweb:x:1000:\n');
   const archive = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 1 << 28 });
-  execFileSync('docker', ['-H', socket, 'import', '-', image], {
+  execFileSync('docker', ['-H', address, 'import', '-', image], {
     input: archive,
     stdio: ['pipe', 'ignore', 'inherit'],
   });

@@ -66,7 +66,11 @@ class Loader {
   }
 
   /** Reads one file and compiles what is known after it. */
-  load({ name, content }: RulesFile, appendOutput: readonly AppendOutput[]): LoadedRule[] {
+  load(
+    { name, content }: RulesFile,
+    appendOutput: readonly AppendOutput[],
+    isLast: boolean,
+  ): LoadedRule[] {
     this.diagnostics.open(name);
     const file = readYaml(name, content);
     const subject = { type: 'rules content', name: '' };
@@ -76,7 +80,7 @@ class Loader {
     }
     for (const document of file.documents) this.document(document, file);
     const { collection, diagnostics, resolver, parsed } = this;
-    return new Builder(collection, diagnostics, resolver, appendOutput, parsed).build();
+    return new Builder(collection, diagnostics, resolver, appendOutput, parsed).build(isLast);
   }
 
   private document(node: YamlNode, file: YamlFile): void {
@@ -136,7 +140,9 @@ class Loader {
 export function loadRules(files: readonly RulesFile[], options: LoadOptions = {}): LoadResult {
   const loader = new Loader(options);
   let rules: LoadedRule[] = [];
-  for (const file of files) rules = loader.load(file, options.appendOutput ?? []);
+  files.forEach((file, index) => {
+    rules = loader.load(file, options.appendOutput ?? [], index === files.length - 1);
+  });
   const { collection, diagnostics, registry } = loader;
   return {
     ok: !diagnostics.failed,

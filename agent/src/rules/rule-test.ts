@@ -73,10 +73,18 @@ function fieldValue(node: YamlNode): unknown {
   }
 }
 
-function readEvent(node: YamlNode): FieldMap {
-  const map = mapOf(node, 'an event');
-  if (!map.entries.has('evt.type')) fail("an event needs 'evt.type'", node);
-  return new Map([...map.entries].map(([key, value]) => [key, fieldValue(value)]));
+type Fields = ReadonlyMap<string, unknown>;
+
+function fieldsOf(node: YamlNode | undefined, what: string): Fields {
+  if (!node) return new Map();
+  return new Map([...mapOf(node, what).entries].map(([key, value]) => [key, fieldValue(value)]));
+}
+
+/** The fields of an event over the defaults of its file; null makes one missing. */
+function readEvent(node: YamlNode, defaults: Fields): FieldMap {
+  const event = new Map([...defaults, ...fieldsOf(node, 'an event')]);
+  if (!event.has('evt.type')) fail("an event needs 'evt.type'", node);
+  return event;
 }
 
 function readExpected(node: YamlNode): Expected {
@@ -88,12 +96,14 @@ function readExpected(node: YamlNode): Expected {
   return output ? { rule, output: textOfNode(output, "'output'", map) } : { rule };
 }
 
-function readTest(node: YamlNode): RuleTest {
+function readTest(node: YamlNode, defaults: Fields): RuleTest {
   const map = mapOf(node, 'a test');
   checkKeys(map, ['name', 'events', 'expect']);
   return {
     name: textOfNode(map.entries.get('name'), "'name'", map),
-    events: itemsOf(map.entries.get('events'), "'events'", map).map(readEvent),
+    events: itemsOf(map.entries.get('events'), "'events'", map).map((event) =>
+      readEvent(event, defaults),
+    ),
     expect: itemsOf(map.entries.get('expect'), "'expect'", map).map(readExpected),
   };
 }
@@ -109,17 +119,20 @@ function rootOf(file: YamlFile): YamlMap {
 /** Reads a test file. Throws `RuleTestError`. */
 export function readRuleTests(name: string, content: string): RuleTestFile {
   const root = rootOf(readYaml(name, content));
-  checkKeys(root, ['rule_files', 'matching', 'tests']);
+  checkKeys(root, ['rule_files', 'matching', 'defaults', 'tests']);
   const matchingNode = root.entries.get('matching');
   const matching = matchingNode ? textOfNode(matchingNode, "'matching'", root) : 'all';
   if (matching !== 'first' && matching !== 'all') {
     return fail("'matching' must be first or all", matchingNode ?? root);
   }
+  const defaults = fieldsOf(root.entries.get('defaults'), "'defaults'");
   const files = itemsOf(root.entries.get('rule_files'), "'rule_files'", root);
   return {
     ruleFiles: files.map((node) => textOfNode(node, 'a rule file', root)),
     matching,
-    tests: itemsOf(root.entries.get('tests'), "'tests'", root).map(readTest),
+    tests: itemsOf(root.entries.get('tests'), "'tests'", root).map((node) =>
+      readTest(node, defaults),
+    ),
   };
 }
 

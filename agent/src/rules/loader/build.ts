@@ -70,7 +70,8 @@ export class Builder {
     this.parsed = parsed;
   }
 
-  build(): LoadedRule[] {
+  /** Compiles everything collected so far. Only after the last file is it known what nobody uses. */
+  build(isLast: boolean): LoadedRule[] {
     this.lists = this.compileLists();
     const byIndex = <T extends { index: number }>(entries: Map<string, T>): T[] =>
       [...entries.values()].sort((left, right) => left.index - right.index);
@@ -86,7 +87,7 @@ export class Builder {
       const rule = this.buildRule(entry);
       if (rule) rules.push(rule);
     }
-    this.warnUnused();
+    if (isLast) this.warnUnused();
     return rules;
   }
 
