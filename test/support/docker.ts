@@ -81,7 +81,7 @@ export async function startDocker(): Promise<Docker> {
   writeFileSync(script, LIMITED_RUNTIME, { mode: 0o755 });
   const runtime = ['--add-runtime', `${limitedRuntime}=${script}`];
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
-  const daemon = spawn(DAEMON, [...network, ...state, ...runtime, '-H', socket], {
+  const daemon = spawn(DAEMON, [...network, ...state, ...runtime, '-H', address], {
     stdio: 'ignore',
   });
   const exited = new Promise((resolve) => daemon.on('exit', resolve));
