@@ -17,6 +17,7 @@ export {
 export { isAtLeast, PRIORITIES, type Priority, parsePriority, severityOf } from './priority.ts';
 export { Problem, problemOf } from './problem.ts';
 export {
+  escapePointer,
   explainErrors,
   keysOf,
   loadSettings,
