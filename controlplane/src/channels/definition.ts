@@ -3,7 +3,8 @@ import { Default } from 'typebox/value';
 import type { ChannelKind } from '../delivery/channel.ts';
 
 export type FindKind = (name: string) => ChannelKind | undefined;
-type Complaints = NonNullable<Problem['errors']>;
+/** What is wrong with a channel, and where. */
+export type Complaints = NonNullable<Problem['errors']>;
 
 /** The least severe priority: a channel that names none is told everything. */
 const LEAST = String(PRIORITIES.at(-1)).toLowerCase();

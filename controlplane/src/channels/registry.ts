@@ -7,7 +7,8 @@ import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
 import { Router, type RoutingTable } from '../routing/route.ts';
 import { channelsKey, channelsVersionKey } from '../store/keys.ts';
-import { checkChannel, type FindKind } from './definition.ts';
+import { checkApiSettings, checkKeptSecrets } from './api-rules.ts';
+import { type Complaints, checkChannel, type FindKind } from './definition.ts';
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
 
@@ -105,6 +106,7 @@ export class ChannelRegistry {
       Object.entries(merged).filter(([, value]) => value !== null),
     );
     const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
+    if (kind) refuse(checkKeptSecrets(kind, settings, known.settings));
     const channel = this.#check({
       name,
       kind: known.kind,
@@ -201,19 +203,14 @@ export class ChannelRegistry {
 
   #check(given: Parameters<typeof checkChannel>[0]): Channel {
     const checked = checkChannel(given, this.#options.findKind);
-    if (!checked.ok) {
-      throw new ProblemError(
-        'validation_failed',
-        'The channel does not fit its schema.',
-        checked.errors,
-      );
-    }
+    if (!checked.ok) throw invalid(checked.errors);
     if (checked.kind.origin === 'file') {
       throw new ProblemError(
         'channel_kind_file_only',
         `Channels of kind ${checked.kind.kind} are only taken from the configuration file.`,
       );
     }
+    refuse(checkApiSettings(checked.kind, checked.channel.settings));
     return checked.channel;
   }
 
@@ -225,4 +222,11 @@ export class ChannelRegistry {
       settings: sealSettings(kind, channel, this.#options.sealer),
     });
   }
+}
+
+const invalid = (errors: Complaints) =>
+  new ProblemError('validation_failed', 'The channel does not fit its schema.', errors);
+
+function refuse(errors: Complaints): void {
+  if (errors.length > 0) throw invalid(errors);
 }

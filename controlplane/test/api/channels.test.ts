@@ -147,3 +147,70 @@ test('the test of a channel answers what the provider says', async (t) => {
   const { status, body } = await plane.call('POST', '/v1/channels/hook/test');
   assert.deepEqual([status, body], [200, { result: 'ok', detail: 'asked hook' }]);
 });
+
+test('a channel made over the API names no file and no variable of the control plane', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const url = 'https://example.com/';
+  const secret = { value: SECRET };
+  const wrong: [object, string][] = [
+    [hook({ settings: { url, secret: { file: '/etc/shadow' } } }), '/settings/secret'],
+    [hook({ settings: { url, secret: { env: 'TOCSIN_REDIS_URL' } } }), '/settings/secret'],
+    [hook({ settings: { url, secret: { env: 'PATH' } } }), '/settings/secret'],
+    [
+      hook({ settings: { url, secret, headers: { 'x.y~z': { file: '/etc/shadow' } } } }),
+      '/settings/headers/x.y~0z',
+    ],
+    [hook({ settings: { url, secret: { value: '<hidden>' } } }), '/settings/secret'],
+    [{ name: 'l', kind: 'log', settings: { path: '/etc/cron.d/x' } }, '/settings/path'],
+    [
+      {
+        name: 'm',
+        kind: 'email',
+        settings: { host: 'mx', from: 'a@x', to: ['b@x'], ca_file: '/etc/shadow' },
+      },
+      '/settings/ca_file',
+    ],
+  ];
+  for (const [body, pointer] of wrong) {
+    const answer = await plane.call('POST', '/v1/channels', body);
+    assert.deepEqual(
+      [answer.status, answer.body.code, answer.body.errors?.[0]?.pointer],
+      [400, 'validation_failed', pointer],
+      JSON.stringify(answer.body),
+    );
+  }
+  const allowed = hook({ settings: { url, secret: { env: 'TOCSIN_SECRET_HOOK' } } });
+  assert.equal((await plane.call('POST', '/v1/channels', allowed)).status, 201);
+  const patched = await plane.call('PATCH', '/v1/channels/hook', {
+    settings: { secret: { file: '/etc/shadow' } },
+  });
+  assert.deepEqual([patched.status, patched.body.errors[0].pointer], [400, '/settings/secret']);
+  assert.equal((await plane.call('GET', '/v1/channels')).body.items.length, 1);
+});
+
+test('a hidden secret does not follow a channel that is pointed elsewhere', async (t) => {
+  const plane = await startTestControlPlane(t);
+  await plane.call('POST', '/v1/channels', hook());
+  for (const secret of [undefined, { value: '<hidden>' }]) {
+    const moved = await plane.call('PATCH', '/v1/channels/hook', {
+      settings: { url: 'https://elsewhere.example/', ...(secret && { secret }) },
+    });
+    assert.deepEqual([moved.status, moved.body.errors?.[0]?.pointer], [400, '/settings/secret']);
+  }
+  assert.equal(
+    (await plane.call('GET', '/v1/channels/hook')).body.settings.url,
+    'https://example.com/',
+  );
+  const given = await plane.call('PATCH', '/v1/channels/hook', {
+    settings: { url: 'https://elsewhere.example/', secret: { value: SECRET } },
+  });
+  assert.equal(given.status, 200, JSON.stringify(given.body));
+});
+
+test('points at what is wrong as RFC 6901 writes it, and at parameters by their names', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const odd = await plane.call('POST', '/v1/channels', hook({ 'a/b~c': 1 }));
+  assert.equal(odd.body.errors[0].pointer, '/a~1b~0c');
+  const query = await plane.call('GET', '/v1/alerts?limit=0');
+  assert.equal(query.body.errors[0].pointer, 'limit');
+});
