@@ -41,7 +41,6 @@ const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease');
-const discardScript = loadScript('discard-lane');
 
 /** The throttle of a channel as the scripts want it: microseconds between two, and of saved-up burst. */
 export function throttleOf(channel: Pick<Channel, 'throttle'>): {
@@ -126,12 +125,6 @@ export class Outbox {
   /** Gives the lease back; false when it was lost before. */
   async release(channel: string, token: number): Promise<boolean> {
     return (await this.#lease(channel, 'release', 0, token)) === 1;
-  }
-
-  /** Empties the lane of a channel that is gone. Returns how many alerts will not be told there. */
-  async discard(channel: string): Promise<number> {
-    const keys = [...laneScriptKeys(channel), lanesKey, heldDueKey];
-    return (await runScript(this.#redis, discardScript, keys, [channel])) as number;
   }
 
   /** Entries that were given up, newest first. */

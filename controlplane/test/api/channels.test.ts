@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { anAlert, enroll } from '../support/agent.ts';
+import { signBatch } from '@tocsin/openapi';
+import { ChannelRegistry } from '../../src/channels/registry.ts';
+import { Sealer } from '../../src/channels/sealing.ts';
+import { findChannelKind } from '../../src/delivery/channels/index.ts';
+import { ProblemError } from '../../src/errors.ts';
+import { Ingest } from '../../src/ingest/ingest.ts';
+import { Keyring } from '../../src/ingest/keyring.ts';
+import { LaneWaker } from '../../src/ingest/wake.ts';
+import { AgentStore } from '../../src/store/agents.ts';
+import { anAlert, bodyOf, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { channelLedgerOf } from '../support/state.ts';
 
@@ -213,4 +223,44 @@ test('points at what is wrong as RFC 6901 writes it, and at parameters by their 
   assert.equal(odd.body.errors[0].pointer, '/a~1b~0c');
   const query = await plane.call('GET', '/v1/alerts?limit=0');
   assert.equal(query.body.errors[0].pointer, 'limit');
+});
+
+test('a replica that has not yet seen a change neither undoes it nor admits to a channel that is gone', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const { redis } = plane;
+  const agent = await enroll(plane);
+  await plane.call('POST', '/v1/channels', hook());
+  const registry = new ChannelRegistry(redis, {
+    fileChannels: [],
+    findKind: findChannelKind,
+    sealer: Sealer.fromFile(join(plane.dataDir, 'secrets.key')),
+    onProblem: () => {},
+  });
+  await registry.reload();
+  const waker = new LaneWaker(redis);
+  t.after(() => waker.close());
+  const replica = new Ingest({
+    ...{ redis, registry, waker, audience: agent.audience, onAnswer: () => {} },
+    keyring: new Keyring(new AgentStore(redis)),
+    limits: { windowMs: 1000, retentionMs: 3_600_000, capacity: 1000 },
+  });
+
+  assert.equal((await plane.call('DELETE', '/v1/channels/hook')).status, 204);
+  const body = bodyOf([anAlert()]);
+  const signature = await signBatch(body, agent.claims(), agent.key);
+  assert.equal((await replica.take({ signature, encoding: undefined, body })).repeated, false);
+  assert.deepEqual(await plane.outbox.lanesWithWork(), []);
+  assert.equal((await channelLedgerOf(redis, 'hook')).routed, undefined);
+
+  await plane.call('POST', '/v1/channels', hook());
+  await registry.reload();
+  await plane.call('PATCH', '/v1/channels/hook', { minimum_priority: 'error' });
+  const patched = await registry.update('hook', { settings: { timeout: '3s' } });
+  assert.deepEqual([patched.minimum_priority, patched.settings['timeout']], ['error', '3s']);
+  await plane.call('DELETE', '/v1/channels/hook');
+  await assert.rejects(
+    registry.update('hook', { minimum_priority: 'alert' }),
+    (error) => error instanceof ProblemError && error.code === 'not_found',
+  );
+  assert.equal((await plane.call('GET', '/v1/channels/hook')).status, 404);
 });

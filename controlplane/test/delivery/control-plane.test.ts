@@ -77,4 +77,21 @@ describe('from a signed batch to the channels', () => {
     });
     assert.match(await metrics.text(), /attempts_total\{kind="webhook",result="ok",reason=""\}/);
   });
+
+  it('does not take what is told to a deleted channel for the telling of a new one of its name', async (t) => {
+    const { plane, agent } = await start(t, []);
+    const answers: (() => void)[] = [];
+    receiver.answer = (response) => answers.push(() => response.end());
+    const channel = webhook();
+    await plane.call('POST', '/v1/channels', channel);
+    await agent.send([anAlert({ rule: 'first', output: 'number 1' })]);
+    await waitFor(() => receiver.told.length === 1);
+    await plane.call('DELETE', '/v1/channels/hook');
+    await plane.call('POST', '/v1/channels', channel);
+    await agent.send([anAlert({ rule: 'second', output: 'number 2' })]);
+    receiver.answer = (response) => response.end();
+    answers[0]?.();
+    await waitFor(async () => (await plane.outbox.lanesWithWork()).length === 0);
+    assert.deepEqual(receiver.numbers, [1, 2]);
+  });
 });
