@@ -14,7 +14,7 @@ export interface Notification {
   readonly time: string;
   /** What is told in full, oldest first; at least one unless `held` says more. */
   readonly alerts: readonly StoredAlert[];
-  /** Notifications that the throttle held back since the last one: told as "+37 more". */
+  /** Alerts told as a number only, "+37 more": held back by the throttle or a full lane, or no longer stored when their turn came. */
   readonly held: {
     readonly count: number;
     readonly byRule: readonly { readonly rule: string; readonly count: number }[];

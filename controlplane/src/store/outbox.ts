@@ -15,14 +15,15 @@ export interface OutboxEntry {
   readonly time: number;
   /** Id of the alert to tell in full; without one, the entry only tells what was held back. */
   readonly alert?: string;
+  /** Rule of that alert, to count it by when it is no longer stored. */
+  readonly rule?: string;
   /** Alerts that the throttle held back before this entry: rule and count. */
   readonly held?: readonly (readonly [rule: string, count: number])[];
 }
 
-/** What became of entries: told, given up, or their alert is no longer stored. */
+/** What became of entries: told, of them `counted` only as a number since they are no longer stored, or given up. */
 export type Fate =
-  | { readonly fate: 'notified' }
-  | { readonly fate: 'expired' }
+  | { readonly fate: 'notified'; readonly counted?: number }
   | { readonly fate: 'dead_lettered'; readonly reason: string; readonly detail: string };
 
 /** An entry that was given up. */
@@ -70,9 +71,9 @@ export class Outbox {
     return this.#redis.smembers(lanesKey);
   }
 
-  /** Channels whose held counters may be told at `now` (ms). */
-  lanesWithHeldDue(now: number): Promise<string[]> {
-    return this.#redis.zrangebyscore(heldDueKey, '-inf', now);
+  /** Channels with held counters, those that may be told first at the front; whether they may is decided by `takeHeld`. */
+  lanesWithHeld(): Promise<string[]> {
+    return this.#redis.zrange(heldDueKey, 0, -1);
   }
 
   /** The first entries of a lane, oldest first; they stay until they are acknowledged. */
@@ -91,11 +92,12 @@ export class Outbox {
     const { entries, lease, ledger } = laneKeys(channel);
     const [reason, detail] =
       fate.fate === 'dead_lettered' ? [fate.reason, fate.detail.slice(0, 2000)] : ['', ''];
+    const counted = fate.fate === 'notified' ? (fate.counted ?? 0) : 0;
     const left = (await runScript(
       this.#redis,
       acknowledgeScript,
       [entries, lease, ledger, lanesKey, deadLettersKey],
-      [token, count, fate.fate, channel, reason, detail, DEAD_LETTERS_KEPT],
+      [token, count, fate.fate, channel, reason, detail, DEAD_LETTERS_KEPT, counted],
     )) as number;
     return left < 0 ? undefined : left;
   }

@@ -70,6 +70,8 @@ local function channel_at(position)
   }
   channel.length = redis.call('LLEN', channel.ENTRIES)
   channel.tat = channel.interval > 0 and tonumber(redis.call('GET', channel.BUCKET) or '0') or 0
+  -- Later than a full bucket: the throttle was narrower, or the clock was ahead, when it was written.
+  channel.tat = math.min(channel.tat, now_us + channel.burst + channel.interval)
   local held = redis.call('HGETALL', channel.HELD)
   for i = 1, #held, 2 do
     channel.held[held[i]] = tonumber(held[i + 1])
@@ -111,7 +113,7 @@ local function tell(channel, id, rule)
     hold(channel, rule)
     return false
   end
-  local entry = { id = id .. '-' .. channel.name, time = now, alert = id }
+  local entry = { id = id .. '-' .. channel.name, time = now, alert = id, rule = rule }
   channel.pending = channel.pending + 1
   if channel.rules > 0 then
     entry.held = {}
@@ -204,8 +206,8 @@ for position, channel in pairs(channels) do
     redis.call('RPUSH', channel.ENTRIES, unpack(channel.entries))
     redis.call('SADD', LANES, channel.name)
     woken[#woken + 1] = position
-    if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   end
+  if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   if channel.told_held then
     redis.call('DEL', channel.HELD)
     redis.call('ZREM', DUE, channel.name)
