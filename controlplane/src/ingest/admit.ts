@@ -78,11 +78,11 @@ export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').sl
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 /** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
-function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded[] {
+function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: number): Folded[] {
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
   for (const one of received) {
-    const fingerprint = fingerprintOf(one.alert);
+    const fingerprint = fingerprintOf(one.alert, agent);
     const same = open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
       same.occurrences++;
@@ -109,7 +109,7 @@ export async function admitBatch(
   limits: AdmitLimits,
 ): Promise<Admission | undefined> {
   const { claims, digest } = batch;
-  const folded = foldBatch(batch.received, limits.windowMs);
+  const folded = foldBatch(batch.received, claims.agent, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
   const { body, record, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
