@@ -2,7 +2,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
-import { handleProblems } from './api/problems.ts';
+import { handleProblems, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
@@ -35,6 +35,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: REQUEST_MS,
     // Idle connections of agents do not keep us from stopping; those at work are waited for.
     forceCloseConnections: 'idle',
+    frameworkErrors: sendProblem,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   handleProblems(app);

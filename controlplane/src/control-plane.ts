@@ -122,7 +122,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   lifecycle.defer('delivery', () => delivery.stop());
 
   const app = await buildApp({
-    ...{ ingest, alerts, enrollment, tokens, registry, outbox, delivery, redis, logger },
+    ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger },
     metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());

@@ -6,14 +6,20 @@ export const SecretReference = Type.Union(
   [
     Type.Object({ value: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
     Type.Object(
-      { env: Type.String({ minLength: 1, description: 'Name of an environment variable.' }) },
+      {
+        env: Type.String({
+          minLength: 1,
+          description:
+            'Name of an environment variable; over the API, one that starts with `TOCSIN_SECRET_`.',
+        }),
+      },
       { additionalProperties: false },
     ),
     Type.Object(
       {
         file: Type.String({
           minLength: 1,
-          description: 'Path of a file; one newline at its end is ignored.',
+          description: 'Path of a file; one newline at its end is ignored. Not over the API.',
         }),
       },
       { additionalProperties: false },
@@ -57,7 +63,11 @@ export const Channel = Type.Object(
         },
       ),
     ),
-    settings: Type.Record(Type.String(), Type.Unknown()),
+    settings: Type.Record(Type.String(), Type.Unknown(), {
+      description:
+        'By kind. Over the API, a secret is a `value`, or an `env` whose name starts with `TOCSIN_SECRET_`; nothing there names ' +
+        'a file of the control plane: no `file` secret, no `path` of a log, no `ca_file` of a mail server.',
+    }),
   },
   { $id: 'Channel', additionalProperties: false },
 );

@@ -18,6 +18,7 @@ export { isAtLeast, PRIORITIES, type Priority, parsePriority, severityOf } from 
 export { Problem, problemOf } from './problem.ts';
 export {
   type Complaint,
+  escapePointer,
   explainErrors,
   keysOf,
   loadSettings,

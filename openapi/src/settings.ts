@@ -103,7 +103,7 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     if (keyword === 'additionalProperties') {
       const known = knownKeys(schema, instancePath);
       for (const key of params.additionalProperties ?? []) {
-        found.set(`${instancePath}/${key}`, `unknown key '${key}'${known}`);
+        found.set(`${instancePath}/${escapePointer(key)}`, `unknown key '${key}'${known}`);
       }
       continue;
     }
@@ -136,6 +136,9 @@ function describe(pointer: string, root: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
+/** One part of a JSON pointer (RFC 6901). */
+export const escapePointer = (part: string): string =>
+  part.replaceAll('~', '~0').replaceAll('/', '~1');
 const unescapePointer = (part: string) => part.replaceAll('~1', '/').replaceAll('~0', '~');
 const partsOf = (pointer: string): string[] =>
   pointer ? pointer.slice(1).split('/').map(unescapePointer) : [];

@@ -68,7 +68,12 @@ export function handleProblems(app: FastifyInstance): void {
   );
 }
 
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Answers with a problem. */
+export function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const problem = toProblem(error, request);
   if (problem.status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');

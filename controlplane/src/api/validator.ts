@@ -14,7 +14,10 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (value: unknown) => {
     const candidate = Default(schema, httpPart === 'body' ? value : Convert(schema, value));
     if (checker.Check(candidate)) return { value: candidate };
-    const errors = explainErrors(schema, candidate);
+    const found = explainErrors(schema, candidate);
+    // Into a body leads a JSON pointer; a parameter is known by its name.
+    const errors =
+      httpPart === 'body' ? found : found.map((one) => ({ ...one, pointer: one.pointer.slice(1) }));
     const where = httpPart === 'querystring' ? 'query' : (httpPart ?? 'request');
     return {
       error: new ProblemError('validation_failed', `The ${where} does not fit the schema.`, errors),

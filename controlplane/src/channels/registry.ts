@@ -2,11 +2,12 @@
  * The channels of this control plane: those of the configuration file, which are read-only, and those made over the API, which live
  * in Redis. Every replica follows changes by the version that each change raises.
  */
-import type { Channel, ShownChannel } from '@tocsin/openapi';
+import type { Channel, Complaint, ShownChannel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
 import { Router, type RoutingTable } from '../routing/route.ts';
-import { channelsKey, channelsVersionKey } from '../store/keys.ts';
+import { changeChannel, readChannels, readChannelsVersion } from '../store/channels.ts';
+import { checkApiSettings, checkKeptSecrets } from './api-rules.ts';
 import { checkChannel, type FindKind } from './definition.ts';
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
@@ -27,6 +28,8 @@ export interface RegistryOptions {
 }
 
 const FOLLOW_MS = 1000;
+/** How often a change is tried again when others change the channels at the same time. */
+const CHANGE_TRIES = 10;
 
 export class ChannelRegistry {
   readonly #redis: Redis;
@@ -89,15 +92,28 @@ export class ChannelRegistry {
     given: Omit<Channel, 'minimum_priority'> & { minimum_priority?: string },
   ): Promise<ShownChannel> {
     const channel = this.#check(given);
-    const exists = `A channel named ${channel.name} exists.`;
-    if (this.#file.has(channel.name)) throw new ProblemError('channel_exists', exists);
-    const added = await this.#redis.hsetnx(channelsKey, channel.name, this.#sealed(channel));
-    if (added === 0) throw new ProblemError('channel_exists', exists);
-    return this.#changed(channel);
+    await this.#change(channel.name, () => {
+      if (!this.get(channel.name)) return channel;
+      throw new ProblemError('channel_exists', `A channel named ${channel.name} exists.`);
+    });
+    return this.show(channel.name);
   }
 
   /** Changes a channel; settings are merged key by key. Throws ProblemError. */
   async update(name: string, change: ChannelChange): Promise<ShownChannel> {
+    await this.#change(name, () => this.#merged(name, change));
+    return this.show(name);
+  }
+
+  /** Deletes a channel; what was still to be told there is counted as discarded. Throws ProblemError. */
+  async delete(name: string): Promise<void> {
+    await this.#change(name, () => {
+      this.#writable(name);
+      return undefined;
+    });
+  }
+
+  #merged(name: string, change: ChannelChange): Channel {
     const known = this.#writable(name);
     const kind = this.#options.findKind(known.kind);
     const merged = { ...known.settings, ...change.settings };
@@ -105,33 +121,41 @@ export class ChannelRegistry {
       Object.entries(merged).filter(([, value]) => value !== null),
     );
     const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
-    const channel = this.#check({
+    if (kind) refuse(checkKeptSecrets(kind, settings, known.settings));
+    return this.#check({
       name,
       kind: known.kind,
       minimum_priority,
       ...(throttle && { throttle }),
       settings: kind ? keepHidden(kind, settings, known.settings) : settings,
     });
-    await this.#redis.hset(channelsKey, name, this.#sealed(channel));
-    return this.#changed(channel);
   }
 
-  /** Deletes a channel. Throws ProblemError. */
-  async delete(name: string): Promise<void> {
-    this.#writable(name);
-    await this.#redis.hdel(channelsKey, name);
-    await this.#redis.incr(channelsVersionKey);
-    await this.reload();
+  /** Writes what `decide` makes of the channels as they are now; undefined deletes. Another replica may change them too. */
+  async #change(name: string, decide: () => Channel | undefined): Promise<void> {
+    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+      await this.reload();
+      const channel = decide();
+      const text = channel && this.#sealed(channel);
+      const done = await changeChannel(this.#redis, name, this.#table.version, text);
+      if (!done) continue;
+      await this.reload();
+      return;
+    }
+    throw new ProblemError(
+      'store_unavailable',
+      'The channels are changed all the time; try again.',
+    );
   }
 
   /** Reads all channels again; what was written before the call is seen. */
   async reload(): Promise<void> {
     await this.#reloading?.catch(() => {});
-    await this.refresh();
+    await this.#refresh();
   }
 
   /** Reads all channels again, unless that is under way. */
-  refresh(): Promise<void> {
+  #refresh(): Promise<void> {
     this.#reloading ??= this.#load().finally(() => {
       this.#reloading = undefined;
     });
@@ -139,16 +163,14 @@ export class ChannelRegistry {
   }
 
   async #follow(): Promise<void> {
-    const version = (await this.#redis.get(channelsVersionKey)) ?? '0';
-    if (version !== this.#table.version) await this.refresh();
+    const version = await readChannelsVersion(this.#redis);
+    if (version !== this.#table.version) await this.#refresh();
   }
 
   async #load(): Promise<void> {
-    // The version first: a change in between makes the next look read again.
-    const version = (await this.#redis.get(channelsVersionKey)) ?? '0';
-    const stored = await this.#redis.hgetall(channelsKey);
+    const { version, definitions } = await readChannels(this.#redis);
     const channels = new Map<string, Channel>();
-    for (const [name, text] of Object.entries(stored)) {
+    for (const [name, text] of Object.entries(definitions)) {
       const channel = JSON.parse(text) as Channel;
       const kind = this.#options.findKind(channel.kind);
       try {
@@ -170,12 +192,6 @@ export class ChannelRegistry {
     const api = [...this.#api.values()].filter(({ name }) => !this.#file.has(name));
     const channels = [...this.#file.values(), ...api];
     return { channels, router: new Router(channels), version };
-  }
-
-  async #changed(channel: Channel): Promise<ShownChannel> {
-    await this.#redis.incr(channelsVersionKey);
-    await this.reload();
-    return this.#show(channel);
   }
 
   #show(channel: Channel): ShownChannel {
@@ -201,19 +217,14 @@ export class ChannelRegistry {
 
   #check(given: Parameters<typeof checkChannel>[0]): Channel {
     const checked = checkChannel(given, this.#options.findKind);
-    if (!checked.ok) {
-      throw new ProblemError(
-        'validation_failed',
-        'The channel does not fit its schema.',
-        checked.errors,
-      );
-    }
+    if (!checked.ok) throw invalid(checked.errors);
     if (checked.kind.origin === 'file') {
       throw new ProblemError(
         'channel_kind_file_only',
         `Channels of kind ${checked.kind.kind} are only taken from the configuration file.`,
       );
     }
+    refuse(checkApiSettings(checked.kind, checked.channel.settings));
     return checked.channel;
   }
 
@@ -225,4 +236,11 @@ export class ChannelRegistry {
       settings: sealSettings(kind, channel, this.#options.sealer),
     });
   }
+}
+
+const invalid = (errors: Complaint[]) =>
+  new ProblemError('validation_failed', 'The channel does not fit its schema.', errors);
+
+function refuse(errors: Complaint[]): void {
+  if (errors.length > 0) throw invalid(errors);
 }

@@ -4,7 +4,8 @@ import type { ChannelKind } from '../delivery/channel.ts';
 import { mapSecrets } from '../delivery/secrets.ts';
 import type { Sealer } from './sealing.ts';
 
-const HIDDEN = '<hidden>';
+/** What stands for a given secret where a channel is shown. */
+export const HIDDEN = '<hidden>';
 type Settings = Channel['settings'];
 
 const contextOf = (channel: string, path: string) => `channel ${channel} ${path}`;

@@ -1,5 +1,6 @@
 import type { Agent } from '@tocsin/openapi';
 import type { Command } from 'commander';
+import { jsonText } from '../delivery/text.ts';
 import { ApiClient, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
 import { table } from './terminal.ts';
@@ -12,7 +13,7 @@ export function agentsCommand(program: Command, context: CommandContext): void {
     async (flags: ApiFlags) => {
       const client = new ApiClient(flags, context);
       const { items } = await client.call<{ items: Agent[] }>('GET', '/v1/agents');
-      context.out.write(flags.json ? `${JSON.stringify(items, null, 2)}\n` : shown(items));
+      context.out.write(flags.json ? `${jsonText(items)}\n` : shown(items));
     },
   );
 

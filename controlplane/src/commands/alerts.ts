@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration, type StoredAlert } from '@tocsin/openapi';
 import type { Command } from 'commander';
+import { jsonLine } from '../delivery/text.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
 import { alertLine } from './terminal.ts';
@@ -103,7 +104,7 @@ async function follow(
 
 function print(alerts: readonly StoredAlert[], flags: AlertFlags, context: CommandContext): void {
   for (const alert of alerts) {
-    const line = flags.json ? JSON.stringify(alert) : alertLine(alert, context.out.isTTY === true);
+    const line = flags.json ? jsonLine(alert) : alertLine(alert, context.out.isTTY === true);
     context.out.write(`${line}\n`);
   }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Problem } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { ADMIN_TOKEN_FILE } from '../auth/admin-token.ts';
+import { printable } from '../delivery/text.ts';
 import { readSettings } from '../settings.ts';
 import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
-import { printable } from './terminal.ts';
 
 export interface ApiFlags extends SettingsFlags {
   readonly url?: string;

@@ -3,9 +3,10 @@ import type { ShownChannel } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import type { Outcome } from '../delivery/channel.ts';
+import { jsonLine, jsonText, printable } from '../delivery/text.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
-import { printable, table } from './terminal.ts';
+import { table } from './terminal.ts';
 
 interface CreateFlags extends ApiFlags {
   readonly file?: string;
@@ -30,13 +31,13 @@ export function channelsCommand(program: Command, context: CommandContext): void
   ).action(async (flags: ApiFlags) => {
     const client = new ApiClient(flags, context);
     const { items } = await client.call<{ items: ShownChannel[] }>('GET', '/v1/channels');
-    write(flags.json ? `${JSON.stringify(items, null, 2)}\n` : listed(items));
+    write(flags.json ? `${jsonText(items)}\n` : listed(items));
   });
 
   withApiFlags(channels.command('show <name>').description('show a channel')).action(
     async (name: string, flags: ApiFlags) => {
       const channel = await new ApiClient(flags, context).call('GET', path(name));
-      write(`${JSON.stringify(channel, null, 2)}\n`);
+      write(`${jsonText(channel)}\n`);
     },
   );
 
@@ -52,7 +53,7 @@ export function channelsCommand(program: Command, context: CommandContext): void
         '/v1/channels',
         definitionOf(name, flags),
       );
-      if (flags.json) write(`${JSON.stringify(channel, null, 2)}\n`);
+      if (flags.json) write(`${jsonText(channel)}\n`);
       else context.err.write(`channel ${channel.name} is created\n`);
     });
 
@@ -70,9 +71,7 @@ export function channelsCommand(program: Command, context: CommandContext): void
         `${path(name)}/test`,
       );
       write(
-        flags.json
-          ? `${JSON.stringify(outcome)}\n`
-          : `${outcome.result}: ${printable(outcome.detail)}\n`,
+        flags.json ? `${jsonLine(outcome)}\n` : `${outcome.result}: ${printable(outcome.detail)}\n`,
       );
       if (outcome.result !== 'ok') throw new ApiError(`The test of channel ${name} failed.`);
     },

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { cut } from '../delivery/text.ts';
 import type { Environment, SettingsFlags } from '../settings.ts';
 
 /** What a command knows of the process it runs in. */
@@ -11,6 +12,8 @@ export interface CommandContext {
   readonly untilStopped: (stop: () => Promise<void>) => Promise<void>;
 }
 
+const MAX_MESSAGE = 2000;
+const MAX_STACK = 8000;
 const collect = (value: string, before: string[]) => [...before, value];
 
 /** The flags of every command that reads settings. */
@@ -35,9 +38,22 @@ export function withSettingsFlags(command: Command): Command {
     );
 }
 
-/** The process log: JSON lines on stderr. */
-export function processLog(level: string): Logger {
-  return pino({ level, base: null }, pino.destination({ fd: 2, sync: true }));
+/** The process log: JSON lines, on stderr unless told otherwise. */
+export function processLog(
+  level: string,
+  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
+): Logger {
+  return pino({ level, base: null, serializers: { err: serializeError } }, destination);
+}
+
+/** What a log tells of an error. Not all it carries: errors of Redis hold the command with its arguments, whole batches of them. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack, cause, code } = error as NodeJS.ErrnoException;
+  return {
+    ...{ type: name, message: cut(message, MAX_MESSAGE), code, stack: cut(stack ?? '', MAX_STACK) },
+    ...(cause !== undefined && { cause: serializeError(cause) }),
+  };
 }
 
 export type { SettingsFlags };

@@ -6,9 +6,9 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Config, keysOf, variableOf } from '@tocsin/openapi';
 import type { ControlPlane } from '../control-plane.ts';
+import { printable } from '../delivery/text.ts';
 import type { Settings } from '../settings.ts';
 import type { CommandContext } from './context.ts';
-import { printable } from './terminal.ts';
 
 /** The agent says that it cannot run here: restarting would not help. */
 const CANNOT_RUN = 3;

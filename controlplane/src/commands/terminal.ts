@@ -1,5 +1,7 @@
 import { styleText } from 'node:util';
 import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
+import { messageOf } from '../delivery/presentation.ts';
+import { printable } from '../delivery/text.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -14,17 +16,6 @@ const STYLES: Readonly<Record<Priority, Style>> = {
   Debug: 'gray',
 };
 
-/** Control characters, and those that turn the direction of text or hide in it. */
-const UNSAFE = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
-
-/** Text that attackers choose, made harmless for a terminal: what could steer it is shown as an escape. */
-export function printable(text: string): string {
-  return text.replace(UNSAFE, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
-  });
-}
-
 /** One alert on one line. */
 export function alertLine(alert: Alert | StoredAlert, colored: boolean): string {
   const time = printable(alert.time.replace(/\.\d+/, ''));
@@ -36,12 +27,12 @@ export function alertLine(alert: Alert | StoredAlert, colored: boolean): string 
     ? styleText('bold', printable(alert.rule), { validateStream: false })
     : printable(alert.rule);
   const times = 'count' in alert && alert.count > 1 ? ` (${alert.count} times)` : '';
-  return `${time} ${shown} ${printable(alert.hostname)} ${rule}: ${printable(alert.output)}${times}`;
+  return `${time} ${shown} ${printable(alert.hostname)} ${rule}: ${printable(messageOf(alert))}${times}`;
 }
 
 /** Rows as columns that line up. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows.map((row) => row.map(printable))];
+  const all = [head, ...rows.map((row) => row.map((cell) => printable(cell)))];
   const widths = head.map((_name, column) =>
     Math.max(...all.map((row) => row[column]?.length ?? 0)),
   );

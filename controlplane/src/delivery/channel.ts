@@ -14,7 +14,7 @@ export interface Notification {
   readonly time: string;
   /** What is told in full, oldest first; at least one unless `held` says more. */
   readonly alerts: readonly StoredAlert[];
-  /** Notifications that the throttle held back since the last one: told as "+37 more". */
+  /** Alerts told as a number only, "+37 more": held back by the throttle or a full lane, or no longer stored when their turn came. */
   readonly held: {
     readonly count: number;
     readonly byRule: readonly { readonly rule: string; readonly count: number }[];
@@ -72,5 +72,9 @@ export interface ChannelKind {
   readonly settings: TObject;
   /** `file`: never through the API (it would be remote code execution). */
   readonly origin: 'any' | 'file';
+  /** Settings that name files of this machine: never through the API, whose users have a token and not the machine. */
+  readonly fileSettings?: readonly string[];
+  /** Settings that decide where secrets are sent: when one changes, secrets that are hidden must be given again. */
+  readonly destination?: readonly string[];
   create(settings: ResolvedSettings): Sender;
 }

@@ -18,7 +18,7 @@ export function batchSize(alerts: readonly (StoredAlert | undefined)[]): number 
   return Math.min(alerts.length, MAX_BATCH);
 }
 
-/** One notification of these entries; undefined when nothing of them is left to tell. Its id is that of the first. */
+/** One notification of these entries; undefined when there is nothing to tell. Its id is that of the first. */
 export function compose(
   channel: string,
   entries: readonly OutboxEntry[],
@@ -27,7 +27,7 @@ export function compose(
 ): Notification | undefined {
   const [first] = entries;
   const stored = alerts.filter((alert) => alert !== undefined);
-  const held = sumHeld(entries);
+  const held = sumHeld(entries, alerts);
   if (!first || (stored.length === 0 && held.count === 0)) return undefined;
   return {
     id: first.id,
@@ -40,10 +40,21 @@ export function compose(
   };
 }
 
-function sumHeld(entries: readonly OutboxEntry[]): Notification['held'] {
+/** Entries whose alert is not stored any more: they are told as a number. */
+export const unstored = (
+  entries: readonly OutboxEntry[],
+  alerts: readonly (StoredAlert | undefined)[],
+): OutboxEntry[] =>
+  entries.filter(({ alert }, index) => alert !== undefined && alerts[index] === undefined);
+
+function sumHeld(
+  entries: readonly OutboxEntry[],
+  alerts: readonly (StoredAlert | undefined)[],
+): Notification['held'] {
   const counts = new Map<string, number>();
-  for (const [rule, count] of entries.flatMap(({ held }) => held ?? []))
-    counts.set(rule, (counts.get(rule) ?? 0) + count);
+  const add = (rule: string, count: number) => counts.set(rule, (counts.get(rule) ?? 0) + count);
+  for (const [rule, count] of entries.flatMap(({ held }) => held ?? [])) add(rule, count);
+  for (const { rule = '(unknown rule)' } of unstored(entries, alerts)) add(rule, 1);
   const byRule = [...counts]
     .map(([rule, count]) => ({ rule, count }))
     .sort((a, b) => b.count - a.count || (a.rule < b.rule ? -1 : 1));

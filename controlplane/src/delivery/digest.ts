@@ -3,7 +3,7 @@ import { printable } from './text.ts';
 
 const MAX_RULES_NAMED = 10;
 
-/** What the throttle held back, as one sentence; empty when nothing was. */
+/** What is told as a number only, as one sentence; empty when nothing is. */
 export function describeHeld(held: Notification['held']): string {
   if (held.count === 0) return '';
   const named = held.byRule
@@ -12,5 +12,5 @@ export function describeHeld(held: Notification['held']): string {
   const others = held.byRule.length - named.length;
   if (others > 0) named.push(`${others} more rules`);
   const breakdown = named.length > 0 ? ` (${named.join(', ')})` : '';
-  return `+${held.count} more held back by the throttle${breakdown}`;
+  return `+${held.count} more held back${breakdown}`;
 }

@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis';
 import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt, writeAttempt } from './attempt.ts';
 import type { Notification, Outcome } from './channel.ts';
-import { batchSize, compose, MAX_BATCH } from './compose.ts';
+import { batchSize, compose, MAX_BATCH, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
@@ -120,10 +120,8 @@ class Drain {
       alerts.slice(0, count),
       repeated,
     );
-    if (!notification) {
-      this.#parts.metrics.expired.inc(count);
-      return this.#settle(count, { fate: 'expired' });
-    }
+    const counted = unstored(candidates.slice(0, count), alerts).length;
+    if (!notification) return this.#settle(count, { fate: 'notified', counted });
     const attempt: Attempt = {
       head: notification.id,
       count,
@@ -135,17 +133,21 @@ class Drain {
     };
     await writeAttempt(redis, this.#channel, attempt);
     const outcome = await this.#attempt(channel, notification);
-    return this.#conclude(channel, attempt, outcome);
+    return this.#conclude(channel, attempt, outcome, counted);
   }
 
   async #conclude(
     channel: Channel,
     attempt: Attempt,
     outcome: Outcome,
+    counted: number,
   ): Promise<Drained | undefined> {
     const { redis, outbox, metrics, senders, times } = this.#parts;
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
-    if (decision.next === 'done') return this.#settle(attempt.count, { fate: 'notified' });
+    if (decision.next === 'done') {
+      metrics.expired.inc(counted);
+      return this.#settle(attempt.count, { fate: 'notified', counted });
+    }
     if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
       // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
       const count = Math.ceil(attempt.count / 2);

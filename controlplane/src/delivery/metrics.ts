@@ -63,7 +63,7 @@ export function createDeliveryMetrics(
     }),
     expired: new Counter({
       name: 'tocsin_delivery_expired_total',
-      help: 'Entries whose alert was no longer stored when their turn came.',
+      help: 'Alerts that were no longer stored when their turn came, and were told as a number.',
       registers,
     }),
     countAttempt(kind, outcome) {

@@ -1,5 +1,11 @@
 /** What people are shown of an alert, the same on every channel for people: the facts, the colours, the one-line summary. */
-import { PRIORITIES, type Priority, type StoredAlert, severityOf } from '@tocsin/openapi';
+import {
+  PRIORITIES,
+  type Priority,
+  parsePriority,
+  type StoredAlert,
+  severityOf,
+} from '@tocsin/openapi';
 import type { Notification } from './channel.ts';
 import { printable } from './text.ts';
 
@@ -22,6 +28,16 @@ const LOOKS: Readonly<Record<Priority, Look>> = {
 };
 
 export const lookOf = (priority: Priority): Look => LOOKS[priority];
+
+/** Falco leads each output with its own time and priority. */
+const OUTPUT_PREFIX =
+  /^(?:\d{4}-\d{2}-\d{2}T)?\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{4})?: (\w+) (?=\S)/;
+
+/** What an alert says, without the time and priority that stand beside it wherever people read it. */
+export function messageOf({ output, priority }: Pick<StoredAlert, 'output' | 'priority'>): string {
+  const [prefix = '', named = ''] = OUTPUT_PREFIX.exec(output) ?? [];
+  return parsePriority(named) === priority ? output.slice(prefix.length) : output;
+}
 
 /** A label and a value that is printable and bounded, and still to be escaped for its medium. */
 export interface Fact {

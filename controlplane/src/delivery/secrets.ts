@@ -3,7 +3,7 @@
  * that happens to be called `file` is never taken for one.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { SecretReference } from '@tocsin/openapi';
+import { escapePointer, SecretReference } from '@tocsin/openapi';
 import type { TObject, TSchema } from 'typebox';
 import type { ResolvedSettings } from './channel.ts';
 import { ChannelSettingsError } from './outcome.ts';
@@ -19,29 +19,33 @@ type Keywords = {
   readonly anyOf?: readonly TSchema[];
 };
 
-/** A copy of `settings` with every secret reference replaced. `pointer` is where it stands, as a dotted path. */
+/** A copy of `settings` with every secret reference replaced. It stands at `path` for people, at `pointer` for machines (RFC 6901). */
 export function mapSecrets(
   schema: TObject,
   settings: Settings,
-  replace: (reference: SecretReference, path: string) => unknown,
+  replace: (reference: SecretReference, path: string, pointer: string) => unknown,
 ): Settings {
-  const visit = (at: Keywords, value: unknown, path: string): unknown => {
+  const visit = (at: Keywords, value: unknown, path: string, pointer: string): unknown => {
     if (typeof value !== 'object' || value === null) return value;
     if (at.anyOf?.some(isReferenceSchema) || isReferenceSchema(at))
-      return replace(value as SecretReference, path);
+      return replace(value as SecretReference, path, pointer);
     if (Array.isArray(value)) {
       const { items } = at;
-      return items ? value.map((item, index) => visit(items, item, `${path}[${index}]`)) : value;
+      return items
+        ? value.map((item, index) => visit(items, item, `${path}[${index}]`, `${pointer}/${index}`))
+        : value;
     }
     const any = Object.values(at.patternProperties ?? {})[0];
     return Object.fromEntries(
       Object.entries(value).map(([key, child]) => {
         const inner = at.properties?.[key] ?? any;
-        return [key, inner ? visit(inner, child, path ? `${path}.${key}` : key) : child];
+        if (!inner) return [key, child];
+        const below = path ? `${path}.${key}` : key;
+        return [key, visit(inner, child, below, `${pointer}/${escapePointer(key)}`)];
       }),
     );
   };
-  return visit(schema, settings, '') as Settings;
+  return visit(schema, settings, '', '') as Settings;
 }
 
 /** Replaces every reference by its text. Throws ChannelSettingsError, which names the setting and never the secret. */

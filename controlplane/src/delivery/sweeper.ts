@@ -3,7 +3,7 @@ import type { Channel } from '@tocsin/openapi';
 import type { Outbox } from '../store/outbox.ts';
 
 export interface SweeperParts {
-  readonly outbox: Pick<Outbox, 'lanesWithWork' | 'lanesWithHeldDue' | 'takeHeld'>;
+  readonly outbox: Pick<Outbox, 'lanesWithWork' | 'lanesWithHeld' | 'takeHeld'>;
   readonly channels: { get(name: string): Channel | undefined };
   readonly wake: (channels: readonly string[]) => Promise<void>;
   readonly onProblem: (error: unknown) => void;
@@ -48,7 +48,7 @@ export class Sweeper {
 
   async #tellHeld(): Promise<void> {
     const { outbox, channels, wake } = this.#parts;
-    for (const name of await outbox.lanesWithHeldDue(Date.now())) {
+    for (const name of await outbox.lanesWithHeld()) {
       const channel = channels.get(name);
       if (channel && (await outbox.takeHeld(channel)) > 0) await wake([name]);
     }

@@ -11,7 +11,7 @@ const NAMED = new Map([
 ]);
 
 /** Shows control, format and broken characters as visible escapes (`\n`, `\x1b`, `\u202e`) and cuts to `max` UTF-16 units. */
-export function printable(text: string, max: number): string {
+export function printable(text: string, max = Number.POSITIVE_INFINITY): string {
   return cut(cut(text, max + 1).replace(UNPRINTABLE, escapeCharacter), max);
 }
 
@@ -23,17 +23,25 @@ export function cut(text: string, max: number): string {
 
 /** JSON on one line that no terminal acts on: the same data, with the characters JSON leaves as they are also escaped. */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
-    Array.from({ length: character.length }, (_, unit) =>
-      utf16Escape(character.charCodeAt(unit)),
-    ).join(''),
-  );
+  return escapeJson(JSON.stringify(value));
+}
+
+/** The same on several lines, for people. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2).split('\n').map(escapeJson).join('\n');
 }
 
 /** Escapes the characters that mean something in HTML text and attribute values. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
+
+const escapeJson = (line: string): string =>
+  line.replace(UNPRINTABLE, (character) =>
+    Array.from({ length: character.length }, (_, unit) =>
+      utf16Escape(character.charCodeAt(unit)),
+    ).join(''),
+  );
 
 function escapeCharacter(character: string): string {
   const named = NAMED.get(character);

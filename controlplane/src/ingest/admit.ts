@@ -35,8 +35,6 @@ export interface Admission {
   readonly woken: readonly string[];
   /** Old alerts that were dropped to make room. */
   readonly dropped: number;
-  /** Version of the channels when the batch was admitted. */
-  readonly channelsVersion: string | undefined;
 }
 
 /** A batch whose signature is verified and whose body is read. */
@@ -80,11 +78,11 @@ export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').sl
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 /** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
-function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded[] {
+function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: number): Folded[] {
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
   for (const one of received) {
-    const fingerprint = fingerprintOf(one.alert);
+    const fingerprint = fingerprintOf(one.alert, agent);
     const same = open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
       same.occurrences++;
@@ -100,15 +98,18 @@ function foldBatch(received: readonly ReceivedAlert[], windowMs: number): Folded
   return folded;
 }
 
-/** Admits a verified batch. Throws ProblemError when it is refused; nothing is stored then. */
+/**
+ * Admits a verified batch. Throws ProblemError when it is refused, and answers undefined when the channels are no longer those of the
+ * table; nothing is stored then.
+ */
 export async function admitBatch(
   redis: Redis,
   batch: AdmittedBatch,
   table: RoutingTable,
   limits: AdmitLimits,
-): Promise<Admission> {
+): Promise<Admission | undefined> {
   const { claims, digest } = batch;
-  const folded = foldBatch(batch.received, limits.windowMs);
+  const folded = foldBatch(batch.received, claims.agent, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
   const { body, record, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
@@ -120,6 +121,7 @@ export async function admitBatch(
     kid: claims.kid,
     seq: String(claims.seq),
     digest,
+    version: table.version,
     remembered: REMEMBERED_SEQUENCES,
     window: limits.windowMs,
     retention: limits.retentionMs,
@@ -144,12 +146,13 @@ export async function admitBatch(
   const args = [JSON.stringify(request)];
   for (const { received: one } of folded) args.push(one.line);
 
-  const [status, version, stored = [], woken = [], dropped = 0] = (await runScript(
+  const [status, stored = [], woken = [], dropped = 0] = (await runScript(
     redis,
     admitScript,
     keys,
     args,
-  )) as [string, string?, number[]?, number[]?, number?];
+  )) as [string, number[]?, number[]?, number?];
+  if (status === 'channels_changed') return undefined;
   const refusal = REFUSALS[status];
   if (refusal) throw new ProblemError(...refusal);
   return {
@@ -157,6 +160,5 @@ export async function admitBatch(
     stored: stored.flatMap((position) => folded[position - 1]?.received ?? []),
     woken: woken.flatMap((position) => table.channels[position - 1]?.name ?? []),
     dropped,
-    channelsVersion: version,
   };
 }

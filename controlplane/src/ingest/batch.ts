@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { ALERT_LIMITS, Alert, explainErrors } from '@tocsin/openapi';
+import { ALERT_LIMITS, Alert, escapePointer, explainErrors } from '@tocsin/openapi';
 import { Compile } from 'typebox/compile';
 import { ProblemError } from '../errors.ts';
 
@@ -106,8 +106,10 @@ function parseLine(
   }
   const deep = fields.find((name) => isDeeper(alert.output_fields[name], MAX_FIELD_DEPTH));
   if (deep !== undefined) {
-    const escaped = deep.replaceAll('~', '~0').replaceAll('/', '~1');
-    return wrong(`is nested deeper than ${MAX_FIELD_DEPTH}`, `/output_fields/${escaped}`);
+    return wrong(
+      `is nested deeper than ${MAX_FIELD_DEPTH}`,
+      `/output_fields/${escapePointer(deep)}`,
+    );
   }
   return { alert, line, timeMs };
 }

@@ -34,13 +34,16 @@ const SOCKET_NAME = /^(\S+):\d{1,5}->(\S+):\d{1,5}$/;
 
 /**
  * Identity of an alert: 128 bits as hexadecimal. Alerts with the same one are the same thing happening again. The hash is a
- * cryptographic one because who chooses process names must not be able to make another alert vanish into theirs.
+ * cryptographic one because who chooses process names must not be able to make another alert vanish into theirs. For the same reason
+ * the agent counts, which alone is proven, and the priority, which decides who is told.
  */
 export function fingerprintOf(
-  alert: Pick<Alert, 'rule' | 'source' | 'hostname' | 'output_fields'>,
+  alert: Pick<Alert, 'rule' | 'source' | 'priority' | 'hostname' | 'output_fields'>,
+  agent: string,
 ): string {
   // Every part is led by its length, so that no two lists of parts give the same text.
-  let text = part(alert.rule) + part(alert.source) + part(alert.hostname);
+  let text = part(agent) + part(alert.rule) + part(alert.source) + part(alert.hostname);
+  text += part(alert.priority);
   const fields = alert.output_fields;
   for (const name of IDENTITY_FIELDS) {
     if (!Object.hasOwn(fields, name)) continue;

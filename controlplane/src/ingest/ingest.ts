@@ -4,11 +4,13 @@ import { type Alert, EnvelopeError, readClaims, verifyBatch } from '@tocsin/open
 import type { Redis } from 'ioredis';
 import type { ChannelRegistry } from '../channels/registry.ts';
 import { ProblemError } from '../errors.ts';
-import type { AdmitLimits } from './admit.ts';
+import type { Admission, AdmitLimits, AdmittedBatch } from './admit.ts';
 import { admitBatch, digestOf } from './admit.ts';
 import { decodeBody, parseBatch } from './batch.ts';
 import type { Keyring } from './keyring.ts';
 import type { LaneWaker } from './wake.ts';
+
+const ADMIT_TRIES = 10;
 
 export interface SignedBatch {
   /** Value of the signature header. */
@@ -60,7 +62,7 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
   }
 
   async #take({ signature, encoding, body }: SignedBatch): Promise<Receipt> {
-    const { redis, keyring, registry, waker, audience, limits } = this.#parts;
+    const { keyring, waker, audience } = this.#parts;
     const claimed = readClaims(signature);
     const key = await keyring.find(claimed.agent, claimed.kid);
     if (!key) {
@@ -72,16 +74,24 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     const nowSeconds = Math.floor(Date.now() / 1000);
     const claims = await verifyBatch(String(signature), body, key, { audience, nowSeconds });
     const received = parseBatch(await decodeBody(body, encoding));
-    const batch = { claims, digest: digestOf(body), received };
-    const { table } = registry;
-    const admission = await admitBatch(redis, batch, table, limits);
+    const admission = await this.#admit({ claims, digest: digestOf(body), received });
     waker.wake(admission.woken);
-    if (admission.channelsVersion !== undefined && admission.channelsVersion !== table.version) {
-      // Another replica changed the channels. Whether or not this reading works, the registry looks again by itself.
-      registry.refresh().catch(() => {});
-    }
     if (!admission.repeated) this.emit('admitted', received.length);
     for (const { alert } of admission.stored) this.emit('stored', alert);
     return { alerts: received.length, repeated: admission.repeated };
+  }
+
+  /** Admits to the channels as they are; another replica may have changed them. */
+  async #admit(batch: AdmittedBatch): Promise<Admission> {
+    const { redis, registry, limits } = this.#parts;
+    for (let tries = 0; tries < ADMIT_TRIES; tries++) {
+      const admission = await admitBatch(redis, batch, registry.table, limits);
+      if (admission) return admission;
+      await registry.reload();
+    }
+    throw new ProblemError(
+      'store_unavailable',
+      'The channels are changed all the time; try again.',
+    );
   }
 }

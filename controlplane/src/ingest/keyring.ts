@@ -7,6 +7,7 @@ interface Entry {
 }
 
 const CAPACITY = 10_000;
+const AGENT_ID = /^[0-9a-f]{18}$/;
 
 /**
  * Public keys of agents, ready to verify with. It may be behind; that is safe, since admission checks key and revocation again in
@@ -22,6 +23,8 @@ export class Keyring {
 
   /** The key that an agent enrolled; undefined when no agent of this id has this key. */
   async find(agent: string, kid: string): Promise<CryptoKey | undefined> {
+    // Nothing is verified yet: what is no id must not become part of a key of Redis.
+    if (!AGENT_ID.test(agent)) return undefined;
     const cached = this.#entries.get(agent);
     if (cached?.kid === kid) return cached.key;
     const found = await this.#agents.keyOf(agent);

@@ -24,7 +24,8 @@ export interface EmbeddedOptions {
 const SOCKET_PATH_BYTES = 107;
 const READY_MS = 60_000;
 const STOP_MS = 3000;
-const RESTART_MS = { first: 50, most: 5000 };
+/** A server that ran for `healthy` ms before it died is started again at once; one that keeps dying less and less often. */
+const RESTART_MS = { first: 50, most: 5000, healthy: 10_000 };
 
 export class EmbeddedRedis {
   readonly socket: string;
@@ -35,6 +36,7 @@ export class EmbeddedRedis {
   #lastWords = '';
   #stopping = false;
   #restart: NodeJS.Timeout | undefined;
+  #restartMs = RESTART_MS.first;
   #wasReady = false;
   readonly #killOnExit = () => this.#child?.kill('SIGTERM');
 
@@ -118,15 +120,20 @@ export class EmbeddedRedis {
       this.#child = undefined;
       throw cannotRun(server, error as NodeJS.ErrnoException);
     }
-    child.once('exit', () => this.#onExit());
+    const started = Date.now();
+    child.once('exit', () => {
+      if (Date.now() - started > RESTART_MS.healthy) this.#restartMs = RESTART_MS.first;
+      this.#onExit();
+    });
   }
 
-  #onExit(delayMs = RESTART_MS.first): void {
+  #onExit(): void {
     if (this.#stopping || !this.#wasReady) return;
     this.#options.onRestart?.(lastLine(this.#lastWords));
     this.#restart = setTimeout(() => {
-      this.#spawn().catch(() => this.#onExit(Math.min(delayMs * 2, RESTART_MS.most)));
-    }, delayMs);
+      this.#spawn().catch(() => this.#onExit());
+    }, this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MS.most);
   }
 
   async #ready(): Promise<void> {

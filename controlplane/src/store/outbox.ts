@@ -15,14 +15,15 @@ export interface OutboxEntry {
   readonly time: number;
   /** Id of the alert to tell in full; without one, the entry only tells what was held back. */
   readonly alert?: string;
+  /** Rule of that alert, to count it by when it is no longer stored. */
+  readonly rule?: string;
   /** Alerts that the throttle held back before this entry: rule and count. */
   readonly held?: readonly (readonly [rule: string, count: number])[];
 }
 
-/** What became of entries: told, given up, or their alert is no longer stored. */
+/** What became of entries: told, of them `counted` only as a number since they are no longer stored, or given up. */
 export type Fate =
-  | { readonly fate: 'notified' }
-  | { readonly fate: 'expired' }
+  | { readonly fate: 'notified'; readonly counted?: number }
   | { readonly fate: 'dead_lettered'; readonly reason: string; readonly detail: string };
 
 /** An entry that was given up. */
@@ -41,7 +42,6 @@ const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease');
-const discardScript = loadScript('discard-lane');
 
 /** The throttle of a channel as the scripts want it: microseconds between two, and of saved-up burst. */
 export function throttleOf(channel: Pick<Channel, 'throttle'>): {
@@ -71,9 +71,9 @@ export class Outbox {
     return this.#redis.smembers(lanesKey);
   }
 
-  /** Channels whose held counters may be told at `now` (ms). */
-  lanesWithHeldDue(now: number): Promise<string[]> {
-    return this.#redis.zrangebyscore(heldDueKey, '-inf', now);
+  /** Channels with held counters, those that may be told first at the front; whether they may is decided by `takeHeld`. */
+  lanesWithHeld(): Promise<string[]> {
+    return this.#redis.zrange(heldDueKey, 0, -1);
   }
 
   /** The first entries of a lane, oldest first; they stay until they are acknowledged. */
@@ -92,11 +92,12 @@ export class Outbox {
     const { entries, lease, ledger } = laneKeys(channel);
     const [reason, detail] =
       fate.fate === 'dead_lettered' ? [fate.reason, fate.detail.slice(0, 2000)] : ['', ''];
+    const counted = fate.fate === 'notified' ? (fate.counted ?? 0) : 0;
     const left = (await runScript(
       this.#redis,
       acknowledgeScript,
       [entries, lease, ledger, lanesKey, deadLettersKey],
-      [token, count, fate.fate, channel, reason, detail, DEAD_LETTERS_KEPT],
+      [token, count, fate.fate, channel, reason, detail, DEAD_LETTERS_KEPT, counted],
     )) as number;
     return left < 0 ? undefined : left;
   }
@@ -126,12 +127,6 @@ export class Outbox {
   /** Gives the lease back; false when it was lost before. */
   async release(channel: string, token: number): Promise<boolean> {
     return (await this.#lease(channel, 'release', 0, token)) === 1;
-  }
-
-  /** Empties the lane of a channel that is gone. Returns how many alerts will not be told there. */
-  async discard(channel: string): Promise<number> {
-    const keys = [...laneScriptKeys(channel), lanesKey, heldDueKey];
-    return (await runScript(this.#redis, discardScript, keys, [channel])) as number;
   }
 
   /** Entries that were given up, newest first. */

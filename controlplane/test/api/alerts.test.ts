@@ -92,13 +92,13 @@ describe('GET /v1/alerts', () => {
       ['minimum_priority=', 'minimum_priority'],
       ['since=yesterday', 'since'],
       ['since=2026-99-99T00:00:00Z', 'since'],
-      ['limit=0', '/limit'],
-      ['limit=1001', '/limit'],
-      ['limit=many', '/limit'],
-      ['cursor=-1', '/cursor'],
-      ['rule=', '/rule'],
-      ['color=red', '/color'],
-      ['rule=a&rule=b', '/rule'],
+      ['limit=0', 'limit'],
+      ['limit=1001', 'limit'],
+      ['limit=many', 'limit'],
+      ['cursor=-1', 'cursor'],
+      ['rule=', 'rule'],
+      ['color=red', 'color'],
+      ['rule=a&rule=b', 'rule'],
     ];
     for (const [query, pointer] of wrong) {
       const { status, body } = await plane.call('GET', `/v1/alerts?${query}`);

@@ -107,6 +107,8 @@ describe('the HTTP API', () => {
     assert.deepEqual([status, body.code], [404, 'not_found']);
     assert.ok(!JSON.stringify(body).includes('secret'));
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
+    const odd = await plane.call('GET', '/v1/alerts/%zz');
+    assert.deepEqual([odd.status, odd.body.code], [400, 'bad_request']);
   });
 
   test('keeps the admin token to its owner, and only its digest in Redis', async () => {

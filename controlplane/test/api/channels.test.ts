@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { anAlert, enroll } from '../support/agent.ts';
+import { signBatch } from '@tocsin/openapi';
+import { ChannelRegistry } from '../../src/channels/registry.ts';
+import { Sealer } from '../../src/channels/sealing.ts';
+import { findChannelKind } from '../../src/delivery/channels/index.ts';
+import { ProblemError } from '../../src/errors.ts';
+import { Ingest } from '../../src/ingest/ingest.ts';
+import { Keyring } from '../../src/ingest/keyring.ts';
+import { LaneWaker } from '../../src/ingest/wake.ts';
+import { AgentStore } from '../../src/store/agents.ts';
+import { anAlert, bodyOf, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { channelLedgerOf } from '../support/state.ts';
 
@@ -146,4 +156,111 @@ test('the test of a channel answers what the provider says', async (t) => {
   await plane.call('POST', '/v1/channels', hook());
   const { status, body } = await plane.call('POST', '/v1/channels/hook/test');
   assert.deepEqual([status, body], [200, { result: 'ok', detail: 'asked hook' }]);
+});
+
+test('a channel made over the API names no file and no variable of the control plane', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const url = 'https://example.com/';
+  const secret = { value: SECRET };
+  const wrong: [object, string][] = [
+    [hook({ settings: { url, secret: { file: '/etc/shadow' } } }), '/settings/secret'],
+    [hook({ settings: { url, secret: { env: 'TOCSIN_REDIS_URL' } } }), '/settings/secret'],
+    [hook({ settings: { url, secret: { env: 'PATH' } } }), '/settings/secret'],
+    [
+      hook({ settings: { url, secret, headers: { 'x.y~z': { file: '/etc/shadow' } } } }),
+      '/settings/headers/x.y~0z',
+    ],
+    [hook({ settings: { url, secret: { value: '<hidden>' } } }), '/settings/secret'],
+    [{ name: 'l', kind: 'log', settings: { path: '/etc/cron.d/x' } }, '/settings/path'],
+    [
+      {
+        name: 'm',
+        kind: 'email',
+        settings: { host: 'mx', from: 'a@x', to: ['b@x'], ca_file: '/etc/shadow' },
+      },
+      '/settings/ca_file',
+    ],
+  ];
+  for (const [body, pointer] of wrong) {
+    const answer = await plane.call('POST', '/v1/channels', body);
+    assert.deepEqual(
+      [answer.status, answer.body.code, answer.body.errors?.[0]?.pointer],
+      [400, 'validation_failed', pointer],
+      JSON.stringify(answer.body),
+    );
+  }
+  const allowed = hook({ settings: { url, secret: { env: 'TOCSIN_SECRET_HOOK' } } });
+  assert.equal((await plane.call('POST', '/v1/channels', allowed)).status, 201);
+  const patched = await plane.call('PATCH', '/v1/channels/hook', {
+    settings: { secret: { file: '/etc/shadow' } },
+  });
+  assert.deepEqual([patched.status, patched.body.errors[0].pointer], [400, '/settings/secret']);
+  assert.equal((await plane.call('GET', '/v1/channels')).body.items.length, 1);
+});
+
+test('a hidden secret does not follow a channel that is pointed elsewhere', async (t) => {
+  const plane = await startTestControlPlane(t);
+  await plane.call('POST', '/v1/channels', hook());
+  for (const secret of [undefined, { value: '<hidden>' }]) {
+    const moved = await plane.call('PATCH', '/v1/channels/hook', {
+      settings: { url: 'https://elsewhere.example/', ...(secret && { secret }) },
+    });
+    assert.deepEqual([moved.status, moved.body.errors?.[0]?.pointer], [400, '/settings/secret']);
+  }
+  assert.equal(
+    (await plane.call('GET', '/v1/channels/hook')).body.settings.url,
+    'https://example.com/',
+  );
+  const given = await plane.call('PATCH', '/v1/channels/hook', {
+    settings: { url: 'https://elsewhere.example/', secret: { value: SECRET } },
+  });
+  assert.equal(given.status, 200, JSON.stringify(given.body));
+});
+
+test('points at what is wrong as RFC 6901 writes it, and at parameters by their names', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const odd = await plane.call('POST', '/v1/channels', hook({ 'a/b~c': 1 }));
+  assert.equal(odd.body.errors[0].pointer, '/a~1b~0c');
+  const query = await plane.call('GET', '/v1/alerts?limit=0');
+  assert.equal(query.body.errors[0].pointer, 'limit');
+});
+
+test('a replica that has not yet seen a change neither undoes it nor admits to a channel that is gone', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const { redis } = plane;
+  const agent = await enroll(plane);
+  await plane.call('POST', '/v1/channels', hook());
+  const registry = new ChannelRegistry(redis, {
+    fileChannels: [],
+    findKind: findChannelKind,
+    sealer: Sealer.fromFile(join(plane.dataDir, 'secrets.key')),
+    onProblem: () => {},
+  });
+  await registry.reload();
+  const waker = new LaneWaker(redis);
+  t.after(() => waker.close());
+  const replica = new Ingest({
+    ...{ redis, registry, waker, audience: agent.audience, onAnswer: () => {} },
+    keyring: new Keyring(new AgentStore(redis)),
+    limits: { windowMs: 1000, retentionMs: 3_600_000, capacity: 1000 },
+  });
+
+  assert.equal((await plane.call('DELETE', '/v1/channels/hook')).status, 204);
+  const body = bodyOf([anAlert()]);
+  const signature = await signBatch(body, agent.claims(), agent.key);
+  assert.equal((await replica.take({ signature, encoding: undefined, body })).repeated, false);
+  assert.deepEqual(await plane.outbox.lanesWithWork(), []);
+  assert.equal((await channelLedgerOf(redis, 'hook')).routed, undefined);
+
+  await plane.call('POST', '/v1/channels', hook());
+  await registry.reload();
+  await plane.call('PATCH', '/v1/channels/hook', { minimum_priority: 'error' });
+  const patched = await registry.update('hook', { settings: { timeout: '3s' } });
+  assert.deepEqual([patched.minimum_priority, patched.settings['timeout']], ['error', '3s']);
+  await plane.call('DELETE', '/v1/channels/hook');
+  await assert.rejects(
+    registry.update('hook', { minimum_priority: 'alert' }),
+    (error) => error instanceof ProblemError && error.code === 'not_found',
+  );
+  assert.equal((await plane.call('GET', '/v1/channels/hook')).status, 404);
 });

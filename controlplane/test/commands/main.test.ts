@@ -135,15 +135,18 @@ test('run shows alerts as they come, goes on without an agent, and stops within 
     join_token: token.out.trim(),
   });
   const agent = new TestAgent(url, enrolled.body, privateKey);
-  await agent.send([anAlert({ output: 'evil \u001b[31m\u202e name\n' })]);
+  await agent.send([
+    anAlert({ output: '10:00:00.123456789: Warning evil \u001b[31m\u202e name\u009b\n' }),
+  ]);
   await until(async () => run.out.includes('evil'), 'the alert is shown');
   assert.match(
     run.out,
-    /Warning +web-1 Read sensitive file untrusted: evil \\x1b\[31m\\u202e name\\x0a\n$/,
+    /Warning +web-1 Read sensitive file untrusted: evil \\x1b\[31m\\u202e name\\x9b\\n\n$/,
   );
 
   const listed = await call(['alerts', '--rule', 'Read sensitive file untrusted', '--json']);
   assert.equal(JSON.parse(listed.out).count, 1);
+  assert.match(listed.out, /10:00:00\.123456789: Warning evil \\u001b\[31m\\u202e name\\u009b/);
   assert.match((await call(['alerts'])).out, /evil \\x1b/);
   assert.match((await call(['alerts', '--priority', 'debug'])).err, /no alerts/);
   const agents = await call(['agents', 'list']);

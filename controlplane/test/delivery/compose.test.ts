@@ -39,11 +39,22 @@ describe('composing a notification', () => {
     assert.equal(told !== undefined && 'repeated' in told, false);
   });
 
-  it('tells nothing when no alert is stored any more, but still what was held back', () => {
-    assert.equal(compose('ops', [entry('a', { alert: 'a' })], [undefined], false), undefined);
-    const held = compose('ops', [entry('a', { alert: 'a', held: [['R', 2]] })], [undefined], true);
-    assert.equal(held?.held.count, 2);
-    assert.equal(held?.repeated, true);
+  it('tells alerts that are not stored any more as a number, with what was held back', () => {
+    const entries = [
+      entry('a', { alert: 'a', rule: 'R', held: [['R', 2]] }),
+      entry('b', { alert: 'b', rule: 'S' }),
+    ];
+    const told = compose('ops', entries, [undefined, undefined], true);
+    assert.deepEqual(told?.alerts, []);
+    assert.deepEqual(told?.held, {
+      count: 4,
+      byRule: [
+        { rule: 'R', count: 3 },
+        { rule: 'S', count: 1 },
+      ],
+    });
+    assert.equal(told?.repeated, true);
+    assert.equal(compose('ops', [entry('a')], [undefined], false), undefined);
   });
 
   it('bounds a notification by number and by size, but always tells one', () => {

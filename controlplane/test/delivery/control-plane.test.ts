@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { startDelivery } from '../../src/delivery/delivery.ts';
+import { alertKeys } from '../../src/store/keys.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane, tempFolder } from '../support/control-plane.ts';
+import { channelLedgerOf } from '../support/state.ts';
 import { Receiver, upTo } from './lane-fixture.ts';
 import { waitFor } from './sample.ts';
 
@@ -76,5 +78,39 @@ describe('from a signed batch to the channels', () => {
       headers: { authorization: `Bearer ${plane.adminToken}` },
     });
     assert.match(await metrics.text(), /attempts_total\{kind="webhook",result="ok",reason=""\}/);
+  });
+
+  it('does not take what is told to a deleted channel for the telling of a new one of its name', async (t) => {
+    const { plane, agent } = await start(t, []);
+    const answers: (() => void)[] = [];
+    receiver.answer = (response) => answers.push(() => response.end());
+    const channel = webhook();
+    await plane.call('POST', '/v1/channels', channel);
+    await agent.send([anAlert({ rule: 'first', output: 'number 1' })]);
+    await waitFor(() => receiver.told.length === 1);
+    await plane.call('DELETE', '/v1/channels/hook');
+    await plane.call('POST', '/v1/channels', channel);
+    await agent.send([anAlert({ rule: 'second', output: 'number 2' })]);
+    receiver.answer = (response) => response.end();
+    answers[0]?.();
+    await waitFor(async () => (await plane.outbox.lanesWithWork()).length === 0);
+    assert.deepEqual(receiver.numbers, [1, 2]);
+  });
+
+  it('tells what was dropped for room before its turn came as a number', async (t) => {
+    const { plane, agent } = await start(t, [webhook()]);
+    receiver.answer = (response, _told, nth) => {
+      response.statusCode = nth === 1 ? 500 : 200;
+      response.end();
+    };
+    const alerts = numbered(1, 5);
+    await agent.send(alerts);
+    await waitFor(() => receiver.told.length === 1);
+    await plane.redis.hdel(alertKeys.body, ...alerts.slice(1).map(({ uuid }) => uuid));
+    await waitFor(async () => (await plane.outbox.lanesWithWork()).length === 0);
+    const last = receiver.told.at(-1);
+    const { notified, digested, pending } = await channelLedgerOf(plane.redis, 'hook');
+    assert.deepEqual([last?.numbers, last?.held.count], [[1], 4]);
+    assert.deepEqual([notified, digested, pending], [1, 4, 0]);
   });
 });

@@ -25,7 +25,7 @@ test('folds identical alerts within the window, in one batch and across batches'
     anAlert({ time: at(12), output_fields: volatile(2) }),
     anAlert({ time: at(11), output_fields: { ...volatile(3), 'fd.name': '/etc/gshadow' } }),
   ]);
-  await agent.send([anAlert({ time: at(60), output_fields: volatile(4), priority: 'Error' })]);
+  await agent.send([anAlert({ time: at(60), output_fields: volatile(4) })]);
   await agent.send([anAlert({ time: at(5), output_fields: volatile(5) })]);
   const [second, first] = await listed(plane);
   assert.deepEqual(
@@ -134,15 +134,26 @@ test('what differs between two occurrences of one thing does not change the fing
     { 'user.uid': 0 },
   ];
   const of = (fields: object) =>
-    fingerprintOf({ ...base, output_fields: { ...base.output_fields, ...fields } });
+    fingerprintOf({ ...base, output_fields: { ...base.output_fields, ...fields } }, 'agent');
   for (const fields of same) assert.equal(of(fields), of({}), JSON.stringify(fields));
   const distinct = new Set([
     ...other.map(of),
     of({}),
-    fingerprintOf({ ...base, hostname: 'web-2' }),
+    fingerprintOf({ ...base, hostname: 'web-2' }, 'agent'),
   ]);
   assert.equal(distinct.size, other.length + 2);
   // Parts never run into each other.
-  const split = (rule: string, source: string) => fingerprintOf({ ...base, rule, source });
+  const split = (rule: string, source: string) => fingerprintOf({ ...base, rule, source }, 'agent');
   assert.notEqual(split('ab', 'c'), split('a', 'bc'));
+});
+
+test('no agent can make the alert of another, or a more severe one, vanish into its own', async (t) => {
+  const channels = [{ name: 'urgent', kind: 'log', minimum_priority: 'critical', settings: {} }];
+  const plane = await startTestControlPlane(t, { channels });
+  const [honest, other] = [await enroll(plane, 'web-1'), await enroll(plane, 'web-2')];
+  await other.send([anAlert({ priority: 'Debug' })]);
+  await other.send([anAlert({ priority: 'Critical' })]);
+  await honest.send([anAlert({ priority: 'Critical' })]);
+  assert.equal((await plane.outbox.readHead('urgent', 10)).length, 2);
+  assert.equal((await ledgerOf(plane.redis)).deduplicated, undefined);
 });

@@ -84,6 +84,9 @@ describe('a batch that is refused', () => {
   test('comes from an unknown agent or key', async () => {
     await refused(() => agent.send([anAlert()], { kid: 'unknown' }), 401, 'agent_unknown');
     await refused(() => agent.send([anAlert()], { agent: 'unknown' }), 401, 'agent_unknown');
+    // Not a key of Redis that holds something else.
+    const key = { agent: `${agent.id}:sequences` };
+    await refused(() => agent.send([anAlert()], key), 401, 'agent_unknown');
   });
 
   test('was signed too long ago or in the future', async () => {

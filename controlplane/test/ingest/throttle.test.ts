@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { heldDueKey, laneKeys } from '../../src/store/keys.ts';
 import type { OutboxEntry } from '../../src/store/outbox.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
@@ -81,7 +82,7 @@ test('holds back what the throttle does not let through, and tells it with the n
   ]);
   assert.ok(all[2]?.alert, 'told together with the alert that came next');
   assert.equal(await plane.redis.exists('{tocsin}:lane:slow:held'), 0);
-  assert.deepEqual(await plane.outbox.lanesWithHeldDue(Date.now() + 1e6), []);
+  assert.deepEqual(await plane.outbox.lanesWithHeld(), []);
   assert.deepEqual(await channelLedgerOf(plane.redis, 'slow'), { routed: 6, pending: 6, held: 0 });
 });
 
@@ -188,4 +189,27 @@ test('the ledgers add up under random batches', async (t) => {
     }),
     { numRuns: 60 },
   );
+});
+
+test('a throttle that was narrower, or a clock that was ahead, holds nothing back for longer than the throttle says', async (t) => {
+  const never = { per_minute: 0.0001, burst: 1 };
+  const quick = { per_minute: 60_000, burst: 1 };
+  const plane = await startTestControlPlane(t, { channels: [log('slow', { throttle: never })] });
+  const agent = await enroll(plane);
+  await agent.send(['a', 'b'].map((rule) => anAlert({ rule })));
+  assert.deepEqual(await plane.outbox.lanesWithHeld(), ['slow']);
+  const told = { name: 'slow', throttle: quick };
+  await until(async () => (await plane.outbox.takeHeld(told)) === 1, 'the held one is told');
+
+  const open = { name: 'open' };
+  const { held } = laneKeys('open');
+  const year = Date.now() + 365 * 86_400_000;
+  await plane.redis.multi().hset(held, 'rule', 3).zadd(heldDueKey, year, 'open').exec();
+  assert.equal(await plane.outbox.takeHeld(open), 3);
+  await plane.redis
+    .multi()
+    .hset(held, 'rule', 3)
+    .zadd(heldDueKey, Date.now() + 50_000, 'open')
+    .exec();
+  assert.equal(await plane.outbox.takeHeld(open), 0);
 });

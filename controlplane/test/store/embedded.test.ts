@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { EmbeddedRedis } from '../../src/store/embedded.ts';
@@ -91,6 +91,24 @@ test('starts again with its data when it is killed', async (t) => {
   assert.equal(words.length, 1);
   await embedded.stop();
   assert.ok(!alive(embedded.pid as number));
+});
+
+test('starts a server that keeps dying less and less often', async (t) => {
+  const folder = tempFolder(t);
+  const server = join(folder, 'server');
+  const script = `#!/bin/sh\n[ -e ${folder}/ran ] && exit 1\ntouch ${folder}/ran\nexec redis-server "$@"\n`;
+  writeFileSync(server, script, { mode: 0o755 });
+  const deaths: number[] = [];
+  const embedded = await EmbeddedRedis.start({
+    ...options(folder),
+    server,
+    onRestart: () => deaths.push(performance.now()),
+  });
+  process.kill(embedded.pid as number, 'SIGKILL');
+  await until(async () => deaths.length === 5, 'it died five times');
+  await embedded.stop();
+  // The pauses double: 50, 100, 200 and 400 ms. A timer may fire early by the rounding of its clock.
+  assert.ok(Number(deaths[4]) - Number(deaths[0]) > 740, String(deaths));
 });
 
 test('ends the server that a killed process left behind, and no other', async (t) => {

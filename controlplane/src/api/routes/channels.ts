@@ -3,7 +3,6 @@ import { Channel, ChannelName, ShownChannel } from '@tocsin/openapi';
 import Type from 'typebox';
 import type { ChannelRegistry } from '../../channels/registry.ts';
 import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
-import type { Outbox } from '../../store/outbox.ts';
 import { answer, named, noContent, problems } from '../problems.ts';
 
 /** What delivery does for the API. */
@@ -16,7 +15,6 @@ export interface ChannelDelivery {
 
 export interface ChannelRoutesOptions {
   readonly registry: ChannelRegistry;
-  readonly outbox: Outbox;
   readonly delivery: ChannelDelivery;
 }
 
@@ -56,7 +54,7 @@ const WRITES = [
 /** `/v1/channels` and what is below it. */
 export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = async (
   app,
-  { registry, outbox, delivery },
+  { registry, delivery },
 ) => {
   const common = { tags: ['channels'], security: [{ bearer: [] }] };
 
@@ -148,7 +146,6 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
     },
     async ({ params }, reply) => {
       await registry.delete(params.name);
-      await outbox.discard(params.name);
       return reply.status(204).send(null);
     },
   );

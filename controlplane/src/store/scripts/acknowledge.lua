@@ -2,8 +2,8 @@
 Takes entries off the head of a lane once their fate is known. Only the holder of the lease may.
 
 KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters
-ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered | expired  4 channel  5 reason  6 detail
-      7 dead letters kept
+ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 channel  5 reason  6 detail
+      7 dead letters kept  8 how many of their alerts were told as a number only
 Answer  entries left in the lane; -1: the lease is lost, nothing changed
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
@@ -27,8 +27,8 @@ if fate == 'dead_lettered' and redis.call('LLEN', KEYS[5]) > tonumber(ARGV[7]) t
 end
 redis.call('HINCRBY', KEYS[3], 'pending', -(told + digested))
 if fate == 'notified' then
-  redis.call('HINCRBY', KEYS[3], 'notified', told)
-  redis.call('HINCRBY', KEYS[3], 'digested', digested)
+  redis.call('HINCRBY', KEYS[3], 'notified', told - tonumber(ARGV[8]))
+  redis.call('HINCRBY', KEYS[3], 'digested', digested + tonumber(ARGV[8]))
 else
   redis.call('HINCRBY', KEYS[3], fate, told + digested)
 end

@@ -6,7 +6,7 @@ read-only, so nothing is ever half stored. Reads and writes take many values at 
 KEYS  1 agent  2 its sequences  3 ledger  4 alert bodies  5 alert records  6 open fingerprints  7 alert index  8 alert counter
       9 lanes with work  10 held due  11 version of the channels; then for each channel of the request four keys:
       lane entries, held counters, throttle bucket, channel ledger
-ARGV  1 the request as JSON: agent, kid, seq (text), digest, remembered (sequence numbers kept), window, retention (ms),
+ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
         capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us] (interval 0: no throttle),
         alerts: list of [fingerprint, id, occurrences, first_ms, last_ms, rule, list of channel positions from 1,
         text of occurrences, first and last, facts as text]
@@ -14,7 +14,8 @@ ARGV  1 the request as JSON: agent, kid, seq (text), digest, remembered (sequenc
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
       repeated                                                             the same batch was admitted before; nothing changed
-      admitted, version of the channels, { positions of alerts stored new }, { positions of channels with new entries },
+      channels_changed                                                     they are of another version; nothing changed
+      admitted, { positions of alerts stored new }, { positions of channels with new entries },
         alerts dropped for room
 ]]
 local request = cjson.decode(ARGV[1])
@@ -34,6 +35,7 @@ local seen = redis.call('ZRANGEBYSCORE', SEQUENCES, request.seq, request.seq)[1]
 if seen then return { seen == sequence and 'repeated' or 'sequence_conflict' } end
 local last_sequence = tonumber(agent[3] or '0')
 if tonumber(request.seq) <= last_sequence - request.remembered then return { 'sequence_stale' } end
+if (redis.call('GET', VERSION) or '0') ~= request.version then return { 'channels_changed' } end
 last_sequence = math.max(last_sequence, tonumber(request.seq))
 
 local clock = redis.call('TIME')
@@ -68,6 +70,8 @@ local function channel_at(position)
   }
   channel.length = redis.call('LLEN', channel.ENTRIES)
   channel.tat = channel.interval > 0 and tonumber(redis.call('GET', channel.BUCKET) or '0') or 0
+  -- Later than a full bucket: the throttle was narrower, or the clock was ahead, when it was written.
+  channel.tat = math.min(channel.tat, now_us + channel.burst + channel.interval)
   local held = redis.call('HGETALL', channel.HELD)
   for i = 1, #held, 2 do
     channel.held[held[i]] = tonumber(held[i + 1])
@@ -109,7 +113,7 @@ local function tell(channel, id, rule)
     hold(channel, rule)
     return false
   end
-  local entry = { id = id .. '-' .. channel.name, time = now, alert = id }
+  local entry = { id = id .. '-' .. channel.name, time = now, alert = id, rule = rule }
   channel.pending = channel.pending + 1
   if channel.rules > 0 then
     entry.held = {}
@@ -202,8 +206,8 @@ for position, channel in pairs(channels) do
     redis.call('RPUSH', channel.ENTRIES, unpack(channel.entries))
     redis.call('SADD', LANES, channel.name)
     woken[#woken + 1] = position
-    if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   end
+  if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   if channel.told_held then
     redis.call('DEL', channel.HELD)
     redis.call('ZREM', DUE, channel.name)
@@ -247,4 +251,4 @@ local dropped = make_room()
 count(LEDGER, ledger)
 redis.call('HINCRBY', AGENT, 'alerts', ledger.accepted)
 redis.call('HSET', AGENT, 'last_seen', now_text, 'last_sequence', string.format('%.0f', last_sequence))
-return { 'admitted', redis.call('GET', VERSION) or '0', stored, woken, dropped }
+return { 'admitted', stored, woken, dropped }

@@ -1,10 +1,12 @@
 --[[
-Turns the held counters of a channel into an entry of its lane, if they are due and the throttle lets it.
+Turns the held counters of a channel into an entry of its lane, if the throttle lets it and, for a lane that was full, its pause is
+over. Only the clock of Redis counts, and neither a clock nor a throttle that was another before keeps them back.
 
 KEYS  1 lane entries  2 held counters  3 throttle bucket  4 channel ledger  5 lanes with work  6 held due
 ARGV  1 channel  2 interval (microseconds, 0: no throttle)  3 burst (microseconds)
 Answer  how many alerts the entry tells of; 0: nothing is held, or not yet due
 ]]
+local FULL_LANE_MS = 60000
 local clock = redis.call('TIME')
 local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local now = math.floor(now_us / 1000)
@@ -14,12 +16,16 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
   return 0
 end
 if interval > 0 then
-  local tat = tonumber(redis.call('GET', KEYS[3]) or '0')
+  local tat = math.min(tonumber(redis.call('GET', KEYS[3]) or '0'), now_us + burst + interval)
   if now_us < tat - burst then
+    redis.call('SET', KEYS[3], string.format('%.0f', tat))
     redis.call('ZADD', KEYS[6], math.ceil((tat - burst) / 1000), channel)
     return 0
   end
   redis.call('SET', KEYS[3], string.format('%.0f', math.max(tat, now_us) + interval))
+else
+  local wait = tonumber(redis.call('ZSCORE', KEYS[6], channel) or '0') - now
+  if wait > 0 and wait <= FULL_LANE_MS then return 0 end
 end
 local flat, list, sum = redis.call('HGETALL', KEYS[2]), {}, 0
 for i = 1, #flat, 2 do

@@ -10,6 +10,7 @@ import {
   factsOf,
   highestPriority,
   lookOf,
+  messageOf,
   repeatNote,
   summaryOf,
 } from '../../presentation.ts';
@@ -60,12 +61,12 @@ Sent by Tocsin to the channel ${escapeHtml(printable(notification.channel, 64))}
 
 /** What lists of mails show beside the subject. */
 const preview = ({ alerts }: Notification): string =>
-  escapeHtml(printable(alerts[0]?.output ?? '', 140));
+  escapeHtml(printable(alerts[0] ? messageOf(alerts[0]) : '', 140));
 
 function renderAlert(alert: StoredAlert, index: number, of: number): string {
   const line = index > 0 ? 'border-top:1px solid #e6eaf0;' : '';
   return `<tr><td style="${line}padding:20px 24px">
-${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert.priority).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(alert.output, OUTPUT_CHARACTERS))}</div>
+${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert.priority).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(messageOf(alert), OUTPUT_CHARACTERS))}</div>
 <table ${TABLE} style="margin-top:14px">
 ${factsOf(alert).map(renderFact).join('\n')}
 </table>

@@ -13,6 +13,8 @@ export const emailKind: ChannelKind = {
   kind: 'email',
   settings: EmailSettings,
   origin: 'any',
+  fileSettings: ['ca_file'],
+  destination: ['host', 'port', 'tls', 'ca_file'],
   create(settings) {
     const { server, envelope } = readSettings(settings);
     const mailer = new Mailer(server);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
-import { factsOf, highestPriority, repeatNote, summaryOf } from '../../presentation.ts';
+import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
 
@@ -45,7 +45,7 @@ export function renderText(notification: Notification): string {
     [
       `${alert.priority}: ${printable(alert.rule, 200)}`,
       '',
-      printable(alert.output, OUTPUT_CHARACTERS),
+      printable(messageOf(alert), OUTPUT_CHARACTERS),
       '',
       ...factsOf(alert).map(({ label, value }) => `${`${label}:`.padEnd(11)}${value}`),
     ].join('\n'),

@@ -31,7 +31,8 @@ export const EmailSettings = Type.Object(
       Type.String({
         pattern: '^/[^\\0]*$',
         maxLength: 4096,
-        description: 'PEM file with the authorities to trust instead of the usual ones.',
+        description:
+          'PEM file with the authorities to trust instead of the usual ones. Not over the API.',
       }),
     ),
     user: Type.Optional(

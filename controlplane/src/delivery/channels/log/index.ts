@@ -8,6 +8,7 @@ export const logKind: ChannelKind = {
   kind: 'log',
   settings: LogSettings,
   origin: 'any',
+  fileSettings: ['path'],
   create(settings) {
     const { path } = settings as LogSettings;
     return {

@@ -8,7 +8,7 @@ export const LogSettings = Type.Object(
         pattern: '^/[^\\0]*$',
         maxLength: 4096,
         description:
-          'Absolute path of a file that JSON lines are appended to; without it, standard output.',
+          'Absolute path of a file that JSON lines are appended to; without it, standard output. Not over the API.',
       }),
     ),
   },

@@ -10,6 +10,7 @@ import {
   factsOf,
   highestPriority,
   lookOf,
+  messageOf,
   repeatNote,
   showTime,
   summaryOf,
@@ -86,7 +87,7 @@ export function renderText({ alerts, held, test }: Notification): string {
 function describeAlert(alert: StoredAlert, max: number): string {
   const count = alert.count > 1 ? ` (${alert.count} times)` : '';
   return printable(
-    `${alert.priority}: ${alert.rule} on ${alert.hostname}${count}: ${alert.output}`,
+    `${alert.priority}: ${alert.rule} on ${alert.hostname}${count}: ${messageOf(alert)}`,
     max,
   );
 }
@@ -96,7 +97,7 @@ function renderSingle(alert: StoredAlert): Block[] {
     .slice(0, MAX_FIELDS)
     .map(({ label, value }) => markdown(`*${label}*\n${inlineCode(value, FIELD_CHARACTERS)}`));
   return [
-    { type: 'section', text: code(alert.output, OUTPUT_CHARACTERS) },
+    { type: 'section', text: code(messageOf(alert), OUTPUT_CHARACTERS) },
     { type: 'section', fields },
     { type: 'context', elements: [plain(`${showTime(alert.time)} · ${alert.id}`)] },
   ];
@@ -109,7 +110,7 @@ function renderOneOf(alert: StoredAlert, of: number): Block[] {
     .join(' · ');
   const title = `${lookOf(alert.priority).symbol} ${alert.priority}: ${alert.rule}`;
   const output = code(
-    alert.output,
+    messageOf(alert),
     Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),
   );
   return [

@@ -17,6 +17,7 @@ export const webhookKind: ChannelKind = {
   kind: 'webhook',
   settings: WebhookSettings,
   origin: 'any',
+  destination: ['url', 'allow_private_addresses'],
   create(settings) {
     const { url, secret, extra, allowPrivate, timeoutMs } = readSettings(settings);
     const key = readSigningKey(secret);
