@@ -55,9 +55,13 @@ export function mainPath(event: KernelEvent): ByteString | undefined {
 }
 
 function pathOfFdOr(event: KernelEvent, fdAt: number): ByteString {
-  return isPathFromFd(event)
-    ? event.string(2)
-    : resolve(event, event.string(0), event.string(1), fdAt);
+  if (isPathFromFd(event)) return event.string(2);
+  const given = event.string(0);
+  const base = event.string(1);
+  // After chdir nobody knows any more where a relative path started: where it led is told.
+  if (base === '' && !given.startsWith('/'))
+    return realPath(event) ?? resolve(event, given, base, fdAt);
+  return resolve(event, given, base, fdAt);
 }
 
 /** The second path of a call on two, absolute and folded. */

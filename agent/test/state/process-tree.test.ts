@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { EVENT_REAL_SAME } from '@tocsin/native';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
 import type { ProcessFacts } from '../../src/state/proc-files.ts';
 import type { Process } from '../../src/state/process.ts';
@@ -160,8 +161,16 @@ describe('ProcessTree', () => {
       String(get(event, 'thread.cap_effective', tree)),
       /^CAP_CHOWN .*CAP_CHECKPOINT_RESTORE$/,
     );
+    const same = { ...ls, flags: EVENT_REAL_SAME };
+    assert.equal(
+      get(apply(tree, onPath('chdir', '/usr', {}, same)).event, 'proc.cwd', tree),
+      '/usr/',
+    );
+    const relative = apply(tree, onPath('chdir', 'bin', {}, ls, '', '/usr/bin')).event;
+    assert.equal(get(relative, 'evt.arg.path', tree), '/usr/bin');
+    assert.equal(get(relative, 'proc.cwd', tree), '/usr/bin/');
     const failed = apply(tree, onPath('chdir', 'y', {}, { ...ls, result: -2n }, '/home', ''));
-    assert.equal(get(failed.event, 'proc.cwd', tree), '/srv/x/');
+    assert.equal(get(failed.event, 'proc.cwd', tree), '/usr/bin/');
   });
 
   it('learns running processes from /proc and takes them for the same when events come', () => {
