@@ -58,9 +58,11 @@ function pathOfFdOr(event: KernelEvent, fdAt: number): ByteString {
   if (isPathFromFd(event)) return event.string(2);
   const given = event.string(0);
   const base = event.string(1);
-  // After chdir nobody knows any more where a relative path started: where it led is told.
-  if (base === '' && !given.startsWith('/'))
+  // Where a path led is told when the path itself is lost: a thread took its page away during the call, or after a
+  // change of directory nobody knows any more where a relative path started.
+  if (given === '' || (base === '' && !given.startsWith('/'))) {
     return realPath(event) ?? resolve(event, given, base, fdAt);
+  }
   return resolve(event, given, base, fdAt);
 }
 
