@@ -99,10 +99,10 @@ export class Trace {
 
   /** Ends, and tells what was printed and lost. */
   stop(): void {
-    const { kernel, pipeline } = this.#session.counters();
-    const { total } = this.#losses.observe(kernel);
     this.#session.stop();
     this.#flush();
+    const { kernel, pipeline } = this.#session.counters();
+    const { total } = this.#losses.observe(kernel);
     const lost = total + this.#skipped;
     this.#options.err.write(
       `${this.#printed} events printed, ${pipeline.records ?? 0} records read, ${lost} lost` +

@@ -1,6 +1,6 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { Interest, Probe } from '../probe/probe.ts';
+import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles } from '../state/accounts.ts';
@@ -15,6 +15,9 @@ import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
+/** Longest time at the end for what is in the ring. */
+const FINISH_MS = 2000;
+const NOTHING: Interest = { syscalls: [], keepFailed: [], environment: false };
 
 export interface SessionOptions {
   readonly hostname: string;
@@ -41,6 +44,8 @@ export class Session {
   #pipeline: Pipeline | undefined;
   #loop: DrainLoop | undefined;
   #timers: NodeJS.Timeout[] = [];
+  /** What the kernel had counted when the probe was closed. */
+  #kernelAtEnd: readonly RecordCount[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -116,7 +121,7 @@ export class Session {
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
-      kernel: this.#probe?.statistics() ?? [],
+      kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
       containers: {
@@ -132,14 +137,24 @@ export class Session {
   /** Judges what is in the ring already, then lets go of everything. Idempotent. */
   stop(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
-    this.#loop?.stop();
-    this.#loop?.turn();
-    this.#loop = undefined;
+    this.#finish();
     this.#containers?.loader.stop();
     this.#pipeline?.parking.releaseAll();
     this.domains.stop();
     this.#probe?.close();
     this.#probe = undefined;
+  }
+
+  /** With no more calls recorded the ring gets empty, unless the host forks faster than we read. */
+  #finish(): void {
+    if (this.#probe === undefined) return;
+    this.#probe.watch(NOTHING);
+    const count = this.#loop?.finish(FINISH_MS) ?? 0;
+    this.#loop = undefined;
+    this.#kernelAtEnd = [
+      ...this.#probe.statistics(),
+      ...(count > 0 ? [{ kind: 'record', fate: 'unread', count }] : []),
+    ];
   }
 
   #everySecond(): void {

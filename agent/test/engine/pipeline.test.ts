@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { CGROUP_MKDIR, CGROUP_RMDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
 import { DrainLoop } from '../../src/engine/drain-loop.ts';
 import { type Judge, Pipeline } from '../../src/engine/pipeline.ts';
+import { Session } from '../../src/engine/session.ts';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
 import type { Container } from '../../src/state/container.ts';
 import { Containers } from '../../src/state/containers.ts';
@@ -155,5 +156,52 @@ describe('DrainLoop', () => {
     loop.turn();
     assert.equal(paths.length, 3);
     assert.equal(turns, 2);
+  });
+
+  it('reads all that is left at the end, however long a turn may last', () => {
+    const records = ['/a', '/b', '/c', '/d'].map((path) => open(path));
+    const probe = new RecordedProbe(records, { recordsOfScan: 1 });
+    let read = 0;
+    const loop = new DrainLoop(probe, { budgetMs: 0, onRecord: () => read++, onTurn: () => {} });
+    loop.turn();
+    assert.equal(read, 1);
+    assert.equal(loop.finish(60_000), 0);
+    assert.equal(read, 4);
+  });
+
+  it('counts what it leaves when the end comes too soon', () => {
+    const probe = new RecordedProbe(
+      ['/a', '/b', '/c'].map((path) => open(path)),
+      { recordsOfScan: 1 },
+    );
+    const loop = new DrainLoop(probe, { onRecord: () => {}, onTurn: () => {} });
+    assert.equal(loop.finish(0), 2);
+  });
+});
+
+describe('Session', () => {
+  it('judges all that is in the ring at its end', () => {
+    const paths = Array.from({ length: 50 }, (_, n) => `/file-${n}`);
+    const seen: unknown[] = [];
+    const session = new Session({ hostname: 'h', onSecond: () => {}, onTurn: () => {} });
+    const probe = new RecordedProbe(
+      paths.map((path) => open(path)),
+      { recordsOfScan: 1 },
+    );
+    const judge: Judge = {
+      eventTypes: new Set(['openat']),
+      needsContainerFacts: false,
+      judge: (event) => {
+        seen.push(get(event, 'fd.name'));
+        // Longer than one turn may last, all together.
+        for (const end = performance.now() + 1; performance.now() < end; );
+      },
+    };
+    session.start(probe, judge, { syscalls: [2], keepFailed: [], environment: false });
+    assert.ok(seen.length < 50, 'a turn is too short for all of them');
+    session.stop();
+    assert.deepEqual(seen, paths);
+    assert.deepEqual(probe.interest?.syscalls, []);
+    assert.equal(session.counters().pipeline.judged, 50);
   });
 });
