@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly hostname: string;
   readonly runtimes?: Partial<RuntimePaths>;
   readonly patienceMs?: number;
+  /** Whether what this process starts is not judged either. */
+  readonly ignoresOwn?: boolean;
   /** Called once a second. */
   readonly onSecond: () => void;
   /** Called after each turn at the ring. */
@@ -51,7 +53,7 @@ export class Session {
     this.#options = options;
     this.hostname = options.hostname;
     this.#lookup = new RuntimeLookup(options.runtimes);
-    this.tree = new ProcessTree();
+    this.tree = new ProcessTree({ ours: options.ignoresOwn ? process.pid : undefined });
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),

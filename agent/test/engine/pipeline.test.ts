@@ -7,9 +7,11 @@ import { Session } from '../../src/engine/session.ts';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
 import type { Container } from '../../src/state/container.ts';
 import { Containers } from '../../src/state/containers.ts';
+import type { ProcessTreeOptions } from '../../src/state/process-tree.ts';
 import type { Found } from '../../src/state/runtimes/lookup.ts';
 import { get, quietTree } from '../events/fields.ts';
-import { exec, open, record } from '../events/records.ts';
+import { exec, fork, open, record } from '../events/records.ts';
+import { facts } from '../state/facts.ts';
 import { RecordedProbe } from './recorded-probe.ts';
 
 const id = '3f'.repeat(32);
@@ -17,12 +19,15 @@ const makeCgroup = (cgroup: number, path: string, action = CGROUP_MKDIR): Buffer
   record(EVENT_CGROUP, cgroupLayout, {}, { id: cgroup, action }, [path]);
 
 /** A pipeline whose runtime answers when told to, and notes of what was judged. */
-function setUp(options: { needsContainerFacts?: boolean; now?: () => number } = {}) {
+function setUp(
+  options: { needsContainerFacts?: boolean; now?: () => number; tree?: ProcessTreeOptions } = {},
+) {
   const { needsContainerFacts = true, now = () => 0 } = options;
   const notes: string[] = [];
   const answers: ((found: Found | undefined) => void)[] = [];
   const ask = () => new Promise<Found | undefined>((resolve) => answers.push(resolve));
-  const tree = quietTree();
+  const tree = quietTree(options.tree);
+  tree.bootstrap();
   const release: { pipeline?: Pipeline } = {};
   const containers = new Containers({
     hierarchy: '/nowhere',
@@ -130,6 +135,25 @@ describe('Pipeline', () => {
     assert.equal(pipeline.counters.missing, 1);
     handle(Buffer.alloc(200));
     assert.equal(pipeline.counters.malformed, 1);
+  });
+
+  it('does not judge what the agent has started and starts, nor their children', () => {
+    const running = [facts(100, 1), facts(150, 100), facts(160, 1)];
+    const { notes, handle, pipeline } = setUp({
+      tree: {
+        ours: 100,
+        list: () => [100, 150, 160],
+        read: (id) => running.find(({ tgid }) => tgid === id),
+      },
+    });
+    const start = Math.ceil((50 * 10_000_000) / 2 ** 20);
+    const of = (tgid: number, ppid: number, more = {}) => ({ tgid, ppid, start, ...more });
+    handle(open('/before', {}, of(150, 100)), open('/other', {}, of(160, 1)));
+    handle(fork(of(100, 1), { tgid: 200, start }), exec(of(200, 100), { argv: ['sh'] }, 'sh'));
+    handle(fork(of(200, 100), { tgid: 201, start }), exec(of(201, 200), { argv: ['id'] }, 'id'));
+    handle(fork(of(160, 1), { tgid: 300, start }), exec(of(300, 160), { argv: ['ls'] }, 'ls'));
+    assert.deepEqual(notes, ['1 openat p160 host ', '2 execve ls host ']);
+    assert.equal(pipeline.counters.own, 5);
   });
 
   it('wraps with the sequence', () => {

@@ -4,42 +4,17 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EVENT_REAL_SAME } from '@tocsin/native';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
-import type { ProcessFacts } from '../../src/state/proc-files.ts';
 import type { Process } from '../../src/state/process.ts';
 import type { ProcessTree } from '../../src/state/process-tree.ts';
 import { get, quietTree } from '../events/fields.ts';
 import { eventOf, exec, exit, fork, onPath, open, rawCall } from '../events/records.ts';
+import { facts } from './facts.ts';
 
 function apply(tree: ProcessTree, bytes: Buffer): { event: KernelEvent; process: Process } {
   const event = eventOf(bytes);
   event.process = tree.apply(event);
   return { event, process: event.process };
 }
-
-const facts = (tgid: number, ppid: number, more: Partial<ProcessFacts> = {}): ProcessFacts => ({
-  tgid,
-  ppid,
-  startTicks: 50,
-  comm: `p${tgid}`,
-  argv: `p${tgid}\0-x\0`,
-  environment: '',
-  exePath: `/bin/p${tgid}`,
-  exeDeleted: false,
-  cwd: '/',
-  tty: 0,
-  session: 1,
-  processGroup: tgid,
-  vpid: tgid,
-  vprocessGroup: tgid,
-  inPidNamespace: false,
-  euid: 0,
-  egid: 0,
-  auditUid: 0xffffffff,
-  capPermitted: 0n,
-  capEffective: 0n,
-  capInheritable: 0n,
-  ...more,
-});
 
 /** A shell (100) that forks 200, which becomes `ls`. */
 function shellAndChild(tree: ProcessTree): void {
