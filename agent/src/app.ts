@@ -77,10 +77,14 @@ export class App {
     if (this.#engine) this.#tell(await this.#engine.reload(files), 'rules were reloaded');
   }
 
-  #tell({ rules, blind }: RuleSummary, message: string): void {
+  #tell({ rules, warnings, blind }: RuleSummary, message: string): void {
     this.#log.info({ rules }, message);
+    for (const warning of warnings) this.#log.warn({ warning }, 'rules');
     for (const [rule, fields] of Object.entries(blind))
-      this.#log.warn({ rule, fields }, 'rule reads fields that are never there');
+      this.#log.warn(
+        { rule, fields },
+        'rule is blind: these fields or event types are never there',
+      );
   }
 
   async #startUplink(): Promise<Uplink | undefined> {

@@ -9,6 +9,17 @@
 #define WALK_STEPS 128
 
 /*
+ * A walk that ended before the root has no slash in front: the last parts of a deep path must not pass for an absolute
+ * one that others trust.
+ */
+static __always_inline void end_early(struct slot *slot)
+{
+	slot->flags |= EVENT_PATH_INCOMPLETE;
+	if (slot->walk_offset < WALK_END)
+		slot->walk_offset++;
+}
+
+/*
  * One step towards the root; non-zero ends the walk. All state lives in the slot and offsets are masked, never compared
  * in registers, so that every round looks the same to the verifier.
  */
@@ -51,7 +62,7 @@ static __always_inline int walk_step(struct slot *slot)
 	__u32 offset = slot->walk_offset - length - 1;
 
 	if (detached && slot->walk_offset != WALK_END) {
-		slot->flags |= EVENT_PATH_INCOMPLETE; /* a tree that hangs nowhere any more */
+		end_early(slot); /* a tree that hangs nowhere any more */
 		return 1;
 	}
 	slot->walk_offset = offset;
@@ -64,7 +75,8 @@ static __always_inline int walk_step(struct slot *slot)
 	}
 	slot->walk_dentry = here.parent;
 	if (slot->walk_offset < WALK_END - EVENT_PATH_MAX + 256) {
-		slot->flags |= EVENT_PATH_INCOMPLETE | EVENT_TRUNCATED;
+		slot->flags |= EVENT_TRUNCATED;
+		end_early(slot);
 		return 1;
 	}
 	return 0;
@@ -88,7 +100,7 @@ static __noinline int walk(struct slot *slot, struct dentry *dentry, struct vfsm
 			return 0;
 		}
 	}
-	slot->flags |= EVENT_PATH_INCOMPLETE;
+	end_early(slot);
 	return 0;
 }
 

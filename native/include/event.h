@@ -35,7 +35,7 @@
 #define EVENT_IO_URING (1u << 2)        /* made through a submission ring */
 #define EVENT_TRUNCATED (1u << 3)       /* a string was longer than its limit */
 #define EVENT_FAULT (1u << 4)           /* a string could not be read from user memory */
-#define EVENT_PATH_INCOMPLETE (1u << 5) /* a kernel path walk ended before the root */
+#define EVENT_PATH_INCOMPLETE (1u << 5) /* a kernel path walk ended before the root: that path has no slash in front */
 #define EVENT_REAL_SAME (1u << 6)       /* the kernel's path equals the path as given: real is empty */
 #define EVENT_PIDNS (1u << 7)           /* the process lives in a pid namespace of its own */
 #define EVENT_FROM_FD (1u << 8)         /* the path comes from an fd, not from an argument */

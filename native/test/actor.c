@@ -76,6 +76,13 @@ static void files(const char *what, char **a)
 		fchdir(directory(a[0]));
 	if (!strcmp(what, "mount"))
 		mount("nothing", a[0], "nosuchfs", MS_RDONLY, 0);
+	if (!strcmp(what, "deep")) { // as many folders below each other as asked for, then a file
+		for (int i = 0; i < atoi(a[0]); i++) {
+			mkdir("deep", 0700);
+			chdir("deep");
+		}
+		open("file", O_CREAT | O_WRONLY, 0600);
+	}
 	if (!strcmp(what, "fault"))
 		syscall(SYS_openat, AT_FDCWD, (char *)8, O_RDONLY, 0);
 	if (!strcmp(what, "long")) {

@@ -17,6 +17,7 @@ import {
   EVENT_IO_URING,
   EVENT_OPEN,
   EVENT_PATH,
+  EVENT_PATH_INCOMPLETE,
   EVENT_PATHS,
   EVENT_REAL_SAME,
   EVENT_TRUNCATED,
@@ -179,6 +180,18 @@ describe('files', { skip }, () => {
     assert.equal(mknod.u32('mode'), 0o10600);
     const unlink = only(watch(on, ['unlinkat'], ['unlinkat', on.folder, 'fifo']), EVENT_PATH);
     assert.deepEqual(unlink.strings, { path: 'fifo', base: on.folder, real: '' });
+  });
+
+  test('a path deeper than a walk goes does not look absolute', () => {
+    const opened = (depth: string) =>
+      only(watch(on, OPENS, ['deep', depth], { cwd: on.folder }), EVENT_OPEN);
+    const whole = opened('100');
+    assert.equal(whole.text('base'), `${on.folder}${'/deep'.repeat(100)}`);
+    assert.equal(whole.u32('flags') & EVENT_PATH_INCOMPLETE, 0);
+    const cut = opened('140');
+    assert.equal(cut.u32('flags') & EVENT_PATH_INCOMPLETE, EVENT_PATH_INCOMPLETE);
+    assert.match(cut.text('base') ?? '', /^deep(?:\/deep)+$/);
+    assert.match(cut.text('real') ?? '', /^deep(?:\/deep)+\/file$/);
   });
 
   test('a change of directory tells the new one', () => {

@@ -121,6 +121,7 @@ function appOptions(
       minimumPriority: parsePriority(agent.priority),
       hostname: hostnameOf(config),
       ringBytes: agent.ring_bytes,
+      ignoresOwn: true,
       ...dockerSocket(context.environment),
     },
     version: VERSION,

@@ -2,14 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError } from 'commander';
-import { conditionText } from '../rules/compile-rules.ts';
+import { blindFields, conditionText } from '../rules/compile-rules.ts';
 import { FieldBinder } from '../rules/compiler/operand-reader.ts';
-import { fieldsOf, leavesOf } from '../rules/condition/condition.ts';
 import { LineEvaluator } from '../rules/evaluate-line.ts';
 import { explainCondition } from '../rules/explain.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { type LoadResult, loadRules, type RulesFile } from '../rules/load-rules.ts';
-import type { LoadedRule } from '../rules/loader/rule-set.ts';
 import { type FieldMap, MapSource } from '../rules/map-source.ts';
 import { reportJson, reportText } from '../rules/report.ts';
 import { RuleTestError, readRuleTests, runRuleTests } from '../rules/rule-test.ts';
@@ -90,23 +88,11 @@ function loadOrFail(names: readonly string[]): LoadResult | undefined {
   return undefined;
 }
 
-function blindFields(rule: LoadedRule, source: FieldSource<never> | undefined): string[] {
-  if (!source) return [];
-  const binder = new FieldBinder(source);
-  const blind = new Set<string>();
-  for (const leaf of leavesOf(rule.condition)) {
-    const operands = leaf.domain
-      ? [leaf.domain.address]
-      : [leaf.left, ...(leaf.right ? [leaf.right] : [])];
-    for (const field of operands.flatMap(fieldsOf)) if (!binder.bind(field)) blind.add(field.text);
-  }
-  return [...blind].sort();
-}
-
 function list(names: string[], { json }: { json?: boolean }, source?: FieldSource<never>): void {
   const result = loadOrFail(names);
   if (!result) return;
   const enabled = new Set(result.ruleset.enabled);
+  const binder = source && new FieldBinder(source);
   const rows = result.ruleset.rules.map((rule) => ({
     name: rule.name,
     source: rule.source,
@@ -116,7 +102,7 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
     condition: conditionText(rule),
     output: rule.output,
     event_types: rule.eventTypes === 'all' ? 'all' : [...rule.eventTypes].sort(),
-    blind: blindFields(rule, source),
+    blind: binder ? blindFields(rule, binder) : [],
   }));
   if (json) {
     write(JSON.stringify(rows));

@@ -1,15 +1,13 @@
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { Command } from 'commander';
-import { interestOf, type RuleNeeds } from '../engine/interest.ts';
+import { interestOf } from '../engine/interest.ts';
 import { LossWatch } from '../engine/loss-watch.ts';
 import { RuleJudge } from '../engine/rule-judge.ts';
 import { Session } from '../engine/session.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import { TRACED_TYPES } from '../events/parameter-tables.ts';
 import { openLiveProbe } from '../probe/live.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
-import { EVENT_TYPES } from '../rules/event-types.ts';
 import { encodeJson } from '../rules/output/encode-json.ts';
 import { terminalText } from './terminal-text.ts';
 
@@ -99,10 +97,10 @@ export class Trace {
 
   /** Ends, and tells what was printed and lost. */
   stop(): void {
-    const { kernel, pipeline } = this.#session.counters();
-    const { total } = this.#losses.observe(kernel);
     this.#session.stop();
     this.#flush();
+    const { kernel, pipeline } = this.#session.counters();
+    const { total } = this.#losses.observe(kernel);
     const lost = total + this.#skipped;
     this.#options.err.write(
       `${this.#printed} events printed, ${pipeline.records ?? 0} records read, ${lost} lost` +
@@ -112,18 +110,13 @@ export class Trace {
 
   #compile(): RuleJudge {
     const { condition = 'evt.num > 0', format } = this.#options;
-    const judge = this.#compileRules([[condition, format ?? LINE]]);
-    // Without limits a condition would have every call of the host recorded, reads and writes included.
-    const limited = isLimited(judge.compiled)
-      ? `(${condition})`
-      : `evt.type in (${TRACED_TYPES.join(', ')}) and (${condition})`;
     return this.#compileRules(
       format === undefined
         ? [
-            [`${IS_EXEC} and ${limited}`, EXEC_LINE],
-            [limited, LINE],
+            [`${IS_EXEC} and (${condition})`, EXEC_LINE],
+            [condition, LINE],
           ]
-        : [[limited, format]],
+        : [[condition, format]],
     );
   }
 
@@ -160,9 +153,4 @@ export class Trace {
     this.#options.out.write(`${this.#lines.join('\n')}\n`);
     this.#lines = [];
   }
-}
-
-/** Whether a condition names types, rather than none or all but a few. */
-function isLimited({ eventTypes }: RuleNeeds): boolean {
-  return eventTypes.size * 2 < EVENT_TYPES.size;
 }

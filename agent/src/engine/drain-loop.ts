@@ -14,6 +14,9 @@ export interface DrainOptions {
   readonly onTurn: () => void;
 }
 
+/** Spans of unread records that are counted at the end: more than the largest ring has. */
+const UNREAD_SPANS = 1024;
+
 /** Reads the ring at its own pace: soon again while records come, rarely while none do. */
 export class DrainLoop {
   readonly #probe: Probe;
@@ -46,9 +49,40 @@ export class DrainLoop {
     clearImmediate(this.#immediate);
   }
 
+  /** Reads what is left, at the end, for at most so long; returns how many records nobody read. */
+  finish(limitMs: number): number {
+    this.stop();
+    this.#read(limitMs);
+    this.#options.onTurn();
+    let unread = 0;
+    // What other processes add meanwhile is less than this takes away, and only counted.
+    for (let spans = 0; spans < UNREAD_SPANS && this.#probe.scan(this.#span); spans++) {
+      const [start = 0, bytes = 0] = this.#span;
+      forEachRecord(this.#words, start, bytes, () => unread++);
+      this.#probe.advance(bytes);
+    }
+    return unread;
+  }
+
   /** Reads until the ring is empty or the budget used up, and sees to the next turn. */
   turn(): void {
-    const deadline = performance.now() + this.#options.budgetMs;
+    const { records, inTime } = this.#read(this.#options.budgetMs);
+    this.#options.onTurn();
+    if (!this.#running) return;
+    if (!inTime) {
+      this.#immediate = setImmediate(() => this.turn());
+      return;
+    }
+    const { minimumWaitMs, maximumWaitMs } = this.#options;
+    this.#wait = Math.min(
+      maximumWaitMs,
+      Math.max(minimumWaitMs, records > 0 ? this.#wait / 2 : this.#wait * 2),
+    );
+    this.#timer = setTimeout(() => this.turn(), this.#wait);
+  }
+
+  #read(budgetMs: number): { records: number; inTime: boolean } {
+    const deadline = performance.now() + budgetMs;
     const { onRecord } = this.#options;
     const event = this.#event;
     let records = 0;
@@ -62,17 +96,6 @@ export class DrainLoop {
       this.#probe.advance(bytes);
       inTime = performance.now() < deadline;
     }
-    this.#options.onTurn();
-    if (!this.#running) return;
-    if (!inTime) {
-      this.#immediate = setImmediate(() => this.turn());
-      return;
-    }
-    const { minimumWaitMs, maximumWaitMs } = this.#options;
-    this.#wait = Math.min(
-      maximumWaitMs,
-      Math.max(minimumWaitMs, records > 0 ? this.#wait / 2 : this.#wait * 2),
-    );
-    this.#timer = setTimeout(() => this.turn(), this.#wait);
+    return { records, inTime };
   }
 }

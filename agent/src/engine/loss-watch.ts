@@ -47,10 +47,11 @@ export class LossWatch {
     return { total, lifecycle };
   }
 
-  /** The alert about what was lost and not yet told, if it is time for one. */
-  alert(): Alert | undefined {
+  /** The alert about what was lost and not yet told, if it is time for one or there will be no other. */
+  alert(isLast = false): Alert | undefined {
     const now = this.#now();
-    if (this.#untold.size === 0 || now - this.#toldAt < this.#everyMs) return undefined;
+    if (this.#untold.size === 0 || (!isLast && now - this.#toldAt < this.#everyMs))
+      return undefined;
     this.#toldAt = now;
     const lost = [...this.#untold].sort(([, a], [, b]) => b - a);
     this.#untold.clear();

@@ -11,6 +11,8 @@ export interface EngineSettings extends RuleSettings {
   readonly ringBytes?: number | undefined;
   /** Where container runtimes keep their files and sockets. */
   readonly runtimes?: Partial<RuntimePaths>;
+  /** Whether programs that this process starts are not judged: an output that runs some would never come to rest. */
+  readonly ignoresOwn?: boolean;
   /** Longest time an event waits for the facts of its container, ms. */
   readonly patienceMs?: number;
 }

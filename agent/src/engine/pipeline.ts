@@ -23,13 +23,15 @@ export interface PipelineCounters {
   judged: number;
   /** Spans of bytes that could not be a record. */
   malformed: number;
+  /** Records of the agent itself and what it started, which are not judged. */
+  own: number;
   /** Sequence numbers that never came, by the records' own counting. */
   missing: number;
 }
 
 /** One record after the other: into the state, then before the rules. */
 export class Pipeline {
-  readonly counters: PipelineCounters = { records: 0, judged: 0, malformed: 0, missing: 0 };
+  readonly counters: PipelineCounters = { records: 0, judged: 0, malformed: 0, own: 0, missing: 0 };
   readonly parking: Parking;
   readonly #tree: ProcessTree;
   readonly #containers: Containers;
@@ -61,6 +63,10 @@ export class Pipeline {
       return;
     }
     event.process = this.#tree.apply(event);
+    if (event.process.isOurs) {
+      this.counters.own++;
+      return;
+    }
     event.container = this.#containers.of(event);
     const judge = this.#judge;
     if (!judge.eventTypes.has(eventName(event))) return;

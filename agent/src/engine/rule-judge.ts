@@ -1,6 +1,7 @@
 import type { Priority } from '@tocsin/openapi';
 import type { EventName } from '../events/event-name.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
+import { TRACED_TYPES } from '../events/parameter-tables.ts';
 import { type CompiledRule, type CompiledRules, compileRules } from '../rules/compile-rules.ts';
 import type { AddressBytes, FieldSource } from '../rules/field.ts';
 import {
@@ -11,6 +12,9 @@ import {
 } from '../rules/load-rules.ts';
 import { needsContainerFacts } from './interest.ts';
 import type { Judge } from './pipeline.ts';
+
+/** Without limits a rule would have every call of the host recorded, reads and futexes included. */
+const USUAL_TYPES: ReadonlySet<string> = new Set(TRACED_TYPES);
 
 /** Rules and how to take them; a plain object that crosses threads. */
 export interface RuleSettings extends LoadOptions {
@@ -68,6 +72,7 @@ export class RuleJudge implements Judge {
     const compiled = compileRules(loaded, source, {
       matching,
       resolveDomain,
+      usualTypes: USUAL_TYPES,
       ...(minimumPriority && { minimumPriority }),
     });
     const summary = {

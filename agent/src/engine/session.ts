@@ -1,6 +1,6 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { Interest, Probe } from '../probe/probe.ts';
+import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles } from '../state/accounts.ts';
@@ -15,11 +15,16 @@ import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
+/** Longest time at the end for what is in the ring. */
+const FINISH_MS = 2000;
+const NOTHING: Interest = { syscalls: [], keepFailed: [], environment: false };
 
 export interface SessionOptions {
   readonly hostname: string;
   readonly runtimes?: Partial<RuntimePaths>;
   readonly patienceMs?: number;
+  /** Whether what this process starts is not judged either. */
+  readonly ignoresOwn?: boolean;
   /** Called once a second. */
   readonly onSecond: () => void;
   /** Called after each turn at the ring. */
@@ -41,12 +46,14 @@ export class Session {
   #pipeline: Pipeline | undefined;
   #loop: DrainLoop | undefined;
   #timers: NodeJS.Timeout[] = [];
+  /** What the kernel had counted when the probe was closed. */
+  #kernelAtEnd: readonly RecordCount[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.hostname = options.hostname;
     this.#lookup = new RuntimeLookup(options.runtimes);
-    this.tree = new ProcessTree();
+    this.tree = new ProcessTree({ ours: options.ignoresOwn ? process.pid : undefined });
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
@@ -116,7 +123,7 @@ export class Session {
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
-      kernel: this.#probe?.statistics() ?? [],
+      kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
       containers: {
@@ -132,14 +139,24 @@ export class Session {
   /** Judges what is in the ring already, then lets go of everything. Idempotent. */
   stop(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
-    this.#loop?.stop();
-    this.#loop?.turn();
-    this.#loop = undefined;
+    this.#finish();
     this.#containers?.loader.stop();
     this.#pipeline?.parking.releaseAll();
     this.domains.stop();
     this.#probe?.close();
     this.#probe = undefined;
+  }
+
+  /** With no more calls recorded the ring gets empty, unless the host forks faster than we read. */
+  #finish(): void {
+    if (this.#probe === undefined) return;
+    this.#probe.watch(NOTHING);
+    const count = this.#loop?.finish(FINISH_MS) ?? 0;
+    this.#loop = undefined;
+    this.#kernelAtEnd = [
+      ...this.#probe.statistics(),
+      ...(count > 0 ? [{ kind: 'record', fate: 'unread', count }] : []),
+    ];
   }
 
   #everySecond(): void {

@@ -149,9 +149,13 @@ class EngineWorker {
   }
 
   #stop(): void {
-    this.#post({ type: 'statistics', statistics: this.#statistics() });
     this.#session.stop();
+    const statistics = this.#statistics();
+    this.#losses.observe(statistics.kernel);
+    const alert = this.#losses.alert(true);
+    if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flushAll();
+    this.#post({ type: 'statistics', statistics });
     this.#port.close();
   }
 

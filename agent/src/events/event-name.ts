@@ -35,8 +35,14 @@ export function eventName(event: KernelEvent): EventName {
   }
 }
 
-/** Types told by lifecycle records, which the probe always sends. */
+/** Types of calls that lifecycle records tell in their place, which the probe always sends. */
 const LIFECYCLE = new Set<EventName>(['clone', 'clone3', 'fork', 'vfork', 'procexit']);
+
+/** Whether some event can have this `evt.type`: a call of this architecture, or a lifecycle record. */
+export function isEventName(type: EventName): boolean {
+  if (LIFECYCLE.has(type)) return type === 'clone' || type === 'procexit';
+  return numbers.has(type);
+}
 
 /** The system calls the probe must watch so that rules see these types. Unknown names and lifecycle records need none. */
 export function syscallsOf(types: Iterable<EventName>): number[] {

@@ -55,9 +55,15 @@ export function mainPath(event: KernelEvent): ByteString | undefined {
 }
 
 function pathOfFdOr(event: KernelEvent, fdAt: number): ByteString {
-  return isPathFromFd(event)
-    ? event.string(2)
-    : resolve(event, event.string(0), event.string(1), fdAt);
+  if (isPathFromFd(event)) return event.string(2);
+  const given = event.string(0);
+  const base = event.string(1);
+  // Where a path led is told when the path itself is lost: a thread took its page away during the call, or after a
+  // change of directory nobody knows any more where a relative path started.
+  if (given === '' || (base === '' && !given.startsWith('/'))) {
+    return realPath(event) ?? resolve(event, given, base, fdAt);
+  }
+  return resolve(event, given, base, fdAt);
 }
 
 /** The second path of a call on two, absolute and folded. */

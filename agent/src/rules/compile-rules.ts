@@ -20,6 +20,8 @@ export interface CompileOptions {
   readonly minimumPriority?: Priority;
   /** Looks up names for checks on `fd.sip.name` and its kind; see `CompiledRules.domains`. */
   readonly resolveDomain?: ResolveDomain;
+  /** Types that a rule is tried for which names none, or names what it does not want; default all. */
+  readonly usualTypes?: ReadonlySet<string>;
 }
 
 /** One enabled rule, bound to a source of events. */
@@ -29,7 +31,7 @@ export interface CompiledRule<E> {
   readonly priority: Priority;
   readonly source: string;
   readonly tags: readonly string[];
-  /** Fields of the condition that the source cannot supply; they count as missing. */
+  /** Fields of the condition that the source cannot supply; they count as missing. `evt.type` when no event has such a type. */
   readonly blind: readonly string[];
   readonly counters: { matched: number; errors: number };
   /** Renders the output for an event that matched. */
@@ -39,7 +41,7 @@ export interface CompiledRule<E> {
 /** Enabled rules, indexed by event type. */
 export interface CompiledRules<E> {
   readonly rules: readonly CompiledRule<E>[];
-  /** Every event type that some rule can match; a rule without limits makes this all known types. */
+  /** Every event type that some rule is tried for. */
   readonly eventTypes: ReadonlySet<string>;
   /** Domain names that conditions compare addresses with: look them up before the first event. */
   readonly domains: ReadonlySet<string>;
@@ -68,12 +70,6 @@ function bindRule<E>(
   binder: FieldBinder<E>,
   resolver: ConditionResolver,
 ): CompiledRule<E> {
-  const blind = new Set<string>();
-  for (const leaf of leavesOf(rule.condition)) {
-    for (const field of leafFields(leaf)) {
-      if (!binder.bind(field)) blind.add(field.text);
-    }
-  }
   const render = bindTemplate(rule.outputParts, binder.read, resolver);
   const extra = rule.extraFields.map(({ key, parts, raw }) => ({
     key,
@@ -87,7 +83,7 @@ function bindRule<E>(
     priority,
     source,
     tags,
-    blind: [...blind].sort(),
+    blind: blindFields(rule, binder),
     counters: { matched: 0, errors: 0 },
     render(event) {
       const rendered = render(event);
@@ -98,6 +94,20 @@ function bindRule<E>(
       return rendered;
     },
   };
+}
+
+/** What a condition reads and the source can never supply. */
+export function blindFields<E>(rule: LoadedRule, binder: FieldBinder<E>): string[] {
+  const fields = [...leavesOf(rule.condition)]
+    .flatMap(leafFields)
+    .filter((field) => !binder.bind(field))
+    .map(({ text }) => text);
+  const { eventTypes } = rule;
+  const isSeen =
+    eventTypes === 'all' ||
+    eventTypes.size === 0 ||
+    [...eventTypes].some((type) => binder.hasType(type));
+  return [...new Set(isSeen ? fields : ['evt.type', ...fields])].sort();
 }
 
 /** The fields a check reads. A name check gets by with the address. */
@@ -208,7 +218,11 @@ export function compileRules<E>(
   source: FieldSource<E>,
   options: CompileOptions,
 ): CompiledRules<E> {
-  const { minimumPriority = 'Debug', resolveDomain = NO_DOMAIN } = options;
+  const {
+    minimumPriority = 'Debug',
+    resolveDomain = NO_DOMAIN,
+    usualTypes = EVENT_TYPES,
+  } = options;
   const binder = new FieldBinder(source);
   const resolver = new ConditionResolver(loaded.registry);
   const rules = loaded.ruleset.enabled
@@ -220,7 +234,7 @@ export function compileRules<E>(
   const others = tables.get(undefined) ?? fallback;
   return {
     rules,
-    eventTypes: eventTypesOfAll(rules),
+    eventTypes: eventTypesOfAll(rules, usualTypes),
     domains: domainsOf(rules),
     match(event) {
       begin();
@@ -277,13 +291,17 @@ function selectCarefully<E>(
   return found.length > 0 ? found : undefined;
 }
 
-function eventTypesOfAll<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {
+function eventTypesOfAll<E>(
+  rules: readonly CompiledRule<E>[],
+  usualTypes: ReadonlySet<string>,
+): ReadonlySet<string> {
   const types = new Set<string>();
   for (const { rule } of rules) {
     // A rule whose set is empty is tried for every type.
-    const limited = rule.eventTypes !== 'all' && rule.eventTypes.size > 0;
-    for (const type of limited ? (rule.eventTypes as ReadonlySet<string>) : EVENT_TYPES)
-      types.add(type);
+    const named =
+      rule.eventTypes === 'all' || rule.eventTypes.size === 0 ? EVENT_TYPES : rule.eventTypes;
+    const isChoice = named.size * 2 < EVENT_TYPES.size;
+    for (const type of named) if (isChoice || usualTypes.has(type)) types.add(type);
   }
   return types;
 }

@@ -77,4 +77,6 @@ export interface FieldSource<E> {
   bind(field: FieldReference): Extractor<E> | undefined;
   /** The event's `evt.type`, which chooses the rules that are tried. */
   typeOf(event: E): string;
+  /** Whether events of a type can come from this source; without it all can. */
+  hasType?(type: string): boolean;
 }

@@ -1,9 +1,9 @@
-import { lstatSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import type { Account, Accounts } from '../events/fields/context.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import type { ByteString } from '../rules/field.ts';
 import { type Container, HOST } from './container.ts';
-import { readBytes } from './proc-files.ts';
+import { readRegularSync } from './regular-file.ts';
 
 interface AccountTable {
   readonly users: ReadonlyMap<number, Account>;
@@ -94,7 +94,7 @@ function stampOf(root: string): string {
 
 function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path);
+    return lstatSync(path);
   } catch {
     return undefined;
   }
@@ -114,15 +114,11 @@ function read(root: string, stamp: string, readAt: number): AccountTable {
 
 /** A container could make `etc` a link that leads to the host's. */
 function isOwnFolder(path: string): boolean {
-  try {
-    return lstatSync(path).isDirectory();
-  } catch {
-    return false;
-  }
+  return statOf(path)?.isDirectory() ?? false;
 }
 
 function lines(path: string): string[][] {
-  return readBytes(path, FILE_LIMIT)
+  return (readRegularSync(path, FILE_LIMIT)?.latin1Slice() ?? '')
     .split('\n')
     .map((line) => line.split(':'));
 }

@@ -1,4 +1,5 @@
 import { type EventName, syscallNumber } from '../events/event-name.ts';
+import { realPath } from '../events/event-path.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { EVENT_CALL, EVENT_PATH } from '../events/layout.ts';
 import type { Process } from './process.ts';
@@ -17,8 +18,8 @@ const markStale: Effect = (_event, process) => {
 };
 
 const changeDirectory: Effect = (event, process) => {
-  const real = event.string(2);
-  if (real !== '') process.cwd = real;
+  const real = realPath(event);
+  if (real !== undefined) process.cwd = real;
 };
 
 const enterUserNamespace: Effect = (event, process) => {

@@ -31,11 +31,11 @@ export interface ProcessFacts {
 const DELETED = ' (deleted)';
 const scratch = Buffer.alloc(65_536);
 
-/** Up to `limit` bytes of a file; empty when it cannot be read. Never waits on a fifo nor follows a last symbolic link. */
+/** Up to `limit` bytes of a file of /proc; empty when it cannot be read. */
 export function readBytes(path: string, limit = 65_536): ByteString {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    fd = openSync(path, constants.O_RDONLY);
   } catch {
     return '';
   }

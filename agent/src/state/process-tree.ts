@@ -27,6 +27,8 @@ export interface ProcessTreeOptions {
   readonly list?: () => number[];
   /** Milliseconds of any steady clock. */
   readonly now?: () => number;
+  /** The process that is ours, with all it has started and will start. */
+  readonly ours?: number | undefined;
 }
 
 /** What the tree has done; each is a count since the start. */
@@ -78,6 +80,7 @@ export class ProcessTree {
       read: readProcess,
       list: listProcesses,
       now: () => performance.now(),
+      ours: undefined,
       ...options,
     };
     this.#readBudget = this.#options.readsPerSecond;
@@ -103,6 +106,8 @@ export class ProcessTree {
   /** Enters every process that runs now and is not known. */
   bootstrap(): void {
     this.#enterAll(this.#readAll());
+    const ours = this.#processes.get(this.#options.ours ?? -1);
+    for (const process of this.#processes.values()) process.isOurs = hasAncestor(process, ours);
   }
 
   /** Makes the table agree with /proc again, after records of the life of processes were lost. */
@@ -297,6 +302,15 @@ export class ProcessTree {
     }
     this.#processes.set(process.tgid, process);
   }
+}
+
+/** Whether the process is that one or descends from it. */
+function hasAncestor(process: Process, ancestor: Process | undefined): boolean {
+  if (ancestor === undefined) return false;
+  let one: Process | undefined = process;
+  for (let level = 0; level < 64 && one !== undefined && one !== ancestor; level++)
+    one = one.parent;
+  return one === ancestor;
 }
 
 /** Whether a header's start is this process's. The first event of a scanned process makes its start exact. */

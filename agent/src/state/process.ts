@@ -19,6 +19,8 @@ export class Process {
   known = false;
   /** Whether a field other than the identity may still be had from /proc. */
   mayRead = true;
+  /** The agent itself or what it started, such as a program that takes alerts: its deeds would bring forth more alerts. */
+  isOurs = false;
   vpid = -1;
   inPidNamespace = false;
   parent: Process | undefined;
@@ -90,6 +92,7 @@ export class Process {
 
   /** What a child has at birth. */
   inheritFrom(parent: Process): void {
+    this.isOurs = parent.isOurs;
     this.known = parent.known;
     this.mayRead = parent.mayRead;
     this.parent = parent;

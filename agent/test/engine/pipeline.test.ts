@@ -3,12 +3,15 @@ import { describe, it } from 'node:test';
 import { CGROUP_MKDIR, CGROUP_RMDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
 import { DrainLoop } from '../../src/engine/drain-loop.ts';
 import { type Judge, Pipeline } from '../../src/engine/pipeline.ts';
+import { Session } from '../../src/engine/session.ts';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
 import type { Container } from '../../src/state/container.ts';
 import { Containers } from '../../src/state/containers.ts';
+import type { ProcessTreeOptions } from '../../src/state/process-tree.ts';
 import type { Found } from '../../src/state/runtimes/lookup.ts';
 import { get, quietTree } from '../events/fields.ts';
-import { exec, open, record } from '../events/records.ts';
+import { exec, fork, open, record } from '../events/records.ts';
+import { facts } from '../state/facts.ts';
 import { RecordedProbe } from './recorded-probe.ts';
 
 const id = '3f'.repeat(32);
@@ -16,12 +19,15 @@ const makeCgroup = (cgroup: number, path: string, action = CGROUP_MKDIR): Buffer
   record(EVENT_CGROUP, cgroupLayout, {}, { id: cgroup, action }, [path]);
 
 /** A pipeline whose runtime answers when told to, and notes of what was judged. */
-function setUp(options: { needsContainerFacts?: boolean; now?: () => number } = {}) {
+function setUp(
+  options: { needsContainerFacts?: boolean; now?: () => number; tree?: ProcessTreeOptions } = {},
+) {
   const { needsContainerFacts = true, now = () => 0 } = options;
   const notes: string[] = [];
   const answers: ((found: Found | undefined) => void)[] = [];
   const ask = () => new Promise<Found | undefined>((resolve) => answers.push(resolve));
-  const tree = quietTree();
+  const tree = quietTree(options.tree);
+  tree.bootstrap();
   const release: { pipeline?: Pipeline } = {};
   const containers = new Containers({
     hierarchy: '/nowhere',
@@ -131,6 +137,25 @@ describe('Pipeline', () => {
     assert.equal(pipeline.counters.malformed, 1);
   });
 
+  it('does not judge what the agent has started and starts, nor their children', () => {
+    const running = [facts(100, 1), facts(150, 100), facts(160, 1)];
+    const { notes, handle, pipeline } = setUp({
+      tree: {
+        ours: 100,
+        list: () => [100, 150, 160],
+        read: (id) => running.find(({ tgid }) => tgid === id),
+      },
+    });
+    const start = Math.ceil((50 * 10_000_000) / 2 ** 20);
+    const of = (tgid: number, ppid: number, more = {}) => ({ tgid, ppid, start, ...more });
+    handle(open('/before', {}, of(150, 100)), open('/other', {}, of(160, 1)));
+    handle(fork(of(100, 1), { tgid: 200, start }), exec(of(200, 100), { argv: ['sh'] }, 'sh'));
+    handle(fork(of(200, 100), { tgid: 201, start }), exec(of(201, 200), { argv: ['id'] }, 'id'));
+    handle(fork(of(160, 1), { tgid: 300, start }), exec(of(300, 160), { argv: ['ls'] }, 'ls'));
+    assert.deepEqual(notes, ['1 openat p160 host ', '2 execve ls host ']);
+    assert.equal(pipeline.counters.own, 5);
+  });
+
   it('wraps with the sequence', () => {
     const { handle, pipeline } = setUp();
     handle(open('/x', {}, { sequence: 0xffffffff }), open('/x', {}, { sequence: 0 }));
@@ -155,5 +180,52 @@ describe('DrainLoop', () => {
     loop.turn();
     assert.equal(paths.length, 3);
     assert.equal(turns, 2);
+  });
+
+  it('reads all that is left at the end, however long a turn may last', () => {
+    const records = ['/a', '/b', '/c', '/d'].map((path) => open(path));
+    const probe = new RecordedProbe(records, { recordsOfScan: 1 });
+    let read = 0;
+    const loop = new DrainLoop(probe, { budgetMs: 0, onRecord: () => read++, onTurn: () => {} });
+    loop.turn();
+    assert.equal(read, 1);
+    assert.equal(loop.finish(60_000), 0);
+    assert.equal(read, 4);
+  });
+
+  it('counts what it leaves when the end comes too soon', () => {
+    const probe = new RecordedProbe(
+      ['/a', '/b', '/c'].map((path) => open(path)),
+      { recordsOfScan: 1 },
+    );
+    const loop = new DrainLoop(probe, { onRecord: () => {}, onTurn: () => {} });
+    assert.equal(loop.finish(0), 2);
+  });
+});
+
+describe('Session', () => {
+  it('judges all that is in the ring at its end', () => {
+    const paths = Array.from({ length: 50 }, (_, n) => `/file-${n}`);
+    const seen: unknown[] = [];
+    const session = new Session({ hostname: 'h', onSecond: () => {}, onTurn: () => {} });
+    const probe = new RecordedProbe(
+      paths.map((path) => open(path)),
+      { recordsOfScan: 1 },
+    );
+    const judge: Judge = {
+      eventTypes: new Set(['openat']),
+      needsContainerFacts: false,
+      judge: (event) => {
+        seen.push(get(event, 'fd.name'));
+        // Longer than one turn may last, all together.
+        for (const end = performance.now() + 1; performance.now() < end; );
+      },
+    };
+    session.start(probe, judge, { syscalls: [2], keepFailed: [], environment: false });
+    assert.ok(seen.length < 50, 'a turn is too short for all of them');
+    session.stop();
+    assert.deepEqual(seen, paths);
+    assert.deepEqual(probe.interest?.syscalls, []);
+    assert.equal(session.counters().pipeline.judged, 50);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EVENT_FILE_CREATED, EVENT_FROM_FD, EVENT_REAL_SAME } from '@tocsin/native';
+import { EVENT_FAULT, EVENT_FILE_CREATED, EVENT_FROM_FD, EVENT_REAL_SAME } from '@tocsin/native';
 import { get, quietTree } from './fields.ts';
 import {
   eventOf,
@@ -88,6 +88,17 @@ describe('opens', () => {
     });
     fieldsOf(open('/run/x', {}, { flags: EVENT_REAL_SAME }), { 'fd.path.real': '/run/x' });
     fieldsOf(open('x', { dirfd: 9 }), { 'fd.name': '<UNKNOWN>x' });
+  });
+
+  it('shows what was opened when the path was gone from memory at the end of the call', () => {
+    fieldsOf(open('', {}, { flags: EVENT_FAULT }, '/home/bob', '/etc/shadow'), {
+      'fd.name': '/etc/shadow',
+      'evt.arg.name': '/etc/shadow',
+      'fd.directory': '/etc',
+    });
+    fieldsOf(open('', {}, { flags: EVENT_FAULT, result: -14n }, '/home/bob'), {
+      'fd.name': '/home/bob',
+    });
   });
 
   it('opens directories as directories only when asked to', () => {

@@ -122,6 +122,21 @@ test('list shows resolved rules', () => {
   assert.equal(off.enabled, false);
 });
 
+test('list shows what the probe can never tell', () => {
+  const rules = [
+    ['a', 'evt.type = switch'],
+    ['b', 'evt.type in (vfork, open) and evt.buffer contains x'],
+    ['c', 'proc.name = x'],
+  ].map(([rule, condition]) => ({ rule, desc: 'd', condition, output: 'o', priority: 'INFO' }));
+  const path = file('blind.yaml', JSON.stringify(rules));
+  const { stdout } = run(['rules', 'list', '--json', path]);
+  assert.deepEqual(
+    JSON.parse(stdout).map(({ blind }: { blind: string[] }) => blind),
+    [['evt.type'], ['evt.buffer'], []],
+  );
+  assert.match(run(['rules', 'list', path]).stdout, /event types: switch\n {2}blind: evt\.type/);
+});
+
 test('eval answers line by line', () => {
   const lines = [
     { condition: 'proc.name = cat', fields: { 'proc.name': 'cat' } },

@@ -113,6 +113,17 @@ test('fields a source cannot supply make a rule blind and count as missing', () 
   assert.equal(compiled.usesField('proc.tty'), false);
 });
 
+test('a rule that chooses no types is tried for the usual ones only', () => {
+  const usualTypes = new Set(['open', 'connect']);
+  const typesOf = (...conditions: string[]) => {
+    const rows = conditions.map((condition, index) => ({ name: `r${index}`, condition }));
+    return [...compile(rows, { usualTypes }).eventTypes].sort();
+  };
+  assert.deepEqual(typesOf('proc.name = x'), ['connect', 'open']);
+  assert.deepEqual(typesOf('evt.type != open'), ['connect']);
+  assert.deepEqual(typesOf('evt.type = read', 'proc.name = x'), ['connect', 'open', 'read']);
+});
+
 test('rules below the least priority are left out', () => {
   const rows = [
     { name: 'a', condition: 'evt.type = open', priority: 'INFO' },

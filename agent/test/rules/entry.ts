@@ -1,9 +1,4 @@
-/** The rules and fields commands alone, for tests that run them as a process. */
-import { Command } from 'commander';
-import { registerFieldsCommand } from '../../src/commands/fields.ts';
-import { registerRulesCommand } from '../../src/commands/rules.ts';
+/** The agent's commands, for tests that run them as a process. */
+import { main } from '../../src/main.ts';
 
-const program = new Command('tocsin');
-registerRulesCommand(program);
-registerFieldsCommand(program);
-await program.parseAsync();
+await main(process.argv);

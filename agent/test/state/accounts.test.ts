@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +83,23 @@ describe('AccountFiles', () => {
       assert.equal(files.user(0, eventIn(new Container('docker', name))), undefined);
     });
   }
+
+  it('takes no name from a device: opening one can do harm', (t) => {
+    const backing = join(folder, 'backing');
+    writeFileSync(backing, 'root:x:0:0::/:/bin/sh\n'.padEnd(4096, '\n'));
+    const { status, stdout } = spawnSync('losetup', ['--find', '--show', backing]);
+    if (status !== 0) return t.skip('no loop device to be had');
+    const device = stdout.toString().trim();
+    try {
+      const place = root('device');
+      // A container's root may make nodes; the devices of its cgroup do not bind the agent.
+      execFileSync('cp', ['-a', device, join(place, 'etc/passwd')]);
+      const files = new AccountFiles({ rootOf: () => place });
+      assert.equal(files.user(0, eventIn(new Container('docker', 'device'))), undefined);
+    } finally {
+      execFileSync('losetup', ['--detach', device]);
+    }
+  });
 
   it('does not follow a link of the folder to the host', () => {
     mkdirSync(join(folder, 'linked'));

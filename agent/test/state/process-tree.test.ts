@@ -2,43 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { EVENT_REAL_SAME } from '@tocsin/native';
 import { KernelEvent } from '../../src/events/kernel-event.ts';
-import type { ProcessFacts } from '../../src/state/proc-files.ts';
 import type { Process } from '../../src/state/process.ts';
 import type { ProcessTree } from '../../src/state/process-tree.ts';
 import { get, quietTree } from '../events/fields.ts';
 import { eventOf, exec, exit, fork, onPath, open, rawCall } from '../events/records.ts';
+import { facts } from './facts.ts';
 
 function apply(tree: ProcessTree, bytes: Buffer): { event: KernelEvent; process: Process } {
   const event = eventOf(bytes);
   event.process = tree.apply(event);
   return { event, process: event.process };
 }
-
-const facts = (tgid: number, ppid: number, more: Partial<ProcessFacts> = {}): ProcessFacts => ({
-  tgid,
-  ppid,
-  startTicks: 50,
-  comm: `p${tgid}`,
-  argv: `p${tgid}\0-x\0`,
-  environment: '',
-  exePath: `/bin/p${tgid}`,
-  exeDeleted: false,
-  cwd: '/',
-  tty: 0,
-  session: 1,
-  processGroup: tgid,
-  vpid: tgid,
-  vprocessGroup: tgid,
-  inPidNamespace: false,
-  euid: 0,
-  egid: 0,
-  auditUid: 0xffffffff,
-  capPermitted: 0n,
-  capEffective: 0n,
-  capInheritable: 0n,
-  ...more,
-});
 
 /** A shell (100) that forks 200, which becomes `ls`. */
 function shellAndChild(tree: ProcessTree): void {
@@ -160,8 +136,16 @@ describe('ProcessTree', () => {
       String(get(event, 'thread.cap_effective', tree)),
       /^CAP_CHOWN .*CAP_CHECKPOINT_RESTORE$/,
     );
+    const same = { ...ls, flags: EVENT_REAL_SAME };
+    assert.equal(
+      get(apply(tree, onPath('chdir', '/usr', {}, same)).event, 'proc.cwd', tree),
+      '/usr/',
+    );
+    const relative = apply(tree, onPath('chdir', 'bin', {}, ls, '', '/usr/bin')).event;
+    assert.equal(get(relative, 'evt.arg.path', tree), '/usr/bin');
+    assert.equal(get(relative, 'proc.cwd', tree), '/usr/bin/');
     const failed = apply(tree, onPath('chdir', 'y', {}, { ...ls, result: -2n }, '/home', ''));
-    assert.equal(get(failed.event, 'proc.cwd', tree), '/srv/x/');
+    assert.equal(get(failed.event, 'proc.cwd', tree), '/usr/bin/');
   });
 
   it('learns running processes from /proc and takes them for the same when events come', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,28 @@ describe('runtimes', () => {
       storageRoots: [join(folder, 'storage')],
     });
   const container = (one = id): Container => new Container('docker', one);
+
+  it('never opens what is no file, and reads no more than a file has', {
+    timeout: 60_000,
+  }, async () => {
+    const other = '4e'.repeat(32);
+    const config = join(folder, `docker/containers/${other}/config.v2.json`);
+    mkdirSync(join(config, '..'), { recursive: true });
+    execFileSync('mkfifo', [config]);
+    assert.equal(await lookup().readFiles(container(other)), undefined);
+    rmSync(config);
+    symlinkSync('/dev/zero', config);
+    assert.equal(await lookup().readFiles(container(other)), undefined);
+    rmSync(config);
+    mkdirSync(config);
+    assert.equal(await lookup().readFiles(container(other)), undefined);
+    rmSync(config, { recursive: true });
+    writeFileSync(
+      config,
+      JSON.stringify({ Name: '/x', Config: { Image: ' '.repeat(9 * 2 ** 20) } }),
+    );
+    assert.equal(await lookup().readFiles(container(other)), undefined);
+  });
 
   it('reads what Docker wrote', async () => {
     write(`docker/containers/${id}/config.v2.json`, {

@@ -30,6 +30,16 @@ export interface FieldContext {
   readonly domainOf: (address: AddressBytes) => ByteString | undefined;
 }
 
+/** The context of a host that nothing is known of. */
+export const NO_STATE: FieldContext = {
+  bootEpoch: () => 0n,
+  hostname: '',
+  accounts: { user: () => undefined, group: () => undefined },
+  processes: { get: () => undefined },
+  capabilities: () => undefined,
+  domainOf: () => undefined,
+};
+
 /** Makes a field's extractor for an argument; undefined when the argument means nothing here. */
 export type Binder = (
   context: FieldContext,

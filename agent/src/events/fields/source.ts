@@ -1,8 +1,8 @@
 import type { Extractor, FieldReference, FieldSource } from '../../rules/field.ts';
-import { eventName } from '../event-name.ts';
+import { eventName, isEventName } from '../event-name.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { containerFields } from './container.ts';
-import type { Binders, FieldContext } from './context.ts';
+import { type Binders, type FieldContext, NO_STATE } from './context.ts';
 import { descriptorFields } from './descriptor.ts';
 import { eventFields } from './event.ts';
 import { eventTimeFields } from './event-time.ts';
@@ -27,5 +27,9 @@ export function kernelEventSource(context: FieldContext): FieldSource<KernelEven
       return binders.get(definition.name)?.(context, argument);
     },
     typeOf: eventName,
+    hasType: isEventName,
   };
 }
+
+/** The same without a host behind it: tells which fields and types there can be, for commands that see no events. */
+export const kernelEventFields: FieldSource<KernelEvent> = kernelEventSource(NO_STATE);

@@ -26,6 +26,11 @@ export class FieldBinder<E> {
     return this.bound.get(field.text);
   }
 
+  /** Whether events of the type can come. */
+  hasType(type: string): boolean {
+    return this.source.hasType?.(type) ?? true;
+  }
+
   readonly read: ReadField<E> = (field) => this.bind(field) ?? MISSING;
 }
 

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import type { ByteString } from '../../rules/field.ts';
+import { readRegular } from '../regular-file.ts';
 
 /** Whatever a runtime wrote. Nothing of it is taken for granted. */
 export type Json = unknown;
@@ -7,16 +7,11 @@ export type Json = unknown;
 /** Larger files are not a runtime's. */
 const LIMIT = 8 * 1024 * 1024;
 
-/** Reads a JSON file; undefined when it is absent, too large or no JSON (yet: it may be half written). */
+/** Reads a JSON file; undefined when it is absent, no regular file, too large or no JSON (yet: it may be half written). */
 export async function readJson(path: string): Promise<Json> {
+  const bytes = await readRegular(path, LIMIT);
   try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      return size > LIMIT ? undefined : JSON.parse(await file.readFile('utf8'));
-    } finally {
-      await file.close();
-    }
+    return bytes && JSON.parse(bytes.toString('utf8'));
   } catch {
     return undefined;
   }
