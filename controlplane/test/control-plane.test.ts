@@ -38,7 +38,6 @@ test('each thing that keeps it from starting is one clear sentence', async (t) =
   const { port } = taken.address() as { port: number };
   writeFileSync(join(folder, 'file'), '');
   const webhook = { name: 'a', kind: 'webhook', minimum_priority: 'debug', settings: { url: 1 } };
-  const log = { name: 'a', kind: 'log', minimum_priority: 'debug', settings: {} };
   const cases: [Record<string, unknown>, RegExp][] = [
     [{ listen: `127.0.0.1:${port}` }, /127.0.0.1:\d+ is taken by another program/],
     [{ listen: 'nonsense' }, /listen must be host:port/],
@@ -52,7 +51,6 @@ test('each thing that keeps it from starting is one clear sentence', async (t) =
     [{ data_dir: join(folder, 'file') }, /is not writable/],
     [{ data_dir: '/proc/tocsin' }, /is not writable/],
     [{ channels: [webhook] }, /channels\.0\.settings must have/],
-    [{ channels: [log, log] }, /two channels are named a/],
   ];
   for (const [settings, expected] of cases) {
     const message = await failure(folder, settings);
@@ -123,5 +121,20 @@ test('settings come from flags, environment and file, and a file that was named 
   assert.throws(
     () => readSettings({ config: '/dev/null', set: ['colour=red'] }, {}),
     /--set: there is no key 'colour'/,
+  );
+});
+
+test('every problem of every channel is told where it stands in the file', (t) => {
+  const name = join(tempFolder(t), 'tocsin.yaml');
+  const log = (kind: string) => `  - name: a\n    kind: ${kind}\n    settings: { pth: /x }\n`;
+  writeFileSync(name, `channels:\n${log('log')}${log('slak')}`);
+  const told = [
+    `${name}:4:17: unknown key 'pth'`,
+    `${name}:6:5: there is no kind 'slak'`,
+    `${name}:5:5: two channels are named 'a'`,
+  ];
+  assert.throws(
+    () => readSettings({ config: name }, {}),
+    (error: Error) => told.every((line) => error.message.includes(line)),
   );
 });
