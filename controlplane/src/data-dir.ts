@@ -1,5 +1,14 @@
 /** The data directory: made when it is not there, and held by one process at a time. */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { StartupError } from './errors.ts';
 
@@ -16,15 +25,31 @@ export function holdDataDir(dataDir: string): () => void {
   } catch (error) {
     if (error instanceof StartupError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new StartupError(
-      `The data directory ${folder} is not writable (${code ?? message}): choose another with --data-dir or TOCSIN_DATA_DIR.`,
-      { cause: error },
-    );
+    throw notWritable(folder, code ?? message, error);
   }
   return () => {
     if (readLock(lock) === mine) rmSync(lock, { force: true });
   };
 }
+
+/** Writes a file of ours whole or not at all: a full disk or a crash leaves no half of a key. Throws StartupError. */
+export function writeWhole(path: string, content: string | Buffer): void {
+  const draft = `${path}.new`;
+  try {
+    writeFileSync(draft, content, { mode: 0o600, flush: true });
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw notWritable(dirname(path), code ?? message, error);
+  }
+}
+
+const notWritable = (folder: string, reason: string, cause: unknown) =>
+  new StartupError(
+    `The data directory ${folder} is not writable (${reason}): choose another with --data-dir or TOCSIN_DATA_DIR.`,
+    { cause },
+  );
 
 /** As `mkdir -p`. Not `recursive: true`, which never returns for a folder below /proc. */
 function makeFolder(folder: string): void {
@@ -34,22 +59,48 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
+/** The lock appears with its content, so that nobody takes one that is just being written for a stale one. */
 function writeLock(lock: string, mine: string): void {
-  for (;;) {
-    try {
-      writeFileSync(lock, mine, { flag: 'wx', mode: 0o600 });
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const [pid = '', start = ''] = readLock(lock).trim().split(' ');
-    // A process id alone may since belong to another process; together with its start it does not.
-    if (start !== '' && startOf(Number(pid)) === start && Number(pid) !== process.pid) {
-      throw new StartupError(
-        `The data directory ${resolve(lock, '..')} is in use by process ${pid}: stop it, or choose another with --data-dir.`,
-      );
-    }
-    rmSync(lock, { force: true });
+  const draft = `${lock}.${process.pid}`;
+  try {
+    writeFileSync(draft, mine, { mode: 0o600 });
+    while (!linkNew(draft, lock)) removeStale(lock);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function linkNew(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+function removeStale(lock: string): void {
+  const found = readLock(lock);
+  const [pid = '', start = ''] = found.trim().split(' ');
+  // A process id alone may since belong to another process; together with its start it does not.
+  if (start !== '' && startOf(Number(pid)) === start && Number(pid) !== process.pid) {
+    throw new StartupError(
+      `The data directory ${resolve(lock, '..')} is in use by process ${pid}: stop it, or choose another with --data-dir.`,
+    );
+  }
+  // Another start may have replaced it meanwhile: only one of them moves it aside, and gives back what is not what it read.
+  const aside = `${lock}.${process.pid}.stale`;
+  try {
+    renameSync(lock, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    if (readLock(aside) !== found) linkNew(aside, lock);
+  } finally {
+    rmSync(aside, { force: true });
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { writeWhole } from '../data-dir.ts';
 import { StartupError } from '../errors.ts';
 import type { TokenStore } from '../store/tokens.ts';
 
@@ -33,6 +34,6 @@ function readToken(path: string): string | undefined {
 
 function writeToken(path: string): string {
   const token = `tocsin-admin-${randomBytes(32).toString('base64url')}`;
-  writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  writeWhole(path, `${token}\n`);
   return token;
 }

@@ -1,6 +1,7 @@
 /** Secrets at rest: AES-256-GCM with a key that stays in the data directory, never in Redis. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { writeWhole } from '../data-dir.ts';
 import { StartupError } from '../errors.ts';
 
 const KEY_BYTES = 32;
@@ -24,7 +25,7 @@ export class Sealer {
         throw new StartupError(`The key file ${path} cannot be read: ${(error as Error).message}.`);
       }
       key = randomBytes(KEY_BYTES);
-      writeFileSync(path, key, { mode: 0o600, flag: 'wx' });
+      writeWhole(path, key);
     }
     if (key.length !== KEY_BYTES) {
       throw new StartupError(
