@@ -174,4 +174,4 @@ function main(runs: number, seed: number): void {
   console.log(`${runs} runs, ${refused} refused`);
 }
 
-main(Number(process.argv[2] ?? 100_000), Number(process.argv[3] ?? 1));
+main(Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 1));
