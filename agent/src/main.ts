@@ -9,6 +9,7 @@ import { registerFieldsCommand } from './commands/fields.ts';
 import { registerRulesCommand } from './commands/rules.ts';
 import { registerTraceCommand } from './commands/trace.ts';
 import { EngineError } from './engine/engine.ts';
+import { bareSource } from './events/fields/source.ts';
 import { OutputError } from './outputs/output.ts';
 import { RuleFileError } from './rule-files.ts';
 import { DirectoryLockError } from './uplink/directory-lock.ts';
@@ -30,7 +31,7 @@ export async function main(argv: string[]): Promise<void> {
   const program = new Command('tocsin').exitOverride();
   registerAgentCommand(program, context);
   registerEnrollCommand(program, context);
-  registerRulesCommand(program);
+  registerRulesCommand(program, { source: bareSource });
   registerFieldsCommand(program);
   registerTraceCommand(program);
   try {

@@ -29,3 +29,13 @@ export function kernelEventSource(context: FieldContext): FieldSource<KernelEven
     typeOf: eventName,
   };
 }
+
+/** The same without any state behind it: tells which fields there are, for tools that see no events. */
+export const bareSource: FieldSource<KernelEvent> = kernelEventSource({
+  bootEpoch: () => 0n,
+  hostname: '',
+  accounts: { user: () => undefined, group: () => undefined },
+  processes: new Map(),
+  capabilities: () => undefined,
+  domainOf: () => undefined,
+});
