@@ -149,7 +149,7 @@ export const CASES: readonly Case[] = [
     rule: 'Linux Kernel Module Injection Detected',
     where: 'container',
     act: 'exec @insmod finit-module',
-    fields: { 'proc.name': 'insmod', 'evt.res': 'EBADF', 'evt.type': 'finit_module' },
+    fields: { 'proc.name': 'insmod', 'evt.res': /^E[A-Z]+$/, 'evt.type': 'finit_module' },
     quiet: 'become 1 exec @insmod finit-module',
   },
   {
@@ -180,7 +180,7 @@ export const CASES: readonly Case[] = [
   {
     rule: 'Find AWS Credentials',
     act: 'exec @grep aws_access_key_id notes',
-    fields: { 'proc.name': 'grep', 'group.name': 'root', 'proc.cwd': /^\/.*\/$/ },
+    fields: { 'proc.name': 'grep', 'group.name': 'root', 'proc.cwd': '/' },
     quiet: 'exec @grep access notes',
   },
   {
@@ -244,7 +244,7 @@ export const CASES: readonly Case[] = [
   {
     rule: 'Change namespace privileges via unshare',
     where: 'container',
-    act: 'become 1 exec @leave unshare',
+    act: 'become 1 exec @leave unshare pause 300',
     fields: { 'proc.name': 'leave', 'user.name': 'daemon', 'evt.type': 'unshare' },
     quiet: 'exec @leave unshare',
   },
@@ -315,7 +315,7 @@ export const CASES: readonly Case[] = [
     where: 'container',
     act: 'exec @dpkg --version',
     fields: { 'proc.name': 'dpkg' },
-    quiet: 'exec @apt spawn @dpkg --version',
+    quiet: 'exec @apk-tools --version',
   },
   {
     rule: 'Launch Suspicious Network Tool in Container',
@@ -532,7 +532,7 @@ export const CASES: readonly Case[] = [
     rule: 'Container Drift Detected (open+create)',
     where: 'container',
     act: 'exec @editor program {folder}/dropped',
-    fields: { 'evt.arg.filename': /^(<NA>)?$/, 'proc.name': 'editor' },
+    fields: { 'evt.type': 'openat', 'proc.name': 'editor' },
     quiet: 'exec @editor touch {folder}/notes',
   },
   {
@@ -568,9 +568,9 @@ export const CASES: readonly Case[] = [
   {
     rule: 'Modify Container Entrypoint',
     where: 'container',
-    act: 'exec @sh append /proc/self/fd/1',
-    fields: { 'fd.name': '/proc/self/fd/1', 'proc.name': 'sh' },
-    quiet: 'exec @sh read /proc/self/fd/1',
+    act: 'touch {folder}/out exec @sh append /proc/self/fd/3',
+    fields: { 'fd.name': '/proc/self/fd/3', 'proc.name': 'sh' },
+    quiet: 'touch {folder}/out exec @sh read /proc/self/fd/3',
   },
   {
     rule: 'Decoding Payload in Container',

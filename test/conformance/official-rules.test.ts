@@ -46,7 +46,8 @@ describe('the official rules', { skip: missing() }, () => {
 
   before(async () => {
     stage = new Stage();
-    [docker, agent] = await Promise.all([startDocker(), startAgent(stage)]);
+    docker = await startDocker();
+    agent = await startAgent(stage, docker);
     await playAll();
   });
 
@@ -155,7 +156,7 @@ describe('the official rules', { skip: missing() }, () => {
 });
 
 /** One agent with the three files, all rules enabled, and a resolver that knows the names of HOSTS. */
-async function startAgent(stage: Stage): Promise<Running> {
+async function startAgent(stage: Stage, { socket }: Docker): Promise<Running> {
   const site = join(stage.folder, 'site.yaml');
   const hosts = join(stage.folder, 'hosts');
   writeFileSync(site, SITE + CASES.map(siteRule).join(''));
@@ -187,7 +188,7 @@ async function startAgent(stage: Stage): Promise<Running> {
       '--data-dir',
       join(stage.folder, 'data'),
     ],
-    {},
+    { DOCKER_HOST: socket },
     outside,
   );
   await agent.line(/^ready$/m, 60_000);

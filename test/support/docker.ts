@@ -47,6 +47,8 @@ process.exit(spawnSync('runc', argv, { stdio: 'inherit' }).status ?? 1);
 
 export interface Docker {
   readonly image: string;
+  /** As DOCKER_HOST wants it. */
+  readonly socket: string;
   /** Name of the runtime that `--privileged` needs on some machines. */
   readonly limitedRuntime: string;
   /** Runs the docker client; resolves with its stdout. */
@@ -98,7 +100,7 @@ export async function startDocker(): Promise<Docker> {
     });
     const image = 'tocsin/busybox:1.0';
     importImage(join(home, 'root'), socket, image);
-    return { image, limitedRuntime, docker, stop };
+    return { image, socket, limitedRuntime, docker, stop };
   } catch (error) {
     await stop();
     throw error;
