@@ -121,7 +121,8 @@ describe('DomainCache', () => {
   });
 
   it('believes the hosts file before it asks DNS', () => {
-    const text = '127.0.0.1\tlocalhost\n# 10.0.0.9 b.example\n10.0.0.1 A.example b.example # c.example\n::1 a.example\n';
+    const text =
+      '127.0.0.1\tlocalhost\n# 10.0.0.9 b.example\n10.0.0.1 A.example b.example # c.example\n::1 a.example\n';
     assert.deepEqual(addressesIn(text, 'a.example'), ['10.0.0.1', '::1']);
     assert.deepEqual(addressesIn(text, 'B.example'), ['10.0.0.1']);
     assert.deepEqual(addressesIn(text, 'c.example'), []);

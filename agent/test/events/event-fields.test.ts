@@ -244,6 +244,17 @@ describe('sockets', () => {
     );
   });
 
+  it('shows the first bytes of a message, printable in its argument', () => {
+    const own = { fd: 3, family: 2, type: 1, protocol: 6, messageSize: 4096 };
+    const data = '\xca\xfe\xba\xbe ok';
+    fieldsOf(socket('recvfrom', own, V4, { result: 7n }, ['', '', data]), {
+      'evt.buffer': data,
+      'evt.arg.data': '.... ok',
+    });
+    fieldsOf(socket('recvfrom', own, V4, { result: -11n }), { 'evt.buffer': undefined });
+    fieldsOf(socket('connect', own, V4, {}, ['', '', 'x']), { 'evt.buffer': undefined });
+  });
+
   it('shows unix sockets by path and names socket domains', () => {
     fieldsOf(socket('connect', { fd: 3, family: 1, type: 1 }, {}, {}, ['', '/run/docker.sock']), {
       'fd.name': '/run/docker.sock',
