@@ -179,7 +179,8 @@ struct event_call {
 	__u64 arguments[6];
 	__u32 fd_mode;   /* st_mode of the fd in question, 0 when there is none */
 	__u16 fd_family; /* AF_* when it is a socket */
-	__u16 reserved;
+	__u8 fd_type;    /* SOCK_* */
+	__u8 fd_protocol;
 	__u8 fd_local_address[16];
 	__u8 fd_remote_address[16];
 	__u16 fd_local_port;

@@ -106,6 +106,7 @@ describe('sockets', { skip }, () => {
     assert.equal(dup.result, 60n);
     assert.equal(dup.u32('fdMode') & 0o170000, 0o140000);
     assert.equal(dup.u16('fdFamily'), AF_INET);
+    assert.deepEqual([dup.u8('fdType'), dup.u8('fdProtocol')], [1, 6]);
     assert.deepEqual(dup.address('fdRemoteAddress', 4), LOOPBACK);
     assert.equal(dup.u16('fdRemotePort'), connect.u16('remotePort'));
     assert.equal(dup.u16('fdLocalPort'), connect.u16('localPort'));
