@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -159,6 +160,18 @@ static void file_list(char **a)
 	open(a[0], O_RDONLY | O_DIRECTORY);
 }
 
+static void file_read2(char **a)
+{
+	struct open_how how = { .flags = O_RDONLY };
+
+	syscall(SYS_openat2, AT_FDCWD, a[0], &how, sizeof(how));
+}
+
+static void file_create(char **a)
+{
+	creat(a[0], 0755);
+}
+
 static void file_touch(char **a)
 {
 	open(a[0], O_WRONLY | O_CREAT, 0644);
@@ -184,6 +197,38 @@ static void file_chmod(char **a)
 	chmod(a[1], strtol(a[0], 0, 8));
 }
 
+static void file_fchmod(char **a)
+{
+	fchmod(open(a[1], O_RDONLY), strtol(a[0], 0, 8));
+}
+
+static void file_fchmodat(char **a)
+{
+	fchmodat(AT_FDCWD, a[1], strtol(a[0], 0, 8), 0);
+}
+
+static void file_symlinkat(char **a)
+{
+	symlinkat(a[0], open(a[1], O_PATH | O_DIRECTORY), a[2]);
+}
+
+static void file_linkat(char **a)
+{
+	linkat(open(a[0], O_PATH | O_DIRECTORY), a[1], AT_FDCWD, a[2], 0);
+}
+
+static void file_renameat(char **a)
+{
+	int directory = open(a[0], O_PATH | O_DIRECTORY);
+
+	syscall(SYS_renameat2, directory, a[1], directory, a[2], 0);
+}
+
+static void file_mkdirat(char **a)
+{
+	mkdirat(open(a[0], O_PATH | O_DIRECTORY), a[1], 0755);
+}
+
 static void file_symlink(char **a)
 {
 	symlink(a[0], a[1]);
@@ -202,6 +247,16 @@ static void file_rename(char **a)
 static void file_remove(char **a)
 {
 	unlinkat(AT_FDCWD, a[0], 0);
+}
+
+static void file_unlink(char **a)
+{
+	unlink(a[0]);
+}
+
+static void file_rmdir(char **a)
+{
+	rmdir(a[0]);
 }
 
 static void file_mkdir(char **a)
@@ -264,6 +319,26 @@ static void receive_class(char **a) // both ends in one process: the backlog let
 	recv(client, data, sizeof(data), 0);
 }
 
+static void tcp6_loopback(char **a) // connects to itself
+{
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int server = socket(AF_INET6, SOCK_STREAM, 0);
+
+	at.sin6_port = htons(atoi(a[0]));
+	stage(bind(server, (void *)&at, sizeof(at)) == 0, "bind");
+	listen(server, 1);
+	connect(socket(AF_INET6, SOCK_STREAM, 0), (void *)&at, sizeof(at));
+}
+
+static void tcp_shell(char **a) // a connection in place of the standard input
+{
+	struct sockaddr_in to = address_of(a);
+	int connection = socket(AF_INET, SOCK_STREAM, 0);
+
+	stage(connect(connection, (void *)&to, sizeof(to)) == 0, "connect");
+	dup3(connection, 0, 0);
+}
+
 static void packet_socket(char **a)
 {
 	socket(AF_PACKET, SOCK_RAW, 0);
@@ -294,6 +369,11 @@ static void call_unshare(char **a)
 static void call_finit_module(char **a)
 {
 	syscall(SYS_finit_module, -1, "", 0);
+}
+
+static void call_init_module(char **a)
+{
+	syscall(SYS_init_module, "", 0, "");
 }
 
 static void call_bpf(char **a)
@@ -344,11 +424,21 @@ static const struct verb {
 	{ "exec-copy", execute_copy, -1 },
 	{ "read", file_read, 1 },
 	{ "list", file_list, 1 },
+	{ "read-openat2", file_read2, 1 },
+	{ "creat", file_create, 1 },
 	{ "touch", file_touch, 1 },
 	{ "append", file_append, 1 },
 	{ "truncate", file_truncate, 1 },
 	{ "program", file_program, 1 },
 	{ "chmod", file_chmod, 2 },
+	{ "fchmod", file_fchmod, 2 },
+	{ "fchmodat", file_fchmodat, 2 },
+	{ "symlinkat", file_symlinkat, 3 },
+	{ "linkat", file_linkat, 3 },
+	{ "renameat", file_renameat, 3 },
+	{ "mkdirat", file_mkdirat, 2 },
+	{ "unlink", file_unlink, 1 },
+	{ "rmdir", file_rmdir, 1 },
 	{ "symlink", file_symlink, 2 },
 	{ "link", file_link, 2 },
 	{ "rename", file_rename, 2 },
@@ -359,12 +449,15 @@ static const struct verb {
 	{ "listen", tcp_listen, 2 },
 	{ "accept", tcp_accept, 0 },
 	{ "receive-class", receive_class, 0 },
+	{ "tcp6", tcp6_loopback, 1 },
+	{ "shell", tcp_shell, 2 },
 	{ "packet-socket", packet_socket, 0 },
 	{ "redirect-input", redirect_input, 0 },
 	{ "setuid", call_setuid, 1 },
 	{ "setns", call_setns, 0 },
 	{ "unshare", call_unshare, 0 },
 	{ "finit-module", call_finit_module, 0 },
+	{ "init-module", call_init_module, 0 },
 	{ "bpf", call_bpf, 1 },
 	{ "userfaultfd", call_userfaultfd, 0 },
 	{ "trace-me", trace_me, 0 },
