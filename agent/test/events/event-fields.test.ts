@@ -294,7 +294,14 @@ describe('raw calls', () => {
       'dup2',
       [4, 0],
       { result: 0n },
-      { fdFamily: 2, fdType: 1, fdProtocol: 6, fdLocalPort: 40000, fdRemotePort: 4444, fdMode: 0o140777 },
+      {
+        fdFamily: 2,
+        fdType: 1,
+        fdProtocol: 6,
+        fdLocalPort: 40000,
+        fdRemotePort: 4444,
+        fdMode: 0o140777,
+      },
     );
     bytes.set([10, 0, 0, 5], 152);
     bytes.set([1, 2, 3, 4], 168);
