@@ -42,12 +42,12 @@ export class Stage {
     mkdirSync(this.#cgroup, { recursive: true });
   }
 
-  /** Runs an act in a folder named after it; its exit status does not matter unless the stage itself broke. */
+  /** Runs an act in a folder named after it. Throws when the stage for it could not be set. */
   async play(name: string, { where }: Case, act: string, docker: Docker): Promise<void> {
     const folder = join(this.folder, name);
     mkdirSync(folder);
-    if (where === undefined) return run(this.#argv(folder, act));
-    if (where === 'container') return run(this.#argv(folder, `join ${this.#cgroup} ${act}`));
+    if (where === undefined) return run(this.#argv(folder, `detach ${act}`));
+    if (where === 'container') return run(this.#argv(folder, `detach join ${this.#cgroup} ${act}`));
     const argv = this.#argv(folder, act);
     const flags = ['--rm', '--network=none', `--runtime=${docker.limitedRuntime}`];
     const mount = ['-v', `${this.folder}:${this.folder}:ro`];
@@ -76,15 +76,11 @@ export class Stage {
   }
 }
 
-const STAGE_BROKEN = 99;
-
+/** Ends when the last process of the act has closed its output. What the actor itself cannot do it says on stderr. */
 async function run([program = '', ...words]: string[]): Promise<void> {
   const options = { env: { PATH: '/usr/bin:/bin' }, cwd: '/', timeout: ACT_LIMIT_MS };
-  try {
-    await execute(program, words, options);
-  } catch (error) {
-    if ((error as { code?: unknown }).code === STAGE_BROKEN) throw error;
-  }
+  const { stderr } = await execute(program, words, options);
+  if (stderr !== '') throw new Error(stderr);
 }
 
 /** Where container runtimes make their cgroups here: a v1 controller where there is one. */
