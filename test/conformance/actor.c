@@ -43,6 +43,10 @@ static void detach(char **a) // leaves its ancestors, at whose names rules look;
 		_exit(0);
 	while (getppid() == parent)
 		usleep(100);
+	stage(setsid() > 0, "setsid"); // and their terminal
+	int login = open("/proc/self/loginuid", O_WRONLY);
+	write(login, "4294967295", 10); // nor a login, where that can be left
+	close(login);
 }
 
 static void join_cgroup(char **a)
@@ -91,12 +95,11 @@ static void become(char **a)
 	stage(setgroups(0, 0) == 0 && setresuid(atoi(a[0]), atoi(a[0]), atoi(a[0])) == 0, "become");
 }
 
-static void terminal(char **a)
+static void terminal(char **a) // for the leader of a session without one
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY);
 
 	stage(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0, "pty");
-	stage(setsid() > 0, "setsid");
 	stage(open(ptsname(master), O_RDWR) >= 0, "tty");
 }
 

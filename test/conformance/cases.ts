@@ -110,6 +110,7 @@ export const CASES: readonly Case[] = [
     rule: 'Remove Bulk Data from Disk',
     act: 'exec @shred -u /nowhere/disk',
     fields: { 'proc.name': 'shred', 'proc.cmdline': 'shred -u /nowhere/disk' },
+    quiet: 'exec @rm -u /nowhere/disk',
   },
   {
     rule: 'Create Symlink Over Sensitive Files',
@@ -157,6 +158,7 @@ export const CASES: readonly Case[] = [
     where: PRIVILEGED,
     act: 'spawn @debugfs -V',
     fields: { 'proc.name': 'debugfs', 'user.name': 'root' },
+    quiet: 'spawn @dumpfs -V',
   },
   {
     rule: 'Detect release_agent File Container Escapes',
@@ -187,6 +189,7 @@ export const CASES: readonly Case[] = [
     rule: 'Execution from /dev/shm',
     act: 'private /dev/shm exec-copy /dev/shm/dropped {folder}',
     fields: { 'proc.name': 'dropped', 'proc.exepath': '/dev/shm/dropped', 'evt.res': 'SUCCESS' },
+    quiet: 'exec-copy {folder}/dropped {folder}',
   },
   {
     rule: 'Drop and execute new binary in container',
@@ -197,6 +200,7 @@ export const CASES: readonly Case[] = [
       'proc.exe': '/tmp/dropped',
       'evt.arg.flags': /EXE_UPPER_LAYER/,
     },
+    quiet: 'exec /bin/busybox true {folder}',
   },
   {
     rule: 'Disallowed SSH Connection Non Standard Port',
@@ -313,6 +317,7 @@ export const CASES: readonly Case[] = [
     where: 'container',
     act: 'network 169.254.169.254 exec @client udp 169.254.169.254 80',
     fields: { 'fd.name': /->169\.254\.169\.254:80$/, 'proc.name': 'client' },
+    quiet: 'network 169.254.169.254 exec @client listen 169.254.169.254 80',
   },
   {
     rule: 'Launch Package Management Process in Container',
@@ -326,6 +331,7 @@ export const CASES: readonly Case[] = [
     where: 'container',
     act: 'exec @nmap -V',
     fields: { 'proc.name': 'nmap', 'proc.cmdline': 'nmap -V' },
+    quiet: 'exec @ping -V',
   },
   {
     rule: 'Launch Suspicious Network Tool on Host',
@@ -354,12 +360,14 @@ export const CASES: readonly Case[] = [
     where: 'container',
     act: 'exec @scp notes there:',
     fields: { 'proc.name': 'scp', 'proc.cmdline': 'scp notes there:' },
+    quiet: 'exec @cp notes there',
   },
   {
     rule: 'Network Connection outside Local Subnet',
     where: { docker: ['--cap-add=NET_ADMIN', '--label=io.kubernetes.pod.namespace=shop'] },
     act: `address ${PEER} exec @client udp ${PEER} 53`,
     fields: { 'fd.rport': 53, 'proc.name': 'client', 'k8s.ns.name': 'shop' },
+    quiet: 'exec @client udp 127.0.0.1 53',
   },
   {
     rule: 'Mount Launched in Privileged Container',
@@ -442,6 +450,7 @@ export const CASES: readonly Case[] = [
     rule: 'Write below monitored dir',
     act: 'private /usr/local/bin exec @editor touch /usr/local/bin/x',
     fields: { 'fd.name': '/usr/local/bin/x', 'proc.name': 'editor' },
+    quiet: 'private /usr/local exec @editor touch /usr/local/x',
   },
   {
     rule: 'Write below etc',
@@ -465,11 +474,13 @@ export const CASES: readonly Case[] = [
     rule: 'Modify binary dirs',
     act: 'private /usr/bin touch /usr/bin/x exec @mv rename /usr/bin/x /usr/bin/y',
     fields: { 'proc.name': 'mv', 'evt.type': 'rename', 'evt.args': /\/usr\/bin\/x/ },
+    quiet: 'private /usr/local touch /usr/local/x exec @mv rename /usr/local/x /usr/local/y',
   },
   {
     rule: 'Mkdir binary dirs',
     act: 'private /usr/bin exec @mkdir mkdir /usr/bin/d',
     fields: { 'proc.name': 'mkdir', 'evt.arg.path': '/usr/bin/d' },
+    quiet: 'private /usr/local exec @mkdir mkdir /usr/local/d',
   },
   {
     rule: 'Launch Sensitive Mount Container',
@@ -518,12 +529,14 @@ export const CASES: readonly Case[] = [
     rule: 'Detect crypto miners using the Stratum protocol',
     act: 'exec @echo -o stratum+tcp://pool',
     fields: { 'proc.name': 'echo', 'proc.cmdline': 'echo -o stratum+tcp://pool' },
+    quiet: 'exec @echo -o tcp://pool',
   },
   {
     rule: 'Kubernetes Client Tool Launched in Container',
     where: 'container',
     act: 'exec @kubectl',
     fields: { 'proc.name': 'kubectl', 'proc.cmdline': 'kubectl' },
+    quiet: 'exec @kube',
   },
   {
     rule: 'Container Drift Detected (chmod)',
@@ -568,6 +581,7 @@ export const CASES: readonly Case[] = [
     rule: 'Java Process Class File Download',
     act: 'exec @java receive-class',
     fields: { 'proc.name': 'java', 'evt.type': 'recvfrom' },
+    quiet: 'exec @client receive-class',
   },
   {
     rule: 'Modify Container Entrypoint',
@@ -600,11 +614,13 @@ export const CASES: readonly Case[] = [
     where: 'container',
     act: 'exec @npm spawn @nc',
     fields: { 'proc.name': 'nc', 'proc.pname': 'npm' },
+    quiet: 'exec @node spawn @nc',
   },
   {
     rule: 'Known Cryptominer Process Executed',
     act: 'exec @xmrig',
     fields: { 'proc.name': 'xmrig' },
+    quiet: 'exec @miner',
   },
   {
     rule: 'Web Server Spawned Shell',
