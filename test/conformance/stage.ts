@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Docker } from '../support/docker.ts';
 import { ROOT } from '../support/tocsin.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 
 const execute = promisify(execFile);
 const SOURCE = join(ROOT, 'test/conformance/actor.c');
