@@ -15,11 +15,13 @@
 /* Buffers of one message that are added up. */
 #define BUFFERS_MAX 8
 
-/* Where a call's own address lies, if it has one. */
+/* Where a call's own address lies, if it has one, and its data. */
 struct message {
 	__u64 address;
 	__u64 address_size;
 	__u64 size;
+	__u64 data; /* the first buffer */
+	__u64 data_size;
 };
 
 static __always_inline void read_message(struct slot *slot, __u64 header, struct message *message)
@@ -53,6 +55,11 @@ static __always_inline void read_message(struct slot *slot, __u64 header, struct
 		if (bpf_probe_read_user(&size, narrow ? 4 : 8, (void *)at))
 			goto fault;
 		message->size += size;
+		if (i == 0) {
+			message->data_size = size;
+			if (bpf_probe_read_user(&message->data, narrow ? 4 : 8, (void *)wide.buffers))
+				goto fault;
+		}
 	}
 	return;
 fault:
@@ -62,6 +69,20 @@ fault:
 static __always_inline bool is_accept(__u32 call)
 {
 	return call == __NR_accept || call == __NR_accept4;
+}
+
+/* The first bytes that went through a message call. Calls for many messages count messages, not bytes. */
+static __always_inline __u16 append_data(struct slot *slot, long result, struct message *message)
+{
+	__u64 size = message->data_size;
+
+	if (result <= 0 || slot->call == __NR_sendmmsg || slot->call == __NR_recvmmsg)
+		return 0;
+	if (size > (__u64)result)
+		size = result;
+	if (size > EVENT_DATA_MAX)
+		size = EVENT_DATA_MAX;
+	return append_user_bytes(slot, message->data, size);
 }
 
 /* Whether the caller's address says more than the socket's own remote end. */
@@ -109,7 +130,11 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 	if (shape->address) {
 		message.address = argument(slot, shape->address);
 		message.address_size = argument(slot, shape->address + 1);
+	}
+	if (shape->size) {
 		message.size = argument(slot, shape->size);
+		message.data = argument(slot, shape->size - 1);
+		message.data_size = message.size;
 	}
 	if (shape->message)
 		read_message(slot, argument(slot, shape->message), &message);
@@ -152,6 +177,7 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 		else if (peer)
 			event->string_length[1] = append_unix(slot, peer);
 	}
+	event->string_length[2] = append_data(slot, result, &message);
 	finish(slot, EVENT_SOCKET, shape->admission);
 	return 0;
 }

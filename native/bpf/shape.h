@@ -33,7 +33,7 @@ struct shape {
 	__u8 mode;          /* mode, flags or backlog */
 	__u8 owner, group;
 	__u8 address;       /* SOCKET: user sockaddr, its length is the next argument */
-	__u8 size;          /* SOCKET: bytes asked for */
+	__u8 size;          /* SOCKET: bytes asked for; their buffer is the argument before */
 	__u8 message;       /* SOCKET: struct msghdr instead of address and size */
 };
 

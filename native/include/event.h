@@ -151,8 +151,10 @@ struct event_paths {
 	__u16 reserved;
 };
 
-/* Ports in host order, addresses in network order: 4 bytes for AF_INET, 16 for AF_INET6. Strings: unix path local, remote. */
-#define SOCKET_STRINGS 2
+/* Ports in host order, addresses in network order: 4 bytes for AF_INET, 16 for AF_INET6. Strings: unix path local, remote, and the
+   first bytes that a message call sent or received. */
+#define SOCKET_STRINGS 3
+#define EVENT_DATA_MAX 80
 struct event_socket {
 	struct event_header header;
 	__s32 fd;
@@ -168,7 +170,6 @@ struct event_socket {
 	__u8 state;       /* TCP state of the socket */
 	__u8 from_user;   /* the remote address was read from the caller's memory, the socket had none */
 	__u16 string_length[SOCKET_STRINGS];
-	__u16 reserved;
 };
 
 /* Strings: text (memfd name, module parameters), path (of the fd in question, or a path argument). */
@@ -178,7 +179,8 @@ struct event_call {
 	__u64 arguments[6];
 	__u32 fd_mode;   /* st_mode of the fd in question, 0 when there is none */
 	__u16 fd_family; /* AF_* when it is a socket */
-	__u16 reserved;
+	__u8 fd_type;    /* SOCK_* */
+	__u8 fd_protocol;
 	__u8 fd_local_address[16];
 	__u8 fd_remote_address[16];
 	__u16 fd_local_port;

@@ -38,7 +38,8 @@ export const EXEC_STRINGS = 5;
 export const OPEN_STRINGS = 3;
 export const PATH_STRINGS = 3;
 export const PATHS_STRINGS = 5;
-export const SOCKET_STRINGS = 2;
+export const SOCKET_STRINGS = 3;
+export const EVENT_DATA_MAX = 80;
 export const CALL_STRINGS = 2;
 export const CGROUP_STRINGS = 1;
 export const SYSCALL_LIMIT = 512;
@@ -160,7 +161,6 @@ export const socketLayout = {
   state: 148,
   fromUser: 149,
   stringLength: 150,
-  reserved: 154,
 } as const;
 
 export const callLayout = {
@@ -168,7 +168,8 @@ export const callLayout = {
   arguments: 96,
   fdMode: 144,
   fdFamily: 148,
-  reserved: 150,
+  fdType: 150,
+  fdProtocol: 151,
   fdLocalAddress: 152,
   fdRemoteAddress: 168,
   fdLocalPort: 184,

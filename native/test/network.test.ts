@@ -106,6 +106,7 @@ describe('sockets', { skip }, () => {
     assert.equal(dup.result, 60n);
     assert.equal(dup.u32('fdMode') & 0o170000, 0o140000);
     assert.equal(dup.u16('fdFamily'), AF_INET);
+    assert.deepEqual([dup.u8('fdType'), dup.u8('fdProtocol')], [1, 6]);
     assert.deepEqual(dup.address('fdRemoteAddress', 4), LOOPBACK);
     assert.equal(dup.u16('fdRemotePort'), connect.u16('remotePort'));
     assert.equal(dup.u16('fdLocalPort'), connect.u16('localPort'));
@@ -115,15 +116,15 @@ describe('sockets', { skip }, () => {
     const path = join(on.folder, 'socket');
     const calls = ['bind', 'connect', 'accept', 'accept4'];
     const run = watch(on, calls, ['unix', path]);
-    assert.deepEqual(socket(run, 'bind').strings, { local: path, remote: '' });
+    assert.deepEqual(socket(run, 'bind').strings, { local: path, remote: '', data: '' });
     const connect = socket(run, 'connect');
-    assert.deepEqual(connect.strings, { local: '', remote: path });
+    assert.deepEqual(connect.strings, { local: '', remote: path, data: '' });
     assert.equal(connect.u16('family'), AF_UNIX);
     assert.equal(socket(run, 'accept').text('local'), path);
     const abstract = watch(on, calls, ['unix', '@tocsin-native-test']);
     assert.equal(socket(abstract, 'connect').text('remote'), '\0tocsin-native-test');
     const refused = socket(watch(on, calls, ['unix-refused', '/nowhere/socket']), 'connect');
-    assert.deepEqual(refused.strings, { local: '', remote: '/nowhere/socket' });
+    assert.deepEqual(refused.strings, { local: '', remote: '/nowhere/socket', data: '' });
     assert.equal(refused.u8('fromUser'), 1);
     assert.equal(refused.result, -2n);
   });
@@ -141,6 +142,20 @@ describe('sockets', { skip }, () => {
     const sendmsg = socket(run, 'sendmsg');
     assert.equal(sendmsg.u16('remotePort'), port);
     assert.equal(sendmsg.u32('messageSize'), 5);
+    assert.deepEqual([sendto.text('data'), sendmsg.text('data')], ['four', 'abc']);
+  });
+
+  test('the first bytes that were sent or received are told', () => {
+    const run = watch(on, ['sendto', 'recvfrom'], ['pass', `${'x'.repeat(79)}end`]);
+    assert.equal(socket(run, 'sendto').text('data'), `${'x'.repeat(79)}e`);
+    const received = run.records.filter((one) => one.u16('syscall') === numberOf('recvfrom'));
+    assert.deepEqual(
+      received.map((one) => [one.result, one.u32('messageSize'), one.text('data')]),
+      [
+        [82n, 4096, `${'x'.repeat(79)}e`],
+        [-11n, 4096, ''],
+      ],
+    );
   });
 
   const x64 = process.arch === 'x64' ? false : 'only x86 has socketcall';

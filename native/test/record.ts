@@ -43,7 +43,7 @@ const STRINGS: Readonly<Record<number, readonly string[]>> = {
   [EVENT_OPEN]: ['path', 'base', 'real'],
   [EVENT_PATH]: ['path', 'base', 'real'],
   [EVENT_PATHS]: ['source', 'sourceBase', 'target', 'targetBase', 'type'],
-  [EVENT_SOCKET]: ['local', 'remote'],
+  [EVENT_SOCKET]: ['local', 'remote', 'data'],
   [EVENT_CALL]: ['text', 'path'],
   [EVENT_CGROUP]: ['path'],
 };

@@ -16,8 +16,14 @@ export interface Running {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-export function tocsin(args: readonly string[], environment: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [join(ROOT, 'tocsin.js'), ...args], {
+/** `through` is a program with its first arguments that prepares and then becomes tocsin. */
+export function tocsin(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  through: readonly string[] = [],
+): Running {
+  const [program = '', ...words] = [...through, process.execPath, join(ROOT, 'tocsin.js'), ...args];
+  const child = spawn(program, words, {
     cwd: ROOT,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import type { OutputSetting } from '../outputs/open-outputs.ts';
 import { describeMissing } from '../probe/capabilities.ts';
 import { LIBRARY_FOLDER, readRuleFiles, watchRuleFiles } from '../rule-files.ts';
 import { loadRules, type RulesFile } from '../rules/load-rules.ts';
+import { SUGGESTED_FIELDS } from '../rules/loader/append-output.ts';
 import { reportText } from '../rules/report.ts';
 import { type CommandContext, CommandError } from './context.ts';
 import { checkServer, hostnameOf, readConfig, readSecret } from './settings.ts';
@@ -117,6 +118,8 @@ function appOptions(
   return {
     engine: {
       files,
+      // Falco's rules leave the container to its default configuration, and alerts are told apart by it.
+      appendOutput: [{ extraFields: SUGGESTED_FIELDS }],
       matching: agent.rule_matching,
       minimumPriority: parsePriority(agent.priority),
       hostname: hostnameOf(config),

@@ -1,10 +1,13 @@
 import { resolve4, resolve6 } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
 import type { AddressBytes, ByteString } from '../rules/field.ts';
 import { parseAddress } from '../rules/operators/address.ts';
+import { addressesIn } from './hosts-file.ts';
 
 const FIRST_REFRESH_MS = 10_000;
 const LAST_REFRESH_MS = 320_000;
 const LIMIT = 1024;
+const HOSTS_FILE = '/etc/hosts';
 
 interface Domain {
   addresses: readonly AddressBytes[];
@@ -15,7 +18,10 @@ interface Domain {
 /** Finds a name's addresses. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
+/** The hosts file goes before DNS, as for every program of the machine. `lookup` would hold up the threads that read files. */
 async function resolveBoth(name: string): Promise<readonly string[]> {
+  const listed = addressesIn(await readFile(HOSTS_FILE, 'utf8').catch(() => ''), name);
+  if (listed.length > 0) return listed;
   const answers = await Promise.allSettled([resolve4(name), resolve6(name)]);
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }

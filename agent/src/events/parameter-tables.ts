@@ -33,6 +33,7 @@ import {
   UNLINKAT_FLAGS,
 } from './flag-names.ts';
 import type { KernelEvent } from './kernel-event.ts';
+import { messageData } from './message.ts';
 import {
   absent,
   choice,
@@ -101,6 +102,11 @@ const DEVICE = plainly('dev', (event) => event.uint32(openLayout.device));
 const INODE = plainly('ino', (event) => event.unsigned64(openLayout.inode));
 const OPEN_DIRFD = directoryFd('dirfd', openLayout.dirfd);
 const PATH_DIRFD = directoryFd('dirfd', pathLayout.fd);
+const MESSAGE_DATA: Parameter = {
+  name: 'data',
+  raw: messageData,
+  text: (event) => messageData(event)?.replace(/[^ -~]/g, '.'),
+};
 const MESSAGE_SIZE = plainly('size', (event) => event.uint32(socketLayout.messageSize));
 const CALL_FLAGS = plainly('flags', (event) => event.uint32(socketLayout.callFlags));
 
@@ -264,12 +270,12 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   connect: [result(), tuple, usedFd(), socketAddress('remote')],
   accept: ACCEPT,
   accept4: [...ACCEPT, CALL_FLAGS],
-  sendto: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple],
-  sendmsg: [result(), absent('data'), usedFd(), MESSAGE_SIZE, tuple],
-  sendmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple],
-  recvfrom: [result(), absent('data'), tuple, usedFd(), MESSAGE_SIZE],
-  recvmsg: [result(), MESSAGE_SIZE, absent('data'), tuple, absent('msgcontrol'), usedFd()],
-  recvmmsg: [result(), usedFd(), MESSAGE_SIZE, absent('data'), tuple],
+  sendto: [result(), MESSAGE_DATA, usedFd(), MESSAGE_SIZE, tuple],
+  sendmsg: [result(), MESSAGE_DATA, usedFd(), MESSAGE_SIZE, tuple],
+  sendmmsg: [result(), usedFd(), MESSAGE_SIZE, MESSAGE_DATA, tuple],
+  recvfrom: [result(), MESSAGE_DATA, tuple, usedFd(), MESSAGE_SIZE],
+  recvmsg: [result(), MESSAGE_SIZE, MESSAGE_DATA, tuple, absent('msgcontrol'), usedFd()],
+  recvmmsg: [result(), usedFd(), MESSAGE_SIZE, MESSAGE_DATA, tuple],
   dup: [newFd('res'), plainly('oldfd', int(0))],
   dup2: [newFd('res'), plainly('oldfd', int(0)), plainly('newfd', int(1))],
   dup3: [

@@ -90,6 +90,7 @@ describe('tocsin agent on this kernel', { skip: skipLive }, () => {
     await waitFor('the alert', () => tocsin.lines.some((line) => line.rule === 'Secret read'));
     const alert = tocsin.lines.find((line) => line.rule === 'Secret read');
     assert.equal(alert?.output_fields['fd.name'], target);
+    assert.equal(alert?.output_fields['container.id'], 'host', 'whatever the rule shows');
     assert.match(alert?.output ?? '', /^\d\d:\d\d:\d\d\.\d{9}: Warning seen .*secret by /);
     tocsin.kill('SIGTERM');
     assert.equal(await tocsin.exit(), 0);

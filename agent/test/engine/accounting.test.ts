@@ -5,6 +5,7 @@ import { alertOf, internalAlert } from '../../src/engine/alert-builder.ts';
 import { AlertOutbox } from '../../src/engine/alert-outbox.ts';
 import { BootClock } from '../../src/engine/boot-clock.ts';
 import { DomainCache } from '../../src/engine/domain-cache.ts';
+import { addressesIn } from '../../src/engine/hosts-file.ts';
 import { LOSS_RULE, LossWatch } from '../../src/engine/loss-watch.ts';
 import { eventOf, open } from '../events/records.ts';
 
@@ -117,5 +118,14 @@ describe('DomainCache', () => {
     await cache.use(['b.example']);
     assert.equal(cache.addressesOf('a.example'), undefined);
     cache.stop();
+  });
+
+  it('believes the hosts file before it asks DNS', () => {
+    const text =
+      '127.0.0.1\tlocalhost\n# 10.0.0.9 b.example\n10.0.0.1 A.example b.example # c.example\n::1 a.example\n';
+    assert.deepEqual(addressesIn(text, 'a.example'), ['10.0.0.1', '::1']);
+    assert.deepEqual(addressesIn(text, 'B.example'), ['10.0.0.1']);
+    assert.deepEqual(addressesIn(text, 'c.example'), []);
+    assert.deepEqual(addressesIn('', ''), []);
   });
 });

@@ -255,6 +255,17 @@ describe('sockets', () => {
     );
   });
 
+  it('shows the first bytes of a message, printable in its argument', () => {
+    const own = { fd: 3, family: 2, type: 1, protocol: 6, messageSize: 4096 };
+    const data = '\xca\xfe\xba\xbe ok';
+    fieldsOf(socket('recvfrom', own, V4, { result: 7n }, ['', '', data]), {
+      'evt.buffer': data,
+      'evt.arg.data': '.... ok',
+    });
+    fieldsOf(socket('recvfrom', own, V4, { result: -11n }), { 'evt.buffer': undefined });
+    fieldsOf(socket('connect', own, V4, {}, ['', '', 'x']), { 'evt.buffer': undefined });
+  });
+
   it('shows unix sockets by path and names socket domains', () => {
     fieldsOf(socket('connect', { fd: 3, family: 1, type: 1 }, {}, {}, ['', '/run/docker.sock']), {
       'fd.name': '/run/docker.sock',
@@ -294,7 +305,14 @@ describe('raw calls', () => {
       'dup2',
       [4, 0],
       { result: 0n },
-      { fdFamily: 2, fdLocalPort: 40000, fdRemotePort: 4444, fdMode: 0o140777 },
+      {
+        fdFamily: 2,
+        fdType: 1,
+        fdProtocol: 6,
+        fdLocalPort: 40000,
+        fdRemotePort: 4444,
+        fdMode: 0o140777,
+      },
     );
     bytes.set([10, 0, 0, 5], 152);
     bytes.set([1, 2, 3, 4], 168);
@@ -303,6 +321,7 @@ describe('raw calls', () => {
       'fd.type': 'ipv4',
       'fd.name': '10.0.0.5:40000->1.2.3.4:4444',
       'fd.rip': address(1, 2, 3, 4),
+      'fd.l4proto': 'tcp',
     });
   });
 

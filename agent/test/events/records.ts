@@ -48,6 +48,8 @@ const SIZES: Readonly<Record<string, number>> = {
   state: 1,
   fromUser: 1,
   fdFamily: 2,
+  fdType: 1,
+  fdProtocol: 1,
   fdLocalPort: 2,
   fdRemotePort: 2,
 };

@@ -65,6 +65,16 @@ describe('AccountFiles', () => {
     assert.equal(files.user(1, event)?.name, 'bb');
   });
 
+  it('does not take a process that has gone for a container without names', () => {
+    const place = root('short-lived', 'a:x:1:1:::\n');
+    let gone = true;
+    const files = new AccountFiles({ rootOf: () => (gone ? join(folder, 'gone') : place) });
+    const event = eventIn(new Container('docker', 'short-lived'));
+    assert.equal(files.user(1, event), undefined);
+    gone = false;
+    assert.equal(files.user(1, event)?.name, 'a');
+  });
+
   const hostile: [string, (place: string) => void][] = [
     ['a fifo', (place) => execFileSync('mkfifo', [join(place, 'etc/passwd')])],
     ['a link', (place) => symlinkSync('/etc/passwd', join(place, 'etc/passwd'))],

@@ -1,4 +1,6 @@
 import {
+  callLayout,
+  EVENT_CALL,
   EVENT_FILE_OVERLAY,
   EVENT_FILE_UPPER,
   EVENT_OPEN,
@@ -64,9 +66,11 @@ function fileName(event: KernelEvent): ByteString | undefined {
 function transport(event: KernelEvent): ByteString | undefined {
   if (!hasFd(event)) return undefined;
   const ends = endpointsOf(event);
-  if (ends === undefined || ends.role === 'none' || event.kind !== EVENT_SOCKET) return '<NA>';
-  if (event.uint8(socketLayout.type) === SOCK_RAW) return 'raw';
-  return PROTOCOLS.get(event.uint8(socketLayout.protocol)) ?? '<NA>';
+  if (ends === undefined || ends.role === 'none') return '<NA>';
+  const isCall = event.kind === EVENT_CALL;
+  if (event.uint8(isCall ? callLayout.fdType : socketLayout.type) === SOCK_RAW) return 'raw';
+  const protocol = event.uint8(isCall ? callLayout.fdProtocol : socketLayout.protocol);
+  return PROTOCOLS.get(protocol) ?? '<NA>';
 }
 
 function socketFamilyName(event: KernelEvent): ByteString | undefined {

@@ -14,12 +14,11 @@ import { eventName, syscallName } from '../event-name.ts';
 import { mainPath, targetPath } from '../event-path.ts';
 import { FILE_FLAG } from '../flag-names.ts';
 import type { KernelEvent } from '../kernel-event.ts';
+import { messageData, messageDirection } from '../message.ts';
 import { parameterPair, parameterText } from '../parameter.ts';
 import { openFlags, openMode, parametersOf } from '../parameter-tables.ts';
 import { type Binder, integer, never, plain } from './context.ts';
 
-const SENDS = new Set(['sendto', 'sendmsg', 'sendmmsg']);
-const RECEIVES = new Set(['recvfrom', 'recvmsg', 'recvmmsg']);
 const ACCEPTS = new Set(['accept', 'accept4']);
 const ANY_EXECUTE = 0o111;
 
@@ -39,11 +38,6 @@ function hasResult(event: KernelEvent): boolean {
   return event.kind !== EVENT_EXIT;
 }
 
-function directionOf(event: KernelEvent): 'read' | 'write' | undefined {
-  const name = eventName(event);
-  return SENDS.has(name) ? 'write' : RECEIVES.has(name) ? 'read' : undefined;
-}
-
 function category(event: KernelEvent): string {
   switch (event.kind) {
     case EVENT_OPEN:
@@ -51,7 +45,7 @@ function category(event: KernelEvent): string {
     case EVENT_PATHS:
       return 'file';
     case EVENT_SOCKET:
-      return directionOf(event) === undefined ? 'net' : `IO/${directionOf(event)}`;
+      return messageDirection(event) === undefined ? 'net' : `IO/${messageDirection(event)}`;
     case EVENT_CALL:
       return /^set(re|res|fs)?[ug]id$/.test(eventName(event)) ? 'user' : 'system';
     default:
@@ -101,13 +95,13 @@ const absolutePath: Binder = (_context, side) => {
 };
 
 function io(test: (direction: 'read' | 'write' | undefined) => Value | undefined) {
-  return (event: KernelEvent) => test(directionOf(event));
+  return (event: KernelEvent) => test(messageDirection(event));
 }
 
 /** Bytes that a call sent or received. */
 function transferred(fits: (direction: 'read' | 'write') => boolean): Extractor<KernelEvent> {
   return (event) => {
-    const direction = directionOf(event);
+    const direction = messageDirection(event);
     return direction !== undefined && fits(direction) && event.result >= 0
       ? event.result
       : undefined;
@@ -147,6 +141,7 @@ export const eventFields: readonly [string, Binder][] = [
     'evt.is_syslog': () => false,
     'evt.abi': (event) =>
       event.flags & EVENT_IA32 ? 'ia32' : event.flags & EVENT_X32 ? 'x32' : '64',
+    'evt.buffer': messageData,
     'evt.buflen': transferred(() => true),
     'evt.buflen.in': transferred((direction) => direction === 'read'),
     'evt.buflen.out': transferred((direction) => direction === 'write'),

@@ -26,6 +26,11 @@ export interface ExtraField {
   readonly raw: boolean;
 }
 
+/** Where an alert happened: what every alert should carry whatever its rule shows. */
+export const SUGGESTED_FIELDS: readonly string[] = FIELD_DEFINITIONS.filter(
+  ({ suggested }) => suggested,
+).map(({ name }) => name);
+
 /** The text that `suggestedOutput` appends. */
 export function suggestedOutput(
   definitions: readonly FieldDefinition[] = FIELD_DEFINITIONS,
