@@ -1,4 +1,12 @@
-import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
@@ -44,25 +52,39 @@ export class BatchFile {
     return { pending: isNewer ? pending : undefined, confirmed };
   }
 
-  /** Keeps a batch in place of the pending one, at once. */
+  /** Keeps a batch in place of the pending one, at once. Throws when the disk does not take it. */
   save(batch: Batch): void {
-    const { body, rest, ...told } = batch;
-    const header: Header = { ...told, bodyBytes: body.length, restBytes: rest.length };
-    const checked = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body, rest]);
-    const content = Buffer.concat([Buffer.from(checksumOf(checked)), checked]);
-    const temporary = `${this.#pending}.tmp`;
-    const fd = openSync(temporary, 'w', 0o600);
-    try {
-      for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, this.#pending);
+    this.#write(this.#pending, batch);
   }
 
   /** The pending batch is confirmed. */
   confirm(): void {
     renameSync(this.#pending, this.#confirmed);
+  }
+
+  /** A batch is confirmed that could not be saved. Throws when the disk does not take even this. */
+  confirmUnsaved(batch: Batch): void {
+    rmSync(this.#pending, { force: true });
+    const nothing = Buffer.alloc(0);
+    this.#write(this.#confirmed, { ...batch, body: nothing, rest: nothing });
+  }
+
+  #write(path: string, batch: Batch): void {
+    const { body, rest, ...told } = batch;
+    const header: Header = { ...told, bodyBytes: body.length, restBytes: rest.length };
+    const checked = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body, rest]);
+    const content = Buffer.concat([Buffer.from(checksumOf(checked)), checked]);
+    const temporary = `${path}.tmp`;
+    const fd = openSync(temporary, 'w', 0o600);
+    try {
+      for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
+    } catch (error) {
+      unlinkSync(temporary);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
   }
 }
 

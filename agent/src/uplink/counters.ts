@@ -30,6 +30,8 @@ export interface UplinkCounters {
   rejected: number;
   /** Alerts that were shortened to fit the limits of the wire. */
   shortened: number;
+  /** Batches that were sent, and positions that were kept, in memory only. */
+  unsaved: number;
   /** Bytes of the spool that could not be read back. */
   corruptBytes: number;
   readonly retries: LabelledCounts<string>;
@@ -48,6 +50,7 @@ export const newCounters = (): UplinkCounters => ({
   split: 0,
   rejected: 0,
   shortened: 0,
+  unsaved: 0,
   corruptBytes: 0,
   retries: new LabelledCounts(),
   dropped: new LabelledCounts(),

@@ -16,7 +16,10 @@ const NEWLINE = 0x0a;
 const compress = promisify(gzip);
 const nothing = Buffer.alloc(0);
 
-export type OutboxOptions = Omit<SpoolOptions, 'takenOrdinal'>;
+export interface OutboxOptions extends Omit<SpoolOptions, 'takenOrdinal'> {
+  /** A batch is sent without a copy on disk: after a crash its alerts may be told twice. */
+  readonly onUnsaved?: (reason: string) => void;
+}
 
 /**
  * What waits for the control plane: the spool, and the one batch on its way. Sequence numbers only grow, and a batch keeps its number
@@ -28,11 +31,13 @@ export class Outbox {
   readonly #rejectedPath: string;
   #lastSequence: number;
   #pending: Batch | undefined;
-  /** Cut, but not on disk yet. */
-  #draft: Batch | undefined;
+  /** Whether the batch on its way is on disk as well. */
+  #isSaved = true;
+  readonly #onUnsaved: (reason: string) => void;
 
   constructor(options: OutboxOptions) {
     this.#file = new BatchFile(options.folder);
+    this.#onUnsaved = options.onUnsaved ?? (() => {});
     this.#rejectedPath = join(options.folder, 'rejected.ndjson');
     const { pending, confirmed } = this.#file.load();
     this.#pending = pending;
@@ -47,10 +52,6 @@ export class Outbox {
     return this.#spool.unreadBytes + body.length + rest.length;
   }
 
-  get isEmpty(): boolean {
-    return !this.#pending && !this.#draft && this.#spool.unreadBytes === 0;
-  }
-
   get oldestTime(): number | undefined {
     return this.#spool.oldestTime;
   }
@@ -59,14 +60,12 @@ export class Outbox {
     this.#spool.append(entries, nowMs);
   }
 
-  /** The batch to send now: the one on its way, or a new one, which is on disk when this returns. */
+  /** The batch to send now: the one on its way, or a new one, which is on disk when this returns unless the disk is full. */
   async next(): Promise<Batch | undefined> {
     if (this.#pending) return this.#pending;
-    this.#draft ??= await this.#cut();
-    if (!this.#draft) return undefined;
-    this.#save(this.#draft);
-    this.#draft = undefined;
-    return this.#pending;
+    const batch = await this.#cut();
+    if (batch) this.#save(batch);
+    return batch;
   }
 
   async #cut(): Promise<Batch | undefined> {
@@ -86,10 +85,17 @@ export class Outbox {
     };
   }
 
+  /** A full disk gets room only by sending what is on it, so a batch goes out whether it can be saved or not. */
   #save(batch: Batch): void {
-    this.#file.save(batch);
     this.#pending = batch;
     this.#lastSequence = batch.sequence;
+    try {
+      this.#file.save(batch);
+      this.#isSaved = true;
+    } catch (error) {
+      this.#isSaved = false;
+      this.#onUnsaved((error as Error).message);
+    }
   }
 
   #current(): Batch {
@@ -99,14 +105,25 @@ export class Outbox {
 
   /** The control plane has the batch. */
   confirm(): void {
-    const { rest, through } = this.#current();
+    const batch = this.#current();
+    const { rest, through } = batch;
     if (rest.length > 0) {
       this.#saveLines(splitLines(rest), nothing, through);
       return;
     }
-    this.#file.confirm();
+    if (this.#isSaved) this.#file.confirm();
     this.#pending = undefined;
     this.#spool.release();
+    if (!this.#isSaved) this.#confirmUnsaved(batch);
+  }
+
+  /** After the spool gave room. Without it the position is as old as the last one that was written: told twice, not lost. */
+  #confirmUnsaved(batch: Batch): void {
+    try {
+      this.#file.confirmUnsaved(batch);
+    } catch (error) {
+      this.#onUnsaved((error as Error).message);
+    }
   }
 
   #saveLines(lines: readonly Buffer[], rest: Buffer, through: number): void {
@@ -138,8 +155,12 @@ export class Outbox {
       return undefined;
     }
     const line = (lines[0] ?? nothing).toString();
-    if (sizeOf(this.#rejectedPath) < REJECTED_FILE_BYTES)
-      appendFileSync(this.#rejectedPath, `${line}\n`, { mode: 0o600 });
+    try {
+      if (sizeOf(this.#rejectedPath) < REJECTED_FILE_BYTES)
+        appendFileSync(this.#rejectedPath, `${line}\n`, { mode: 0o600 });
+    } catch (error) {
+      this.#onUnsaved((error as Error).message);
+    }
     this.confirm();
     return line;
   }

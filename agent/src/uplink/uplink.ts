@@ -89,6 +89,10 @@ export class Uplink {
         this.counters.dropped.add(`${reason}/${priority}`, alerts);
         options.onLoss?.(priority, alerts, reason);
       },
+      onUnsaved: (reason) => {
+        if (this.counters.unsaved++ === 0)
+          this.#log.error({ reason }, 'batches are sent without a copy on disk');
+      },
       onCorrupt: (bytes) => {
         this.counters.corruptBytes += bytes;
         this.#log.error({ bytes }, 'part of the spool cannot be read and is skipped');

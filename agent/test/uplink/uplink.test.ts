@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -210,5 +211,29 @@ describe('Uplink', () => {
     uplink = first;
     await stop();
     await start();
+  });
+
+  it('delivers what it has from a disk that is full', async (t) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tocsin-test', dataDir]);
+    if (mounted.status !== 0) return t.skip('no file system can be mounted here');
+    const folder = dataDir;
+    try {
+      let isAway = false;
+      plane.react = () => (isAway ? 'reset' : 'accept');
+      const agent = await start();
+      await waitFor('the enrolment', () => agent.identity !== undefined);
+      isAway = true;
+      const alerts = makeAlertLines(6000);
+      for (let at = 0; at < alerts.length; at += 50) agent.accept(alerts.slice(at, at + 50));
+      const { 'disk_error/Warning': lost = 0 } = agent.counters.dropped.toJSON();
+      assert.ok(lost > 0 && lost < alerts.length, `${lost} did not fit`);
+      isAway = false;
+      const kept = alerts.length - lost;
+      await waitFor('what fitted', () => plane.alerts.length >= kept);
+      assert.equal(new Set(plane.alerts).size, kept);
+    } finally {
+      await stop();
+      execFileSync('umount', ['--lazy', folder]);
+    }
   });
 });
