@@ -68,8 +68,8 @@ export class AccountFiles implements Accounts {
     // A process that has gone shows no root: what was read through another one holds.
     const keep = known !== undefined && (stamp === '' || stamp === known.stamp);
     const table = keep ? { ...known, readAt: now } : read(root, stamp, now);
-    // A root that nobody could see says nothing about the next process.
-    if (keep || statOf(root) !== undefined) this.#keep(container, table);
+    // A root that is gone, or has no names, says nothing about the next process of the container: it may see another.
+    if (keep || stamp !== '') this.#keep(container, table);
     return table;
   }
 

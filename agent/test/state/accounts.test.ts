@@ -44,6 +44,15 @@ describe('AccountFiles', () => {
     assert.equal(files.user(0, eventIn(inside)), undefined);
   });
 
+  it('does not take a root without names as the word of the whole container', () => {
+    mkdirSync(join(folder, 'bare'));
+    const roots = [join(folder, 'bare'), root('named', 'a:x:1:1:::\n')];
+    const files = new AccountFiles({ rootOf: () => roots.shift() ?? '' });
+    const event = eventIn(new Container('docker', 'bare'));
+    assert.equal(files.user(1, event), undefined);
+    assert.equal(files.user(1, event)?.name, 'a');
+  });
+
   it('sees changes after a while, and keeps what it knows when the process has gone', () => {
     let now = 0;
     const place = root('changing', 'a:x:1:1:::\n');
