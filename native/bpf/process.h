@@ -196,12 +196,15 @@ int process_exit(__u64 *ctx)
 
 	if (!last)
 		return 0;
+	__u32 tgid = task->tgid;
+
+	if (config.muted)
+		bpf_map_delete_elem(&muted, &tgid); /* the number may name a stranger soon, told or not */
 	struct slot *slot = begin(task, EVENT_EXIT, sizeof(struct event_exit));
 
 	if (!slot)
 		return 0;
 	struct event_exit *event = (void *)slot->data;
-	__u32 tgid = task->tgid;
 
 	if (READ_TASK(task, signal, flags) & SIGNAL_GROUP_EXIT)
 		event->status = READ_TASK(task, signal, group_exit_code);
@@ -209,8 +212,6 @@ int process_exit(__u64 *ctx)
 		event->status = READ_TASK(task, group_leader, exit_code);
 	event->reaper = reaper_of(task);
 	finish(slot, EVENT_EXIT, LIFECYCLE);
-	if (config.muted)
-		bpf_map_delete_elem(&muted, &tgid); /* the number may name a stranger soon */
 	return 0;
 }
 

@@ -117,8 +117,8 @@ export class ProcessTree {
     for (const process of this.#processes.values()) {
       if (process.dead) continue;
       const now = running.get(process.tgid);
-      if (now === undefined) this.#bury(process, undefined);
-      else if (isOf(process, now) && process.exePath !== now.exePath) fill(process, now);
+      if (now === undefined || !isOf(process, now)) this.#bury(process, undefined);
+      else if (process.exePath !== now.exePath) fill(process, now);
     }
     this.#enterAll(facts);
   }

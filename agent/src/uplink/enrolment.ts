@@ -22,6 +22,7 @@ export type Enrolment =
 export async function enrolAgent(
   transport: Transport,
   options: EnrolmentOptions,
+  signal?: AbortSignal,
 ): Promise<Enrolment> {
   const { dataDir, server, joinToken, hostname, version } = options;
   const files = agentFiles(dataDir);
@@ -33,11 +34,14 @@ export async function enrolAgent(
     version,
     public_key: { kty, crv, x },
   };
-  const answer = await transport.post({
-    path: '/v1/agents/enroll',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(request),
-  });
+  const answer = await transport.post(
+    {
+      path: '/v1/agents/enroll',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+    },
+    signal,
+  );
   if (answer.kind === 'unreachable')
     return {
       ok: false,

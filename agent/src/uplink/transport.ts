@@ -18,7 +18,7 @@ export interface Refusal {
 
 /** What the control plane said, or that nothing was heard. */
 export type Answer =
-  | { readonly kind: 'accepted'; readonly body: unknown }
+  | { readonly kind: 'accepted'; readonly status: number; readonly body: unknown }
   | Refusal
   | { readonly kind: 'unreachable'; readonly detail: string };
 
@@ -40,9 +40,11 @@ const DEFAULT_TIMEOUTS: TransportTimeouts = { connectMs: 5000, answerMs: 15_000 
 export class Transport {
   readonly #pool: Pool;
   readonly #prefix: string;
+  readonly #wholeMs: number;
 
   constructor(server: string, timeouts: TransportTimeouts = DEFAULT_TIMEOUTS) {
     const url = new URL(server);
+    this.#wholeMs = timeouts.connectMs + timeouts.answerMs;
     this.#prefix = url.pathname.replace(/\/$/, '');
     this.#pool = new Pool(url.origin, {
       connections: 1,
@@ -56,16 +58,20 @@ export class Transport {
 
   async post({ path, headers, body }: Post, signal?: AbortSignal): Promise<Answer> {
     try {
+      // The pool's own limits are between two pieces: an answer that drips would never end.
+      const limit = AbortSignal.timeout(this.#wholeMs);
       const response = await this.#pool.request({
         method: 'POST',
         path: `${this.#prefix}${path}`,
         headers: { accept: 'application/json, application/problem+json', ...headers },
         body: body as Buffer,
-        ...(signal ? { signal } : {}),
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
       const content = parseJson(await response.body.text());
       const { statusCode } = response;
-      if (statusCode >= 200 && statusCode < 300) return { kind: 'accepted', body: content };
+      if (statusCode >= 200 && statusCode < 300) {
+        return { kind: 'accepted', status: statusCode, body: content };
+      }
       return refusal(statusCode, content, response.headers);
     } catch (error) {
       return { kind: 'unreachable', detail: reasonOf(error as Error) };

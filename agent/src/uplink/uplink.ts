@@ -15,6 +15,8 @@ import type { SpoolLoss } from './spool.ts';
 import { type Refusal, Transport, type TransportTimeouts } from './transport.ts';
 
 const SYNC_EVERY_MS = 1000;
+/** The one status that says the batch is safe: a portal or proxy may answer 200 to anything. */
+const DURABLE = 202;
 /** The same complaint is logged again after this time. */
 const COMPLAIN_EVERY_MS = 600_000;
 const HOW_TO_ENROL =
@@ -179,7 +181,11 @@ export class Uplink {
     let failure = { code: reason, detail };
     if (joinToken && !this.#draining.signal.aborted) {
       const newKey = reason === 'agent_revoked';
-      const enrolment = await enrolAgent(this.#transport, { ...this.#options, joinToken, newKey });
+      const enrolment = await enrolAgent(
+        this.#transport,
+        { ...this.#options, joinToken, newKey },
+        this.#ended.signal,
+      );
       await this.#loadIdentity();
       if (enrolment.ok) {
         const { agent, kid, server } = enrolment.identity;
@@ -212,6 +218,11 @@ export class Uplink {
     );
     if (answer.kind === 'unreachable') return this.#failed('unreachable', answer.detail);
     if (answer.kind === 'refused') return this.#refused(answer);
+    if (answer.status !== DURABLE)
+      return this.#failed(
+        'not_tocsin',
+        `HTTP status ${answer.status} is no receipt of a control plane`,
+      );
     this.counters.sentBatches++;
     this.counters.sentAlerts += batch.alerts;
     this.counters.sentBytes += batch.body.length;

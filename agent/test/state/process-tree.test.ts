@@ -185,7 +185,7 @@ describe('ProcessTree', () => {
   });
 
   it('agrees with /proc again after losses', () => {
-    const running = [facts(1, 0), facts(50, 1)];
+    const running = [facts(1, 0), facts(50, 1), facts(70, 1)];
     const tree = quietTree({
       list: () => running.map(({ tgid }) => tgid),
       read: (tgid) => running.find((one) => one.tgid === tgid),
@@ -193,8 +193,11 @@ describe('ProcessTree', () => {
     tree.bootstrap();
     running[1] = facts(50, 1, { exePath: '/bin/other', comm: 'other' });
     running.push(facts(60, 50));
+    running[2] = facts(70, 50, { startTicks: 9000, comm: 'stranger' });
     running.shift();
     tree.resynchronise();
+    assert.equal(tree.get(70)?.comm, 'stranger');
+    assert.equal(tree.get(70)?.parent, tree.get(50));
     assert.equal(tree.get(1)?.dead, true);
     assert.equal(tree.get(50)?.comm, 'other');
     assert.equal(tree.get(60)?.parent, tree.get(50));

@@ -24,6 +24,8 @@ export type Reaction =
   | 'accept'
   | 'hang'
   | 'reset'
+  | 'drip'
+  | 'portal'
   | { readonly problem: ProblemCode; readonly headers?: Readonly<Record<string, string>> };
 
 /** A real HTTP server that speaks the agent's side of the control plane's API and verifies every signature. */
@@ -95,6 +97,16 @@ export class ControlPlaneStub {
     if (reaction === 'hang') return;
     if (reaction === 'reset') {
       request.socket.resetAndDestroy();
+      return;
+    }
+    if (reaction === 'portal') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>');
+      return;
+    }
+    if (reaction === 'drip') {
+      response.writeHead(202, { 'content-type': 'application/json' });
+      const timer = setInterval(() => response.write(' '), 20);
+      response.once('close', () => clearInterval(timer));
       return;
     }
     if (reaction !== 'accept') {

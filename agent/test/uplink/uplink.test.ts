@@ -82,6 +82,8 @@ describe('Uplink', () => {
     'an overloaded store': { problem: 'store_unavailable', headers: { 'retry-after': '0' } },
     'a connection that is reset': 'reset',
     'an answer that never comes': 'hang',
+    'an answer that never ends': 'drip',
+    'the page of a portal': 'portal',
   } satisfies Record<string, Reaction>)) {
     it(`sends the same bytes under the same number again after ${name}`, async () => {
       reactInTurn(reaction, reaction);
