@@ -11,6 +11,7 @@ import { registerTraceCommand } from './commands/trace.ts';
 import { EngineError } from './engine/engine.ts';
 import { OutputError } from './outputs/output.ts';
 import { RuleFileError } from './rule-files.ts';
+import { MetricsServerError } from './telemetry/metrics-server.ts';
 import { DirectoryLockError } from './uplink/directory-lock.ts';
 import { KeyFileError } from './uplink/key-pair.ts';
 
@@ -55,7 +56,14 @@ function runService({ stop, signals = {}, ended }: Service): Promise<void> {
   });
 }
 
-const EXPECTED = [EngineError, OutputError, RuleFileError, DirectoryLockError, KeyFileError];
+const EXPECTED = [
+  EngineError,
+  OutputError,
+  RuleFileError,
+  DirectoryLockError,
+  KeyFileError,
+  MetricsServerError,
+];
 
 /** Says what went wrong; returns the exit code. */
 function report(error: unknown): number {

@@ -23,5 +23,6 @@ export {
   SettingsError,
   type SettingsProblem,
   type SettingsSources,
+  type ValueProblem,
   variableOf,
 } from './settings.ts';

@@ -46,8 +46,21 @@ export function keysOf(schema: TSchema, path: Path = []): { path: Path; schema: 
   return Object.entries(properties).flatMap(([name, child]) => keysOf(child, [...path, name]));
 }
 
-/** Loads, merges and checks. Throws SettingsError. The result is frozen. */
-export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSources): Static<S> {
+/** What is wrong with a value, by JSON pointer. */
+export interface ValueProblem {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/**
+ * Loads, merges and checks. Throws SettingsError. The result is frozen. `check` finds what a schema cannot tell, and is only asked
+ * about settings that fit theirs.
+ */
+export function loadSettings<S extends TSchema>(
+  schema: S,
+  sources: SettingsSources,
+  check: (settings: Static<S>) => readonly ValueProblem[] = () => [],
+): Static<S> {
   const problems: SettingsProblem[] = [];
   const { tree, locate } = readFile(sources.file, problems);
   const origin = new Map<string, string>();
@@ -69,7 +82,9 @@ export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSour
   }
   const value = Default(schema, tree);
   if (problems.length === 0) {
-    for (const { pointer, message } of explainErrors(schema, value)) {
+    const broken = explainErrors(schema, value);
+    const found = broken.length > 0 ? broken : check(value as Static<S>);
+    for (const { pointer, message } of found) {
       problems.push({ where: originOf(origin, pointer) ?? locate(pointer), message });
     }
   }
@@ -78,11 +93,9 @@ export function loadSettings<S extends TSchema>(schema: S, sources: SettingsSour
 }
 
 /** What a value breaks in a schema: a JSON pointer and a sentence each, without repeating one place. */
-export function explainErrors(
-  schema: TSchema,
-  value: unknown,
-): { pointer: string; message: string }[] {
+export function explainErrors(schema: TSchema, value: unknown): ValueProblem[] {
   const found = new Map<string, string>();
+  const wrongTypes = new Set<string>();
   for (const error of Errors(schema, value)) {
     const { keyword, instancePath } = error;
     if (keyword === 'boolean' || keyword === 'anyOf') continue;
@@ -102,9 +115,16 @@ export function explainErrors(
         : error.message;
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
     found.set(instancePath, `${name} ${wanted}${got}`);
+    if (keyword === 'type') wrongTypes.add(instancePath);
   }
-  return [...found].map(([pointer, message]) => ({ pointer, message }));
+  return [...found]
+    .filter(([pointer]) => !(wrongTypes.has(pointer) && hasDeeper(found, pointer)))
+    .map(([pointer, message]) => ({ pointer, message }));
 }
+
+/** Of a union, the alternative that went deeper is what was meant. */
+const hasDeeper = (found: ReadonlyMap<string, string>, pointer: string): boolean =>
+  [...found.keys()].some((other) => other.startsWith(`${pointer}/`));
 
 function knownKeys(schema: TSchema, pointer: string): string {
   const at = schemaAt(schema, pointer) as { properties?: object } | undefined;

@@ -1,5 +1,4 @@
 import type { FieldDefinition } from '../field.ts';
-import { FIELD_DEFINITIONS } from '../fields/registry.ts';
 import type { TemplatePart } from '../output/template.ts';
 import type { RuleEntry } from './entry.ts';
 
@@ -27,9 +26,7 @@ export interface ExtraField {
 }
 
 /** The text that `suggestedOutput` appends. */
-export function suggestedOutput(
-  definitions: readonly FieldDefinition[] = FIELD_DEFINITIONS,
-): string {
+function suggestedOutput(definitions: readonly FieldDefinition[]): string {
   return definitions
     .filter((definition) => definition.suggested)
     .map(({ name }) => `${name.replaceAll('.', '_')}=%${name}`)
@@ -46,6 +43,7 @@ function applies({ match }: AppendOutput, rule: RuleEntry): boolean {
 export function outputOf(
   rule: RuleEntry,
   entries: readonly AppendOutput[],
+  definitions: readonly FieldDefinition[],
   parse: (text: string) => TemplatePart[],
 ): { text: string; parts: TemplatePart[]; extraFields: ExtraField[] } {
   // The token once stood for container fields that are appended otherwise now.
@@ -54,7 +52,7 @@ export function outputOf(
   for (const entry of entries) {
     if (!applies(entry, rule)) continue;
     if (entry.extraOutput !== undefined) text += ` ${entry.extraOutput}`;
-    if (entry.suggestedOutput) text += ` ${suggestedOutput()}`;
+    if (entry.suggestedOutput) text += ` ${suggestedOutput(definitions)}`;
     for (const field of entry.extraFields ?? []) {
       const raw = typeof field === 'string';
       const key = raw ? field : field.key;
