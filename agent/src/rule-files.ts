@@ -5,7 +5,7 @@ import type { RulesFile } from './rules/load-rules.ts';
 /** Our own rule packs, used when no rules are configured. */
 export const LIBRARY_FOLDER = join(import.meta.dirname, '../../src/rules/library');
 
-/** Editors and configuration maps write in several steps; look a moment after the first. */
+/** Editors and configuration maps write in several steps; look after a moment of quiet. */
 const SETTLE_MS = 300;
 
 const RULE_FILE = /\.ya?ml$/;
@@ -46,19 +46,17 @@ function attempt<T>(path: string, read: () => T): T {
 /** Calls back a moment after a file changed, or a rule file of a folder. Returns how to stop. */
 export function watchRuleFiles(paths: readonly string[], onChange: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
-  const soon = () => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      onChange();
-    }, SETTLE_MS);
+  const settle = () => {
+    clearTimeout(timer);
+    timer = setTimeout(onChange, SETTLE_MS);
   };
   const watchers = paths.map((path) => {
     // A folder is watched rather than a file: editors put a new file in place of the old one.
     const isFolder = statSync(path).isDirectory();
     const concerns = (name: string) => (isFolder ? RULE_FILE.test(name) : name === basename(path));
     return watch(isFolder ? path : dirname(path), { persistent: false }, (_, name) => {
-      if (name === null || concerns(name) || name.startsWith(CONFIGURATION_MAP)) soon();
-    }).on('error', soon);
+      if (name === null || concerns(name) || name.startsWith(CONFIGURATION_MAP)) settle();
+    }).on('error', settle);
   });
   return () => {
     clearTimeout(timer);

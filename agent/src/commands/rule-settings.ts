@@ -13,7 +13,7 @@ type AgentConfig = Config['agent'];
 type AppendEntry = AgentConfig['append_output'][number];
 
 /** One event of so many shows what each rule costs, when there are metrics to tell it. */
-const MEASURE_ONE_OF = 1024;
+const MEASURE_ONE_OF = 4096;
 
 /** Rule files and how they are taken, as the engine wants them. */
 export function ruleSettingsOf(agent: AgentConfig, files: readonly RulesFile[]): RuleSettings {
