@@ -25,7 +25,7 @@ describe('reloads while events go on', { skip: noProbe }, () => {
   const rules = join(home, 'rules.yaml');
   const config = join(home, 'tocsin.yaml');
   const ruleText = (name: string, condition: string) =>
-    `- {rule: ${name}, desc: d, condition: ${condition}, output: '%fd.name', priority: NOTICE}\n`;
+    `- {rule: ${name}, desc: d, condition: ${JSON.stringify(condition)}, output: '%fd.name', priority: NOTICE}\n`;
   /** The rule that must ring always, and another one that changes what the probe watches. */
   const writeRules = (turn: number) =>
     replaceFile(
@@ -67,6 +67,7 @@ describe('reloads while events go on', { skip: noProbe }, () => {
           assert.ok(Date.now() < end, `reload ${turn} never came: ${agent.stderr()}`);
         }
       }
+      writeFileSync(join(made, String(files++)), '');
       const rung = () =>
         [...agent.stdout().matchAll(/"fd\.name":"[^"]*\/made\/(\d+)"/g)].map(([, file]) =>
           Number(file),
