@@ -3,14 +3,17 @@ import type { Alert } from '@tocsin/openapi';
 import type { Logger } from 'pino';
 import { type Engine, startEngine } from './engine/engine.ts';
 import type { EngineSettings } from './engine/messages.ts';
-import type { RuleSummary } from './engine/rule-judge.ts';
+import type { RuleSettings, RuleSummary } from './engine/rule-judge.ts';
 import { LossReporter } from './loss-reporter.ts';
 import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
 import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
 import type { Output } from './outputs/output.ts';
-import type { RulesFile } from './rules/load-rules.ts';
+import { buildMetrics } from './telemetry/metrics.ts';
+import { type Endpoint, MetricsServer } from './telemetry/metrics-server.ts';
 import { Uplink } from './uplink/uplink.ts';
 
+/** An engine that told nothing for so long hangs; it tells its numbers every second. */
+const SILENT_MS = 15_000;
 /** Each of the last two steps of the end; the engine takes its own time before. */
 const STOP_MS = 1000;
 const STATISTICS_EVERY_MS = 60_000;
@@ -24,6 +27,8 @@ export interface AppOptions {
   /** URL of the control plane; without it alerts only go to the outputs. */
   readonly server?: string | undefined;
   readonly joinToken?: string | undefined;
+  /** Where the metrics are served; nowhere without it. */
+  readonly metrics?: Endpoint | undefined;
   readonly log: Logger;
   readonly stdout: Writable;
 }
@@ -32,6 +37,8 @@ export interface AppOptions {
 export class App {
   /** Settled when the engine ended by itself. */
   readonly failed: Promise<Error>;
+  /** Attempts to take other rules. */
+  readonly reloads = { accepted: 0, refused: 0 };
   #fail: (error: Error) => void = () => undefined;
   readonly #options: AppOptions;
   readonly #log: Logger;
@@ -39,6 +46,7 @@ export class App {
   #outputs: readonly Output[] = [];
   #uplink: Uplink | undefined;
   #engine: Engine | undefined;
+  #metrics: MetricsServer | undefined;
   #statistics: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -48,7 +56,7 @@ export class App {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#losses = new LossReporter(options.engine.hostname, (alert) => this.accept([alert]));
+    this.#losses = new LossReporter(options.engine, (alert) => this.accept([alert]));
   }
 
   /** Opens the outputs and the uplink, then starts the engine. On failure everything is closed again. */
@@ -57,6 +65,7 @@ export class App {
     try {
       const { outputs, stdout, log, engine } = options;
       app.#outputs = await openOutputs(outputs, stdout, log);
+      app.#metrics = await app.#startMetrics();
       app.#uplink = await app.#startUplink();
       app.#engine = startEngine({
         ...engine,
@@ -73,8 +82,8 @@ export class App {
   }
 
   /** Takes other rules. Rejects and keeps the old when they are broken. */
-  async reload(files: readonly RulesFile[]): Promise<void> {
-    if (this.#engine) this.#tell(await this.#engine.reload(files), 'rules were reloaded');
+  async reload(rules: RuleSettings): Promise<void> {
+    if (this.#engine) this.#tell(await this.#engine.reload(rules), 'rules were reloaded');
   }
 
   #tell({ rules, warnings, blind }: RuleSummary, message: string): void {
@@ -102,6 +111,22 @@ export class App {
     });
   }
 
+  async #startMetrics(): Promise<MetricsServer | undefined> {
+    const { metrics, version, log } = this.#options;
+    if (metrics === undefined) return undefined;
+    const registry = buildMetrics({
+      version,
+      reloads: this.reloads,
+      engine: () => this.#engine?.statistics() ?? {},
+      uplink: () => this.#uplink,
+      outputs: () => this.#outputs,
+    });
+    const isHealthy = () => this.#engine !== undefined && this.#engine.silentMs() < SILENT_MS;
+    const server = await MetricsServer.start(metrics, registry, isHealthy);
+    log.info({ url: server.url }, 'metrics are served');
+    return server;
+  }
+
   /** Gives alerts to every output and the control plane; none of them can hold up another. */
   accept(alerts: readonly Alert[]): void {
     const lines: AlertLine[] = alerts.map(toAlertLine);
@@ -118,7 +143,7 @@ export class App {
     const { counters, waitingBytes, waitingMs } = this.#uplink ?? {};
     this.#log.info(
       {
-        engine: this.#engine?.statistics(),
+        engine: this.#engineStatistics(),
         ...(this.#uplink && { uplink: { ...counters, waitingBytes, waitingMs } }),
         outputs: Object.fromEntries(
           this.#outputs.map(({ name, counters: counts }) => [name, counts]),
@@ -126,6 +151,15 @@ export class App {
       },
       'statistics',
     );
+  }
+
+  /** Without the rules that did nothing, which are most. */
+  #engineStatistics() {
+    const { rules = {}, ...others } = this.#engine?.statistics() ?? {};
+    const active = Object.entries(rules)
+      .filter(([, { matched, errors }]) => matched > 0 || errors > 0)
+      .map(([name, { matched, errors }]) => [name, { matched, errors }]);
+    return { ...others, rules: Object.fromEntries(active) };
   }
 
   /** Ends the intake, then lets outputs and uplink finish; what cannot be sent stays in the spool. Idempotent. */
@@ -139,6 +173,7 @@ export class App {
     await this.#engine?.stop();
     this.#losses.flush();
     await Promise.all([
+      this.#metrics?.stop(),
       this.#uplink?.stop(STOP_MS),
       ...this.#outputs.map((output) => output.close(STOP_MS)),
     ]);

@@ -1,5 +1,5 @@
 import type { Alert, Priority } from '@tocsin/openapi';
-import { internalAlert } from './engine/alert-builder.ts';
+import { type AlertStyle, internalAlert } from './engine/alert-builder.ts';
 import type { SpoolLoss } from './uplink/spool.ts';
 
 const LOSS_RULE = 'Tocsin internal: alerts lost';
@@ -12,13 +12,13 @@ const MESSAGES: Readonly<Record<SpoolLoss, string>> = {
 
 /** Turns lost alerts into alerts: one a while and reason, with the numbers by priority. */
 export class LossReporter {
-  readonly #hostname: string;
+  readonly #style: AlertStyle;
   readonly #raise: (alert: Alert) => void;
   readonly #lost = new Map<SpoolLoss, Map<Priority, number>>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(hostname: string, raise: (alert: Alert) => void) {
-    this.#hostname = hostname;
+  constructor(style: AlertStyle, raise: (alert: Alert) => void) {
+    this.#style = style;
     this.#raise = raise;
   }
 
@@ -43,7 +43,7 @@ export class LossReporter {
         total += alerts;
       }
       const message = `${total} alerts were lost: ${MESSAGES[reason]}.`;
-      this.#raise(internalAlert(LOSS_RULE, 'Critical', message, fields, this.#hostname));
+      this.#raise(internalAlert(LOSS_RULE, 'Critical', message, fields, this.#style));
     }
   }
 }

@@ -12,6 +12,7 @@ import { EngineError } from './engine/engine.ts';
 import { kernelEventFields } from './events/fields/source.ts';
 import { OutputError } from './outputs/output.ts';
 import { RuleFileError } from './rule-files.ts';
+import { MetricsServerError } from './telemetry/metrics-server.ts';
 import { DirectoryLockError } from './uplink/directory-lock.ts';
 import { KeyFileError } from './uplink/key-pair.ts';
 
@@ -56,7 +57,14 @@ function runService({ stop, signals = {}, ended }: Service): Promise<void> {
   });
 }
 
-const EXPECTED = [EngineError, OutputError, RuleFileError, DirectoryLockError, KeyFileError];
+const EXPECTED = [
+  EngineError,
+  OutputError,
+  RuleFileError,
+  DirectoryLockError,
+  KeyFileError,
+  MetricsServerError,
+];
 
 /** Says what went wrong; returns the exit code. */
 function report(error: unknown): number {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync, watch } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { RulesFile } from './rules/load-rules.ts';
 
 /** Our own rule packs, used when no rules are configured. */
@@ -7,6 +7,10 @@ export const LIBRARY_FOLDER = join(import.meta.dirname, '../../src/rules/library
 
 /** Editors and configuration maps write in several steps; look after a moment of quiet. */
 const SETTLE_MS = 300;
+
+const RULE_FILE = /\.ya?ml$/;
+/** Kubernetes changes a mounted configuration map by putting a link with such a name in place of another. */
+const CONFIGURATION_MAP = '..';
 
 /** A rules file or folder cannot be read. */
 export class RuleFileError extends Error {
@@ -23,7 +27,7 @@ export function readRuleFiles(paths: readonly string[]): RulesFile[] {
 function filesOf(path: string): string[] {
   if (!attempt(path, () => statSync(path)).isDirectory()) return [path];
   const names = attempt(path, () => readdirSync(path))
-    .filter((name) => /\.ya?ml$/.test(name))
+    .filter((name) => RULE_FILE.test(name))
     .sort();
   if (names.length === 0) throw new RuleFileError(`${path}: holds no *.yaml or *.yml file`);
   return names.map((name) => join(path, name));
@@ -39,20 +43,21 @@ function attempt<T>(path: string, read: () => T): T {
   }
 }
 
-/** Calls back a moment after something changed beside the rule files. Returns how to stop. */
+/** Calls back a moment after a file changed, or a rule file of a folder. Returns how to stop. */
 export function watchRuleFiles(paths: readonly string[], onChange: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const settle = () => {
     clearTimeout(timer);
     timer = setTimeout(onChange, SETTLE_MS);
   };
-  const folders = new Set(
-    paths.map((path) => (statSync(path).isDirectory() ? path : dirname(path))),
-  );
-  // A folder is watched rather than a file: editors put a new file in place of the old one.
-  const watchers = [...folders].map((folder) =>
-    watch(folder, { persistent: false }, settle).on('error', settle),
-  );
+  const watchers = paths.map((path) => {
+    // A folder is watched rather than a file: editors put a new file in place of the old one.
+    const isFolder = statSync(path).isDirectory();
+    const concerns = (name: string) => (isFolder ? RULE_FILE.test(name) : name === basename(path));
+    return watch(isFolder ? path : dirname(path), { persistent: false }, (_, name) => {
+      if (name === null || concerns(name) || name.startsWith(CONFIGURATION_MAP)) settle();
+    }).on('error', settle);
+  });
   return () => {
     clearTimeout(timer);
     for (const watcher of watchers) watcher.close();

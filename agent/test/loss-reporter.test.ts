@@ -7,7 +7,7 @@ import { toAlertLine } from '../src/outputs/alert-line.ts';
 describe('LossReporter', () => {
   it('tells losses as one alert a reason, with the numbers by priority', () => {
     const raised: Alert[] = [];
-    const reporter = new LossReporter('host-1', (alert) => raised.push(alert));
+    const reporter = new LossReporter({ hostname: 'host-1' }, (alert) => raised.push(alert));
     reporter.add('Debug', 3, 'spool_full');
     reporter.add('Debug', 4, 'spool_full');
     reporter.add('Notice', 1, 'spool_full');

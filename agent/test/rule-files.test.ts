@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RuleFileError, readRuleFiles, watchRuleFiles } from '../src/rule-files.ts';
@@ -39,6 +47,38 @@ describe('watchRuleFiles', () => {
     writeFileSync(`${path}.new`, '2');
     renameSync(`${path}.new`, path);
     await waitFor('the change', () => calls === 1);
+    stop();
+  });
+
+  it('is neither called nor held off by what else changes in the folder', async () => {
+    const folder = temporaryFolder();
+    const [path, log] = [join(folder, 'a.yaml'), join(folder, 'alerts.json')];
+    writeFileSync(path, '1');
+    let calls = 0;
+    const stop = watchRuleFiles([path], () => calls++);
+    const busy = setInterval(() => appendFileSync(log, 'x'), 1);
+    await waitFor('the log to grow', () => existsSync(log) && statSync(log).size > 100);
+    assert.equal(calls, 0);
+    writeFileSync(path, '2');
+    await waitFor('the change', () => calls > 0);
+    clearInterval(busy);
+    stop();
+  });
+
+  it('follows the links of a mounted configuration map', async () => {
+    const folder = temporaryFolder();
+    for (const version of ['..1', '..2']) {
+      mkdirSync(join(folder, version));
+      writeFileSync(join(folder, version, 'a.yaml'), version);
+    }
+    symlinkSync('..1', join(folder, '..data'));
+    symlinkSync('..data/a.yaml', join(folder, 'a.yaml'));
+    let calls = 0;
+    const stop = watchRuleFiles([join(folder, 'a.yaml')], () => calls++);
+    symlinkSync('..2', join(folder, '..data_tmp'));
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    await waitFor('the change', () => calls > 0);
+    assert.equal(readRuleFiles([join(folder, 'a.yaml')])[0]?.content, '..2');
     stop();
   });
 });

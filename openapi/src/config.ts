@@ -38,6 +38,62 @@ const AgentOutput = Type.Union([
   ),
 ]);
 
+const alternatives = { additionalProperties: false, minProperties: 1, maxProperties: 1 };
+
+/** Which rules a step of the selection means. */
+const RuleTarget = Type.Object(
+  {
+    rule: Type.Optional(
+      Type.String({ minLength: 1, description: 'The whole name; `*` stands for any run.' }),
+    ),
+    tag: Type.Optional(Type.String({ minLength: 1 })),
+  },
+  alternatives,
+);
+
+/** One step of the rule selection, as in Falco's `rules`. */
+const RuleSelection = Type.Object(
+  { enable: Type.Optional(RuleTarget), disable: Type.Optional(RuleTarget) },
+  alternatives,
+);
+
+/** Adds to the outputs of rules, as Falco's `append_output`. */
+const AppendOutput = Type.Object(
+  {
+    match: Type.Optional(
+      Type.Object(
+        {
+          source: Type.Optional(Type.String({ minLength: 1 })),
+          rule: Type.Optional(Type.String({ minLength: 1, description: 'The whole name.' })),
+          tags: Type.Optional(
+            Type.Array(Type.String({ minLength: 1 }), { description: 'All must be there.' }),
+          ),
+        },
+        { additionalProperties: false, description: 'Which rules; without it all.' },
+      ),
+    ),
+    extra_output: Type.Optional(
+      Type.String({ minLength: 1, description: 'Text with %fields, put after a blank.' }),
+    ),
+    extra_fields: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.String({ minLength: 1, description: 'A field, whose type is kept.' }),
+          Type.Record(Type.String(), Type.String(), {
+            minProperties: 1,
+            description: 'Names with text and %fields.',
+          }),
+        ]),
+        { description: 'Only for `output_fields`.' },
+      ),
+    ),
+    suggested_output: Type.Optional(
+      Type.Boolean({ description: 'Append the fields of containers and pods.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 /**
  * Everything that can be configured: the schema of `tocsin.yaml`. Each key has one environment variable, `TOCSIN_` and its path in
  * capitals (`redis.url` is `TOCSIN_REDIS_URL`). Order of strength: flags, environment, file, defaults.
@@ -121,11 +177,33 @@ export const Config = Type.Object(
           default: 'first',
           description: 'One alert an event, or one for each rule that matches.',
         }),
+        rule_selection: Type.Array(RuleSelection, {
+          default: [],
+          description: 'Switches rules on and off, in order; the last that fits a rule decides.',
+        }),
+        append_output: Type.Array(AppendOutput, {
+          default: [],
+          description: 'What is added to the outputs of rules, in order.',
+        }),
+        static_fields: Type.Record(Type.String(), Type.String(), {
+          default: {},
+          description: 'Fixed values that rules and outputs can use as `static.NAME`.',
+        }),
+        time_format_iso_8601: Type.Boolean({
+          default: false,
+          description: 'Alert lines begin with date, time and offset rather than the local time.',
+        }),
         priority: priorityName('Rules less severe than this are not run.'),
         outputs: Type.Array(AgentOutput, {
           default: [],
           description: 'Where the agent itself writes alerts.',
         }),
+        metrics: Type.Optional(
+          Type.String({
+            description:
+              'host:port for GET /metrics and /healthz, best on 127.0.0.1; without it there is none.',
+          }),
+        ),
         ring_bytes: Type.Integer({
           default: 16 * 1024 * 1024,
           minimum: 262_144,

@@ -96,6 +96,7 @@ export interface Complaint {
 /** What a value breaks in a schema, without repeating one place. `at` is the pointer of the value itself. */
 export function explainErrors(schema: TSchema, value: unknown, at = ''): Complaint[] {
   const found = new Map<string, string>();
+  const wrongTypes = new Set<string>();
   for (const error of Errors(schema, value)) {
     const { keyword, instancePath } = error;
     if (keyword === 'boolean' || keyword === 'anyOf') continue;
@@ -115,9 +116,16 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
         : error.message;
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
     found.set(instancePath, `${name} ${wanted}${got}`);
+    if (keyword === 'type') wrongTypes.add(instancePath);
   }
-  return [...found].map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
+  return [...found]
+    .filter(([pointer]) => !(wrongTypes.has(pointer) && hasDeeper(found, pointer)))
+    .map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
 }
+
+/** Of a union, the alternative that went deeper is what was meant. */
+const hasDeeper = (found: ReadonlyMap<string, string>, pointer: string): boolean =>
+  [...found.keys()].some((other) => other.startsWith(`${pointer}/`));
 
 function knownKeys(schema: TSchema, pointer: string): string {
   const at = schemaAt(schema, pointer) as { properties?: object } | undefined;

@@ -72,6 +72,38 @@ test('broken YAML and duplicate keys are told where they stand', () => {
   assert.match(problemsOf('- a')[0] ?? '', /must be a mapping/);
 });
 
+test('steps of the rule selection and appended outputs are told where they are wrong', () => {
+  const problems = problemsOf(
+    'agent:\n  rule_selection:\n    - enable: {rule: a}\n      disable: {tag: b}\n    - enable: {}\n    - enabled: {rule: a}\n' +
+      '  append_output:\n    - extra_fields: [proc.pid, {who: 5}]\n  static_fields: {a: [b]}\n',
+  );
+  assert.deepEqual(problems, [
+    'tocsin.yaml:3:7: agent.rule_selection.0 must not have more than 1 properties, got a mapping',
+    'tocsin.yaml:5:7: agent.rule_selection.1.enable must not have fewer than 1 properties, got a mapping',
+    "tocsin.yaml:6:7: unknown key 'enabled'; known here: enable, disable",
+    'tocsin.yaml:8:33: agent.append_output.0.extra_fields.1.who must be string, got 5',
+    'tocsin.yaml:9:19: agent.static_fields.a must be string, got a list',
+  ]);
+});
+
+test('a check of its own is asked about settings that fit, and its problems are placed', () => {
+  const check = ({ listen }: Config) => [{ pointer: '/agent/metrics', message: `not ${listen}` }];
+  const load = (text: string, environment = {}) =>
+    loadSettings(Config, { file: { name: 't.yaml', text }, environment }, check);
+  assert.throws(
+    () => load('listen: x:1\nagent:\n  metrics: m\n'),
+    /^SettingsError: t\.yaml:3:3: not x:1$/,
+  );
+  assert.throws(
+    () => load('listen: x:1', { TOCSIN_AGENT_METRICS: 'm' }),
+    /^SettingsError: TOCSIN_AGENT_METRICS: not x:1$/,
+  );
+  assert.throws(
+    () => load('listen: 5'),
+    /^SettingsError: t\.yaml:1:1: listen must be string, got 5$/,
+  );
+});
+
 test('a wrong variable is told by its name', () => {
   const problems = problemsOf('', { TOCSIN_AGENT_RING_BYTES: 'big' });
   assert.match(

@@ -1,15 +1,16 @@
-import { type Config, parsePriority } from '@tocsin/openapi';
 import { type Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
 import { App, type AppOptions } from '../app.ts';
 import type { OutputSetting } from '../outputs/open-outputs.ts';
 import { describeMissing } from '../probe/capabilities.ts';
-import { LIBRARY_FOLDER, readRuleFiles, watchRuleFiles } from '../rule-files.ts';
-import { loadRules, type RulesFile } from '../rules/load-rules.ts';
-import { SUGGESTED_FIELDS } from '../rules/loader/append-output.ts';
+import { LIBRARY_FOLDER, readRuleFiles } from '../rule-files.ts';
+import { loadRules } from '../rules/load-rules.ts';
 import { reportText } from '../rules/report.ts';
+import { parseEndpoint } from '../telemetry/metrics-server.ts';
 import { type CommandContext, CommandError } from './context.ts';
-import { checkServer, hostnameOf, readConfig, readSecret } from './settings.ts';
+import { RuleReloader, type Sources } from './rule-reload.ts';
+import { ruleSettingsOf } from './rule-settings.ts';
+import { checkServer, configFileOf, hostnameOf, readConfig, readSecret } from './settings.ts';
 import { VERSION } from './version.ts';
 
 interface AgentFlags {
@@ -68,25 +69,22 @@ function collectOutput(value: string, before: readonly OutputSetting[] = []): Ou
 const CANNOT_RUN = 3;
 
 async function runAgent(flags: AgentFlags, context: CommandContext): Promise<void> {
-  const config = readConfig(flags.config, context.environment, settingsOf(flags));
-  const { agent } = config;
-  const rulePaths = agent.rules.length > 0 ? agent.rules : [LIBRARY_FOLDER];
-  const files = readCheckedRules(rulePaths);
+  const read = () => readSources(flags, context);
+  const sources = read();
   const missing = describeMissing();
   if (missing !== undefined)
     throw new CommandError(`kernel events cannot be watched here:\n${missing}`, CANNOT_RUN);
 
-  const app = await App.start(appOptions(config, files, context));
-  const reload = ruleReloader(app, rulePaths, files, context);
-  const unwatch = watchRuleFiles(rulePaths, reload);
+  const app = await App.start(appOptions(sources, context));
+  const reloader = new RuleReloader(app, sources, read, context.err);
   context.err.write('ready\n');
   let failure: Error | undefined;
   await context.run({
     stop: () => {
-      unwatch();
+      reloader.stop();
       return app.stop();
     },
-    signals: { SIGHUP: reload, SIGUSR1: () => app.reopen() },
+    signals: { SIGHUP: reloader.reload, SIGUSR1: () => app.reopen() },
     ended: Promise.race([
       context.outClosed,
       app.failed.then((error) => {
@@ -95,6 +93,19 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
     ]),
   });
   if (failure) throw failure;
+}
+
+/** Reads the configuration and its rules. Throws with every problem. */
+function readSources(flags: AgentFlags, { environment }: CommandContext): Sources {
+  const config = readConfig(flags.config, environment, settingsOf(flags));
+  const { agent } = config;
+  const paths = agent.rules.length > 0 ? agent.rules : [LIBRARY_FOLDER];
+  const rules = ruleSettingsOf(agent, readRuleFiles(paths));
+  const loaded = loadRules(rules.files, rules);
+  if (!loaded.ok)
+    throw new CommandError(`the rules cannot be used:\n${reportText(loaded, rules.files)}`);
+  const file = configFileOf(flags.config, environment);
+  return { config, rules, paths: file === undefined ? paths : [...paths, file] };
 }
 
 const settingsOf = (flags: AgentFlags) => ({
@@ -107,22 +118,15 @@ const settingsOf = (flags: AgentFlags) => ({
   'agent.join_token': flags.joinTokenFile && JSON.stringify({ file: flags.joinTokenFile }),
 });
 
-function appOptions(
-  config: Config,
-  files: readonly RulesFile[],
-  context: CommandContext,
-): AppOptions {
+function appOptions({ config, rules }: Sources, context: CommandContext): AppOptions {
   const { agent } = config;
   const server = agent.server === undefined ? undefined : checkServer(agent.server, 'agent.server');
   const isAlone = server === undefined && agent.outputs.length === 0;
   return {
     engine: {
-      files,
-      // Falco's rules leave the container to its default configuration, and alerts are told apart by it.
-      appendOutput: [{ extraFields: SUGGESTED_FIELDS }],
-      matching: agent.rule_matching,
-      minimumPriority: parsePriority(agent.priority),
+      ...rules,
       hostname: hostnameOf(config),
+      iso8601: agent.time_format_iso_8601,
       ringBytes: agent.ring_bytes,
       ignoresOwn: true,
       ...dockerSocket(context.environment),
@@ -132,6 +136,7 @@ function appOptions(
     outputs: isAlone ? ['stdout-json'] : agent.outputs,
     spoolBytes: agent.spool_bytes,
     server,
+    metrics: agent.metrics === undefined ? undefined : parseEndpoint(agent.metrics),
     joinToken: agent.join_token && readSecret(agent.join_token, context.environment),
     log: pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true })),
     stdout: context.out,
@@ -142,35 +147,4 @@ function appOptions(
 function dockerSocket({ DOCKER_HOST = '' }: CommandContext['environment']) {
   const path = /^unix:\/\/(\/.+)$/.exec(DOCKER_HOST)?.[1];
   return path === undefined ? {} : { runtimes: { dockerSocket: path } };
-}
-
-/** Reads rules and checks them as a whole. Throws CommandError with every problem. */
-function readCheckedRules(paths: readonly string[]): RulesFile[] {
-  const files = readRuleFiles(paths);
-  const loaded = loadRules(files);
-  if (!loaded.ok) throw new CommandError(`the rules cannot be used:\n${reportText(loaded, files)}`);
-  return files;
-}
-
-/** Puts changed rules in place of those that run. A set that is broken changes nothing, and is told. */
-function ruleReloader(
-  app: App,
-  paths: readonly string[],
-  first: readonly RulesFile[],
-  { err }: CommandContext,
-): () => void {
-  let current = JSON.stringify(first);
-  const refuse = (error: unknown) =>
-    err.write(`the old rules stay in force: ${(error as Error).message}\n`);
-  return () => {
-    try {
-      const files = readCheckedRules(paths);
-      const text = JSON.stringify(files);
-      if (text === current) return;
-      current = text;
-      app.reload(files).then(() => err.write('rules reloaded\n'), refuse);
-    } catch (error) {
-      refuse(error);
-    }
-  };
 }

@@ -1,10 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Config, loadSettings, type SecretReference, SettingsError } from '@tocsin/openapi';
+import { checkAgentSettings } from './rule-settings.ts';
 
 const DEFAULT_FILE = 'tocsin.yaml';
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The configuration file, if there is one. */
+export function configFileOf(
+  file: string | undefined,
+  { TOCSIN_CONFIG }: Environment,
+): string | undefined {
+  return file ?? TOCSIN_CONFIG ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
+}
 
 /** Loads the configuration from its file, the environment and flags. Throws SettingsError with every problem. */
 export function readConfig(
@@ -12,10 +21,13 @@ export function readConfig(
   environment: Environment,
   flags: Readonly<Record<string, string | undefined>>,
 ): Config {
-  const { TOCSIN_CONFIG } = environment;
-  const name = file ?? TOCSIN_CONFIG ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
-  if (name === undefined) return loadSettings(Config, { environment, flags });
-  return loadSettings(Config, { environment, flags, file: { name, text: readText(name) } });
+  const name = configFileOf(file, environment);
+  const sources = {
+    environment,
+    flags,
+    ...(name !== undefined && { file: { name, text: readText(name) } }),
+  };
+  return loadSettings(Config, sources, checkAgentSettings);
 }
 
 function readText(path: string): string {

@@ -80,7 +80,7 @@ export class Trace {
       onTurn: () => this.#flush(),
       onSecond: () => {},
     });
-    this.#losses = new LossWatch(hostname());
+    this.#losses = new LossWatch({ hostname: hostname() });
   }
 
   /** Opens the probe. Throws when the condition is wrong or the probe cannot run. */

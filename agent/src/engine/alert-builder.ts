@@ -17,15 +17,24 @@ export interface Rendered {
   readonly outputFields: Readonly<Record<string, unknown>>;
 }
 
+/** What all alerts of one agent have in common. */
+export interface AlertStyle {
+  readonly hostname: string;
+  /** Lines begin with the time in ISO 8601 and UTC rather than the local time of day. */
+  readonly iso8601?: boolean;
+}
+
 /** Makes the alert of a match. Integers beyond 2^53 in its fields are bigint. */
 export function alertOf(
   rule: AlertingRule,
   { output, outputFields }: Rendered,
   event: KernelEvent,
-  { epoch, hostname }: { epoch: bigint; hostname: string },
+  epoch: bigint,
+  style: AlertStyle,
 ): Alert {
   const time = event.time + epoch;
-  return build(rule, output, { 'evt.time': time, ...outputFields }, time, hostname);
+  const timeField = style.iso8601 ? 'evt.time.iso8601' : 'evt.time';
+  return build(rule, output, { [timeField]: time, ...outputFields }, time, style);
 }
 
 /** Makes an alert about Tocsin itself. */
@@ -34,7 +43,7 @@ export function internalAlert(
   priority: Priority,
   message: string,
   fields: Record<string, unknown>,
-  hostname: string,
+  style: AlertStyle,
 ): Alert {
   const time = BigInt(Date.now()) * 1_000_000n;
   return build(
@@ -42,7 +51,7 @@ export function internalAlert(
     message,
     fields,
     time,
-    hostname,
+    style,
   );
 }
 
@@ -51,15 +60,16 @@ function build(
   message: string,
   fields: Record<string, unknown>,
   time: bigint,
-  hostname: string,
+  { hostname, iso8601 = false }: AlertStyle,
 ): Alert {
+  const clock = iso8601 ? `${utcText(time)}+0000` : clockText(time);
   return {
     uuid: randomUUID(),
     time: `${utcText(time)}Z`,
     rule: rule.name,
     priority: rule.priority,
     source: rule.source,
-    output: `${clockText(time)}: ${rule.priority} ${message}`,
+    output: `${clock}: ${rule.priority} ${message}`,
     output_fields: fields,
     hostname,
     tags: [...rule.tags].sort(),

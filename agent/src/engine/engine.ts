@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Alert } from '@tocsin/openapi';
-import type { RulesFile } from '../rules/load-rules.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
-import type { RuleSummary } from './rule-judge.ts';
+import type { RuleSettings, RuleSummary } from './rule-judge.ts';
 
 export interface EngineOptions extends EngineSettings {
   /** Gets alerts in batches. */
@@ -29,8 +28,10 @@ export interface Engine {
   readonly ready: Promise<RuleSummary>;
   /** The numbers of the last second; empty before the first. */
   statistics(): Partial<EngineStatistics>;
+  /** How long ago those numbers came, or the engine was started. */
+  silentMs(): number;
   /** Takes other rules without losing an event. Rejects with `ReloadError` and keeps the old when they are broken. */
-  reload(files: readonly RulesFile[]): Promise<RuleSummary>;
+  reload(rules: RuleSettings): Promise<RuleSummary>;
   /** Judges what was recorded until now, gives out the alerts and ends. Idempotent. */
   stop(): Promise<void>;
 }
@@ -55,6 +56,7 @@ class EngineThread implements Engine {
   readonly #reloads = new Map<number, Waiting>();
   #starting: Waiting | undefined;
   #statistics: Partial<EngineStatistics> = {};
+  #heardAt = performance.now();
   #nextReload = 1;
   #stopping = false;
   #failure: string | undefined;
@@ -84,11 +86,15 @@ class EngineThread implements Engine {
     return this.#statistics;
   }
 
-  reload(files: readonly RulesFile[]): Promise<RuleSummary> {
+  silentMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
+  reload(rules: RuleSettings): Promise<RuleSummary> {
     const id = this.#nextReload++;
     return new Promise((resolve, reject) => {
       this.#reloads.set(id, { resolve, reject });
-      this.#send({ type: 'reload', id, files });
+      this.#send({ type: 'reload', id, rules });
     });
   }
 
@@ -108,6 +114,7 @@ class EngineThread implements Engine {
         break;
       case 'statistics':
         this.#statistics = message.statistics;
+        this.#heardAt = performance.now();
         this.#options.onStatistics?.(message.statistics);
         break;
       case 'ready':

@@ -1,6 +1,6 @@
 import type { Alert } from '@tocsin/openapi';
 import type { RecordCount } from '../probe/probe.ts';
-import { internalAlert } from './alert-builder.ts';
+import { type AlertStyle, internalAlert } from './alert-builder.ts';
 
 /** The rule under which losses are told. */
 export const LOSS_RULE = 'Tocsin internal: events lost';
@@ -17,15 +17,15 @@ export interface Losses {
 
 /** Adds up what was lost and tells it, at most once in a while. */
 export class LossWatch {
-  readonly #hostname: string;
+  readonly #style: AlertStyle;
   readonly #everyMs: number;
   readonly #now: () => number;
   readonly #before = new Map<string, number>();
   readonly #untold = new Map<string, number>();
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(hostname: string, everyMs = 30_000, now: () => number = () => performance.now()) {
-    this.#hostname = hostname;
+  constructor(style: AlertStyle, everyMs = 30_000, now: () => number = () => performance.now()) {
+    this.#style = style;
     this.#everyMs = everyMs;
     this.#now = now;
   }
@@ -67,7 +67,7 @@ export class LossWatch {
         'tocsin.lost': total,
         ...Object.fromEntries(lost.map(([key, count]) => [`tocsin.lost.${key}`, count])),
       },
-      this.#hostname,
+      this.#style,
     );
   }
 }

@@ -1,12 +1,12 @@
 import type { Alert } from '@tocsin/openapi';
 import type { RecordCount } from '../probe/probe.ts';
-import type { RulesFile } from '../rules/load-rules.ts';
+import type { RuleCounters } from '../rules/compile-rules.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
+import type { AlertStyle } from './alert-builder.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
 
 /** How the engine is set up; crosses to its thread. */
-export interface EngineSettings extends RuleSettings {
-  readonly hostname: string;
+export interface EngineSettings extends RuleSettings, AlertStyle {
   /** Bytes of the ring, a power of two. */
   readonly ringBytes?: number | undefined;
   /** Where container runtimes keep their files and sockets. */
@@ -26,14 +26,14 @@ export interface EngineStatistics {
   readonly containers: Readonly<Record<string, number>>;
   readonly parking: Readonly<Record<string, number>>;
   readonly alerts: Readonly<Record<string, number>>;
-  /** Matches and errors by rule, where there were any. */
-  readonly rules: Readonly<Record<string, { matched: number; errors: number }>>;
+  /** Every rule in force; what a rule did before a reload counts on. */
+  readonly rules: Readonly<Record<string, Readonly<RuleCounters>>>;
 }
 
 /** From the main thread to the engine. */
 export type EngineCommand =
   | { readonly type: 'acknowledge' }
-  | { readonly type: 'reload'; readonly id: number; readonly files: readonly RulesFile[] }
+  | { readonly type: 'reload'; readonly id: number; readonly rules: RuleSettings }
   | { readonly type: 'stop' };
 
 /** From the engine to the main thread. */

@@ -10,6 +10,7 @@ import {
   loadRules,
   type RulesFile,
 } from '../rules/load-rules.ts';
+import { withStaticFields } from '../rules/static-fields.ts';
 import { needsContainerFacts } from './interest.ts';
 import type { Judge } from './pipeline.ts';
 
@@ -22,6 +23,8 @@ export interface RuleSettings extends LoadOptions {
   /** Whether an event alerts by the first rule that matches or by all. */
   readonly matching: 'first' | 'all';
   readonly minimumPriority?: Priority | undefined;
+  /** Of so many events, one on average is used to measure the time of each rule; without it none is. */
+  readonly measureOneOf?: number | undefined;
 }
 
 /** Rules that were refused as a whole, with every problem of every file. */
@@ -46,17 +49,22 @@ export class RuleJudge implements Judge {
   readonly eventTypes: ReadonlySet<EventName>;
   readonly needsContainerFacts: boolean;
   readonly #onMatch: OnMatch;
+  readonly #measureOneOf: number | undefined;
+  #untilMeasured = Number.POSITIVE_INFINITY;
 
   private constructor(
     compiled: CompiledRules<KernelEvent>,
     summary: RuleSummary,
     onMatch: OnMatch,
+    measureOneOf: number | undefined,
   ) {
     this.compiled = compiled;
     this.summary = summary;
     this.eventTypes = compiled.eventTypes;
     this.needsContainerFacts = needsContainerFacts(compiled);
     this.#onMatch = onMatch;
+    this.#measureOneOf = measureOneOf;
+    if (measureOneOf !== undefined) this.#untilMeasured = strideOf(measureOneOf);
   }
 
   /** Compiles rules. Throws `RuleSetError` when any file has an error. */
@@ -66,10 +74,10 @@ export class RuleJudge implements Judge {
     resolveDomain: (name: string) => readonly AddressBytes[] | undefined,
     onMatch: OnMatch,
   ): RuleJudge {
-    const { files, matching, minimumPriority, ...options } = settings;
+    const { files, matching, minimumPriority, measureOneOf, ...options } = settings;
     const loaded = loadRules(files, options);
     if (!loaded.ok) throw new RuleSetError(problemsOf(loaded, 'errors').join('\n'));
-    const compiled = compileRules(loaded, source, {
+    const compiled = compileRules(loaded, withStaticFields(source, options.staticFields), {
       matching,
       resolveDomain,
       usualTypes: USUAL_TYPES,
@@ -84,12 +92,34 @@ export class RuleJudge implements Judge {
           .map(({ name, blind }) => [name, blind]),
       ),
     };
-    return new RuleJudge(compiled, summary, onMatch);
+    return new RuleJudge(compiled, summary, onMatch, measureOneOf);
   }
 
   judge(event: KernelEvent): void {
     for (const rule of this.compiled.match(event)) this.#onMatch(rule, event);
+    if (--this.#untilMeasured <= 0) this.#measure(event);
   }
+
+  /** Goes on with the counters that rules of the same name had. */
+  countOn(before: RuleJudge): void {
+    const counters = new Map(before.compiled.rules.map((rule) => [rule.name, rule.counters]));
+    for (const rule of this.compiled.rules) Object.assign(rule.counters, counters.get(rule.name));
+  }
+
+  /**
+   * To measure an event takes about as long as to judge 25, some microseconds with a hundred rules: at one of 4096, judging
+   * becomes less than a hundredth dearer.
+   */
+  #measure(event: KernelEvent): void {
+    const weight = this.#measureOneOf ?? 1;
+    this.#untilMeasured = strideOf(weight);
+    this.compiled.measure(event, weight, () => performance.now());
+  }
+}
+
+/** At random, so that no rhythm of the host decides which events are measured; `mean` on average. */
+function strideOf(mean: number): number {
+  return 1 + Math.floor(Math.random() * (2 * mean - 1));
 }
 
 function problemsOf(loaded: LoadResult, kind: 'errors' | 'warnings'): string[] {

@@ -3,13 +3,12 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { openLiveProbe } from '../probe/live.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
-import type { RulesFile } from '../rules/load-rules.ts';
 import { alertOf, internalAlert } from './alert-builder.ts';
 import { AlertOutbox } from './alert-outbox.ts';
 import { interestOf } from './interest.ts';
 import { LossWatch } from './loss-watch.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
-import { RuleJudge } from './rule-judge.ts';
+import { RuleJudge, type RuleSettings } from './rule-judge.ts';
 import { Session } from './session.ts';
 
 const NICENESS = -10;
@@ -32,7 +31,7 @@ class EngineWorker {
     this.#port = port;
     this.#settings = settings;
     this.#outbox = new AlertOutbox((alerts) => this.#post({ type: 'alerts', alerts }));
-    this.#losses = new LossWatch(settings.hostname);
+    this.#losses = new LossWatch(settings);
     this.#session = new Session({
       ...settings,
       onTurn: () => this.#outbox.flush(),
@@ -41,7 +40,7 @@ class EngineWorker {
   }
 
   start(): void {
-    const judge = this.#compile(this.#settings.files);
+    const judge = this.#compile(this.#settings);
     const { ringBytes } = this.#settings;
     const interest = interestOf(judge.compiled);
     const probe = openLiveProbe(interest, {
@@ -61,7 +60,7 @@ class EngineWorker {
         this.#outbox.acknowledge();
         break;
       case 'reload':
-        this.#reload(command.id, command.files);
+        this.#reload(command.id, command.rules);
         break;
       case 'stop':
         this.#stop();
@@ -69,9 +68,10 @@ class EngineWorker {
   }
 
   /** Compiles aside and swaps between two records; a broken set changes nothing. */
-  #reload(id: number, files: readonly RulesFile[]): void {
+  #reload(id: number, rules: RuleSettings): void {
     try {
-      const judge = this.#compile(files);
+      const judge = this.#compile(rules);
+      if (this.#judge) judge.countOn(this.#judge);
       void this.#session.domains.use(judge.compiled.domains);
       this.#session.use(judge, interestOf(judge.compiled));
       this.#judge = judge;
@@ -81,21 +81,18 @@ class EngineWorker {
     }
   }
 
-  #compile(files: readonly RulesFile[]): RuleJudge {
+  #compile(rules: RuleSettings): RuleJudge {
     const { source, domains } = this.#session;
-    return RuleJudge.compile(
-      { ...this.#settings, files },
-      source,
-      domains.addressesOf,
-      (rule, event) => this.#onMatch(rule, event),
+    return RuleJudge.compile(rules, source, domains.addressesOf, (rule, event) =>
+      this.#onMatch(rule, event),
     );
   }
 
   #onMatch(rule: CompiledRule<KernelEvent>, event: KernelEvent): void {
-    const { clock, hostname } = this.#session;
     try {
       const rendered = rule.render(event);
-      this.#outbox.add(alertOf(rule, rendered, event, { epoch: clock.epoch, hostname }));
+      const { epoch } = this.#session.clock;
+      this.#outbox.add(alertOf(rule, rendered, event, epoch, this.#settings));
     } catch {
       rule.counters.errors++;
     }
@@ -130,21 +127,16 @@ class EngineWorker {
       'Critical',
       `${dropped} alerts were lost between the engine and the outputs, which did not keep up.`,
       { 'tocsin.lost': dropped },
-      this.#session.hostname,
+      this.#settings,
     );
   }
 
   #statistics(): EngineStatistics {
-    const rules = (this.#judge?.compiled.rules ?? [])
-      .filter(({ counters }) => counters.matched > 0 || counters.errors > 0)
-      .map(({ name, counters }): [string, { matched: number; errors: number }] => [
-        name,
-        { ...counters },
-      ]);
+    const rules = this.#judge?.compiled.rules ?? [];
     return {
       ...this.#session.counters(),
       alerts: { waiting: this.#outbox.waiting, dropped: this.#outbox.dropped },
-      rules: Object.fromEntries(rules),
+      rules: Object.fromEntries(rules.map(({ name, counters }) => [name, counters])),
     };
   }
 

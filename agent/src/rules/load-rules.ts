@@ -1,5 +1,5 @@
 import { ConditionResolver } from './condition/resolve.ts';
-import type { ByteString, FieldDefinition } from './field.ts';
+import type { ByteString } from './field.ts';
 import { FieldError, FieldRegistry } from './fields/registry.ts';
 import type { ConditionNode } from './language/ast.ts';
 import { ConditionError } from './language/condition-error.ts';
@@ -14,6 +14,7 @@ import { ItemReader } from './loader/item-reader.ts';
 import { checkEngineVersion, checkPluginVersions } from './loader/requirement.ts';
 import { type LoadedRule, type RuleSet, type Selection, selectRules } from './loader/rule-set.ts';
 import { readYaml, type YamlFile, type YamlMap, type YamlNode } from './loader/yaml-node.ts';
+import { type StaticFields, staticDefinitions } from './static-fields.ts';
 
 /** A rules file by name and text. */
 export interface RulesFile {
@@ -25,8 +26,7 @@ export interface LoadOptions {
   /** Switches rules on and off after all files are read. */
   readonly selection?: readonly Selection[];
   readonly appendOutput?: readonly AppendOutput[];
-  /** Names of `static.*` fields of the configuration, without the prefix. */
-  readonly staticFields?: readonly string[];
+  readonly staticFields?: StaticFields;
 }
 
 /** What came of loading: counts, problems by file, and the rules if there were no errors. */
@@ -42,15 +42,6 @@ export interface LoadResult {
   readonly registry: FieldRegistry;
 }
 
-function staticDefinition(name: string): FieldDefinition {
-  return {
-    name: `static.${name}`,
-    type: 'string',
-    suggested: true,
-    description: 'Set in the configuration.',
-  };
-}
-
 class Loader {
   readonly diagnostics = new Diagnostics();
   readonly collection = new Collection();
@@ -60,7 +51,7 @@ class Loader {
   private readonly rules: RuleCollector;
 
   constructor(options: LoadOptions) {
-    this.registry = new FieldRegistry((options.staticFields ?? []).map(staticDefinition));
+    this.registry = new FieldRegistry(staticDefinitions(options.staticFields ?? {}));
     this.resolver = new ConditionResolver(this.registry);
     this.rules = new RuleCollector(this.collection, this.diagnostics, (text) => this.isField(text));
   }

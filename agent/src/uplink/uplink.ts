@@ -124,6 +124,7 @@ export class Uplink {
   accept(alerts: readonly AlertLine[]): void {
     if (alerts.length === 0) return;
     this.counters.received += alerts.length;
+    this.counters.shortened += alerts.filter(({ isShortened }) => isShortened).length;
     this.#outbox.append(
       alerts.map(({ alert, line }) => ({ priority: alert.priority as Priority, line })),
       Date.now(),

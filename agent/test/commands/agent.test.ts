@@ -44,6 +44,28 @@ describe('tocsin agent', () => {
     assert.match(tocsin.stderr, /tocsin\.yaml:3:3: unknown key 'colour'/);
   });
 
+  it('tells what is wrong with selection, outputs, static fields and metrics', async () => {
+    const { folder, rules, args } = makeFolder();
+    const config = join(folder, 'tocsin.yaml');
+    writeFileSync(
+      config,
+      'agent:\n  metrics: nowhere\n  static_fields: {a-b: x, c: y}\n  append_output:\n' +
+        '    - extra_output: "%proc.nme"\n' +
+        '      extra_fields: [static.c, static.c, proc.pid x, {who/what: "100%"}]\n',
+    );
+    const tocsin = new TocsinProcess([...args, '--rules', rules, '--config', config]);
+    assert.equal(await tocsin.exit(), 78);
+    for (const problem of [
+      "2:3: agent.metrics must be host:port such as 127.0.0.1:9477, got 'nowhere'",
+      "3:19: 'a-b' cannot be the name of a field: letters, digits, _ and dots only",
+      "5:7: invalid formatting token proc.nme (did you mean 'proc.name'?)",
+      "6:32: 'static.c' is there twice",
+      "6:42: 'proc.pid x' is not a field",
+      '6:55: invalid formatting syntax: formatting cannot end with a %',
+    ])
+      assert.ok(tocsin.stderr.includes(`${config}:${problem}\n`), `${problem}: ${tocsin.stderr}`);
+  });
+
   it('tells every problem of the rules with file, line and column', async () => {
     const { folder, args } = makeFolder();
     const broken = join(folder, 'broken.yaml');
@@ -130,6 +152,52 @@ describe('tocsin agent on this kernel', { skip: skipLive }, () => {
     await waitFor('the new rule', () => tocsin.lines.some((line) => line.rule === 'New name'));
     tocsin.kill('SIGTERM');
     assert.equal(await tocsin.exit(), 0);
+  });
+
+  it('takes a changed configuration, keeps the rules when it is broken, and serves its metrics', async () => {
+    const { folder, rules, target, args } = makeFolder();
+    const config = join(folder, 'tocsin.yaml');
+    const configure = (...lines: string[]) => {
+      const agent = [`rules: [${rules}]`, 'metrics: 127.0.0.1:0', ...lines];
+      writeFileSync(
+        config,
+        ['log_level: info', 'agent:', ...agent.map((line) => `  ${line}`)].join('\n'),
+      );
+    };
+    configure();
+    const tocsin = new TocsinProcess([...args, '--config', config]);
+    await tocsin.ready();
+    const url = /"url":"(http:[^"]+)"/.exec(tocsin.stderr)?.[1];
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+
+    configure('rule_selection: [{disable: {rule: Secret*}}, {enable: {colour: red}}]');
+    await waitFor('the refusal', () => /old rules stay in force/.test(tocsin.stderr));
+    assert.match(tocsin.stderr, /tocsin\.yaml:5:\d+: unknown key 'colour'; known here: rule, tag/);
+    configure(
+      'append_output: [{match: {rule: Secret read}, extra_output: in %static.site}]',
+      'static_fields: {site: here}',
+      'time_format_iso_8601: true',
+    );
+    await waitFor('the reload', () => /rules reloaded/.test(tocsin.stderr));
+    assert.match(tocsin.stderr, /^agent\.time_format_iso_8601 is taken at the next start$/m);
+    readFileSync(target);
+    await waitFor('the alert', () => tocsin.lines.length > 0);
+    assert.match(tocsin.lines[0]?.output ?? '', / in here$/);
+    assert.equal(tocsin.lines[0]?.output_fields['static.site'], 'here');
+
+    configure('rule_selection: [{disable: {rule: "Secret*"}}]');
+    await waitFor(
+      'the second reload',
+      () => (tocsin.stderr.match(/rules reloaded/g) ?? []).length === 2,
+    );
+    readFileSync(target);
+    const text = await metrics();
+    assert.match(text, /^tocsin_rule_reloads_total\{result="accepted"\} 2$/m);
+    assert.match(text, /^tocsin_rule_reloads_total\{result="refused"\} 1$/m);
+    tocsin.kill('SIGTERM');
+    assert.equal(await tocsin.exit(), 0);
+    assert.equal(tocsin.lines.length, 1, 'a rule that is switched off does not ring');
   });
 
   it('ends when nobody reads its output any more', async () => {

@@ -14,22 +14,32 @@ const rule = { name: 'r', priority: 'Warning', source: 'syscall', tags: ['b', 'a
 describe('alertOf', () => {
   it('carries the time to the nanosecond', () => {
     const event = eventOf(open('/x', {}, { time: 881_781_397n }));
-    const alert = alertOf(rule, { output: 'An open', outputFields: { 'fd.name': '/x' } }, event, {
-      epoch: 1_470_327_477_000_000_000n,
-      hostname: 'h',
-    });
+    const rendered = { output: 'An open', outputFields: { 'fd.name': '/x' } };
+    const epoch = 1_470_327_477_000_000_000n;
+    const alert = alertOf(rule, rendered, event, epoch, { hostname: 'h' });
     assert.equal(alert.time, '2016-08-04T16:17:57.881781397Z');
     assert.match(alert.output, /^\d\d:17:57\.881781397: Warning An open$/);
     assert.deepEqual(alert.output_fields, { 'evt.time': 1470327477881781397n, 'fd.name': '/x' });
     assert.deepEqual(alert.tags, ['a', 'b']);
     assert.equal(alert.source, 'syscall');
   });
+
+  it('begins with date and offset when asked to, as Falco with time_format_iso_8601', () => {
+    const event = eventOf(open('/x', {}, { time: 881_781_397n }));
+    const epoch = 1_470_327_477_000_000_000n;
+    const style = { hostname: 'h', iso8601: true };
+    const alert = alertOf(rule, { output: 'An open', outputFields: {} }, event, epoch, style);
+    assert.equal(alert.output, '2016-08-04T16:17:57.881781397+0000: Warning An open');
+    assert.deepEqual(alert.output_fields, { 'evt.time.iso8601': 1470327477881781397n });
+    const internal = internalAlert('r', 'Debug', 'm', {}, style);
+    assert.match(internal.output, /^\d{4}-\d\d-\d\dT[\d:.]+\+0000: Debug m$/);
+  });
 });
 
 describe('LossWatch', () => {
   it('tells what was lost, by kind and cause, once in a while', () => {
     let now = 0;
-    const watch = new LossWatch('h', 1000, () => now);
+    const watch = new LossWatch({ hostname: 'h' }, 1000, () => now);
     const count = (kind: string, fate: string, value: number) => ({ kind, fate, count: value });
     assert.deepEqual(watch.observe([count('open', 'sent', 50), count('open', 'full', 0)]), {
       total: 0,
@@ -65,7 +75,7 @@ describe('LossWatch', () => {
 });
 
 describe('AlertOutbox', () => {
-  const alert = () => internalAlert('r', 'Debug', 'm', {}, 'h');
+  const alert = () => internalAlert('r', 'Debug', 'm', {}, { hostname: 'h' });
 
   it('waits for the other side, and counts what does not fit', () => {
     const sent: number[] = [];

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { ReloadError } from '../../src/engine/engine.ts';
 import { LOSS_RULE } from '../../src/engine/loss-watch.ts';
+import type { RuleSettings } from '../../src/engine/rule-judge.ts';
 import { LiveEngine, ownName, ruleOf, skipLive } from './live-engine.ts';
 
 const run = promisify(execFile);
@@ -195,12 +196,14 @@ describe('the engine on this kernel', { skip: skipLive }, () => {
       'evt.arg.path',
       'proc.name',
     ]);
-    const summary = await live.engine.reload([{ name: 'next.yaml', content: next }]);
+    const rules = (name: string, content: string): RuleSettings => ({
+      files: [{ name, content }],
+      matching: 'all',
+    });
+    const summary = await live.engine.reload(rules('next.yaml', next));
     assert.equal(summary.rules, 1);
     await assert.rejects(
-      live.engine.reload([
-        { name: 'broken.yaml', content: ruleOf('x', 'no.such.field = 1', ['evt.num']) },
-      ]),
+      live.engine.reload(rules('broken.yaml', ruleOf('x', 'no.such.field = 1', ['evt.num']))),
       (error) =>
         error instanceof ReloadError &&
         /broken\.yaml:\d+:\d+.*no\.such\.field/s.test(error.message),

@@ -32,9 +32,7 @@ export const SUGGESTED_FIELDS: readonly string[] = FIELD_DEFINITIONS.filter(
 ).map(({ name }) => name);
 
 /** The text that `suggestedOutput` appends. */
-export function suggestedOutput(
-  definitions: readonly FieldDefinition[] = FIELD_DEFINITIONS,
-): string {
+function suggestedOutput(definitions: readonly FieldDefinition[]): string {
   return definitions
     .filter((definition) => definition.suggested)
     .map(({ name }) => `${name.replaceAll('.', '_')}=%${name}`)
@@ -51,6 +49,7 @@ function applies({ match }: AppendOutput, rule: RuleEntry): boolean {
 export function outputOf(
   rule: RuleEntry,
   entries: readonly AppendOutput[],
+  definitions: readonly FieldDefinition[],
   parse: (text: string) => TemplatePart[],
 ): { text: string; parts: TemplatePart[]; extraFields: ExtraField[] } {
   // The token once stood for container fields that are appended otherwise now.
@@ -59,7 +58,7 @@ export function outputOf(
   for (const entry of entries) {
     if (!applies(entry, rule)) continue;
     if (entry.extraOutput !== undefined) text += ` ${entry.extraOutput}`;
-    if (entry.suggestedOutput) text += ` ${suggestedOutput()}`;
+    if (entry.suggestedOutput) text += ` ${suggestedOutput(definitions)}`;
     for (const field of entry.extraFields ?? []) {
       const raw = typeof field === 'string';
       const key = raw ? field : field.key;

@@ -310,7 +310,10 @@ export class Builder {
     entry: RuleEntry,
   ): { text: string; parts: TemplatePart[]; extraFields: LoadedRule['extraFields'] } | undefined {
     try {
-      return outputOf(entry, this.appendOutput, (text) => parseTemplate(text, this.resolver));
+      const { appendOutput, resolver } = this;
+      return outputOf(entry, appendOutput, resolver.registry.definitions, (text) =>
+        parseTemplate(text, resolver),
+      );
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
       this.unknownOr(

@@ -20,7 +20,8 @@ const TIMES: ReadonlySet<string> = new Set([
 ]);
 
 function pad(text: string, width: number | undefined): string {
-  if (width === undefined) return text;
+  // A width of 0 is none, as Falco has it.
+  if (!width) return text;
   return text.length > width ? text.slice(0, width) : text.padEnd(width, ' ');
 }
 
