@@ -77,9 +77,8 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
 
   const app = await App.start(appOptions(sources, context));
   const reloader = new RuleReloader(app, sources, read, context.err);
-  context.err.write('ready\n');
   let failure: Error | undefined;
-  await context.run({
+  const ended = context.run({
     stop: () => {
       reloader.stop();
       return app.stop();
@@ -92,6 +91,9 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
       }),
     ]),
   });
+  // Only now: whoever waits for this line may send a signal at once.
+  context.err.write('ready\n');
+  await ended;
   if (failure) throw failure;
 }
 

@@ -209,9 +209,10 @@ describe('tocsin agent on this kernel', { skip: skipLive }, () => {
     assert.equal(await tocsin.exit(), 0);
   });
 
-  it('enrols, survives kill -9, and delivers what it saw while the control plane was away', async () => {
+  it('enrols, survives kill -9, and delivers what it saw while the control plane was away', async (t) => {
     const { folder, rules, target, args } = makeFolder();
     const plane = new ControlPlaneStub();
+    t.after(() => plane.stop());
     const token = 'join-token-0123456789';
     plane.joinTokens.add(token);
     await plane.start();
@@ -241,6 +242,5 @@ describe('tocsin agent on this kernel', { skip: skipLive }, () => {
     assert.equal(new Set(uuids).size, uuids.length);
     second.kill('SIGTERM');
     assert.equal(await second.exit(), 0);
-    await plane.stop();
   });
 });

@@ -16,7 +16,7 @@ export class TocsinProcess {
   stdout = '';
   stderr = '';
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
-  readonly #exit: Promise<number | null>;
+  readonly #exit: Promise<number | string>;
 
   /** `wrapper` comes before node, for instance to drop privileges. */
   constructor(args: readonly string[], wrapper: readonly string[] = []) {
@@ -34,9 +34,9 @@ export class TocsinProcess {
     this.#child.stderr.on('data', (chunk) => {
       this.stderr += chunk;
     });
-    this.#exit = once(this.#child, 'close').then(([code]) => {
+    this.#exit = once(this.#child, 'close').then(([code, signal]) => {
       running.delete(this);
-      return code as number | null;
+      return (code ?? signal) as number | string;
     });
   }
 
@@ -57,7 +57,8 @@ export class TocsinProcess {
     this.#child.stdout.destroy();
   }
 
-  async exit(): Promise<number | null> {
+  /** The exit code, or the name of the signal that ended it. */
+  async exit(): Promise<number | string> {
     return this.#exit;
   }
 
