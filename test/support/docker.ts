@@ -92,6 +92,8 @@ export async function startDocker(): Promise<Docker> {
     if (running.length > 0) await docker('kill', ...running).catch(() => '');
     daemon.kill('SIGTERM');
     await exited;
+    // The daemon mounts its data root on itself and does not always get to unmount it.
+    await execute('umount', ['--lazy', join(home, 'data')]).catch(() => undefined);
     rmSync(home, { recursive: true, force: true });
   };
   try {
