@@ -42,13 +42,21 @@ try {
     const pair = measure();
     watched.push(pair);
     cpu.push((cpuOf(agent.process.pid ?? 0) - before) / ((pair * PAIRS) / 1e6));
+    // In the middle of the backlog; it may be shed with the rest, and then a later one tells that the agent goes on.
+    const rings = () => agent.stdout().includes('/etc/shadow');
     execFileSync('cat', ['/etc/shadow']);
-    await waitFor('the canary', () => agent.stdout().includes('/etc/shadow'));
-    canaries++;
+    await waitFor('the canary', rings, 2000).then(
+      () => canaries++,
+      () => undefined,
+    );
+    await waitFor('a later canary', () => {
+      if (!rings()) execFileSync('cat', ['/etc/shadow']);
+      return rings();
+    });
     await agent.stop();
     for (const line of agent.stdout().trim().split('\n')) {
       const alert = JSON.parse(line) as { source: string; output_fields: Record<string, number> };
-      if (alert.source === 'internal') lost += alert.output_fields['lost'] ?? 0;
+      if (alert.source === 'internal') lost += alert.output_fields['tocsin.lost'] ?? 0;
     }
   }
   report('open-close', [
@@ -61,7 +69,7 @@ try {
     ['agent CPU meanwhile', `${(median(cpu) * 100).toFixed(0)} % of a core`, ''],
     ['pairs a second', `${Math.round(1e9 / median(watched)).toLocaleString('en')}`, ''],
     ['events lost', `${lost} of ${(PAIRS * ROUNDS).toLocaleString('en')} pairs`, ''],
-    ['alerts seen right after', `${canaries} of ${ROUNDS}`, ''],
+    ['sensitive read in the backlog rang', `${canaries} of ${ROUNDS}`, ''],
   ]);
 } finally {
   rmSync(home, { recursive: true, force: true });
