@@ -5,7 +5,6 @@ import { type CompileOptions, compileRules } from '../../src/rules/compile-rules
 import type { FieldReference } from '../../src/rules/field.ts';
 import { type LoadOptions, loadRules } from '../../src/rules/load-rules.ts';
 import { type FieldMap, MapSource } from '../../src/rules/map-source.ts';
-import { formatAlertJson, formatAlertText } from '../../src/rules/output/alert-text.ts';
 import { encodeJson } from '../../src/rules/output/encode-json.ts';
 import { TemplateError } from '../../src/rules/output/template.ts';
 import { withStaticFields } from '../../src/rules/static-fields.ts';
@@ -335,45 +334,4 @@ test('a width pads, cuts or, when it is 0, does nothing; a transformer may have 
   const { output, outputFields } = read('%6toupper(proc.name)|%6user.name|');
   assert.equal(output, 'CAT   |<NA>  |');
   assert.deepEqual({ ...outputFields }, { 'toupper(proc.name)': 'CAT', 'user.name': null });
-});
-
-const FACTS = {
-  time: 1470327477881781397n,
-  rule: 'open_from_cat',
-  priority: 'Warning',
-  source: 'syscall',
-  tags: ['filesystem', 'process', 'testing'],
-  hostname: 'test-falco-hostname',
-  message: 'An open was seen (command=cat "/dev/null"\n\x01)',
-  outputFields: { 'proc.cmdline': 'cat /dev/null' },
-} as const;
-
-test('alerts as a line of text are escaped like JSON', () => {
-  assert.equal(
-    formatAlertText(FACTS, { iso8601: true }),
-    '2016-08-04T16:17:57.881781397+0000: Warning An open was seen (command=cat \\"/dev/null\\"\\n\\u0001)',
-  );
-  assert.match(formatAlertText(FACTS), /^\d\d:\d\d:57\.881781397: Warning /);
-});
-
-test('alerts as JSON have Falco’s keys in order, and exact times', () => {
-  const text = formatAlertJson({ ...FACTS, message: 'm' }, { iso8601: true });
-  assert.equal(
-    text,
-    '{"hostname":"test-falco-hostname","output":"2016-08-04T16:17:57.881781397+0000: Warning m","output_fields":{"evt.time.iso8601":1470327477881781397,"proc.cmdline":"cat /dev/null"},"priority":"Warning","rule":"open_from_cat","source":"syscall","tags":["filesystem","process","testing"],"time":"2016-08-04T16:17:57.881781397Z"}',
-  );
-  const bare = formatAlertJson(FACTS, {
-    outputProperty: false,
-    outputFieldsProperty: false,
-    tagsProperty: false,
-    messageProperty: true,
-  });
-  assert.deepEqual(Object.keys(JSON.parse(bare)), [
-    'hostname',
-    'message',
-    'priority',
-    'rule',
-    'source',
-    'time',
-  ]);
 });

@@ -1,17 +1,14 @@
 /**
  * JSON text in which integers beyond 2^53 keep all their digits: a bigint is written as a plain number, as Falco writes
- * `evt.time`. Readers that need them exact must not parse into doubles. With `sorted`, keys come in order.
+ * `evt.time`. Readers that need them exact must not parse into doubles.
  */
-export function encodeJson(value: unknown, sorted = false): string {
+export function encodeJson(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
   if (Array.isArray(value)) {
-    return `[${value.map((element) => encodeJson(element ?? null, sorted)).join(',')}]`;
+    return `[${value.map((element) => encodeJson(element ?? null)).join(',')}]`;
   }
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  if (sorted) entries.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
-  const members = entries.map(
-    ([key, member]) => `${JSON.stringify(key)}:${encodeJson(member, sorted)}`,
-  );
+  const members = entries.map(([key, member]) => `${JSON.stringify(key)}:${encodeJson(member)}`);
   return `{${members.join(',')}}`;
 }
