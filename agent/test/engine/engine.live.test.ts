@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -216,15 +216,22 @@ describe('the engine on this kernel', { skip: skipLive }, () => {
 
 describe('an engine that cannot keep up', { skip: skipLive }, () => {
   it('tells what was lost, by kind, and nothing else is wrong', async () => {
-    const live = new LiveEngine(
-      ruleOf('open', 'evt.type in (open, openat) and fd.name=/nowhere', ['fd.name']),
-      { ringBytes: 256 * 1024 },
-    );
+    const rule = (name: string) =>
+      ruleOf(name, `evt.type in (open, openat) and fd.name=/${name}`, ['fd.name']);
+    const live = new LiveEngine(rule('nowhere'), { ringBytes: 256 * 1024 });
+    const loop = 'while (1) { open F, "<", "/etc/hostname"; close F }';
     try {
       await live.engine.ready;
-      const loop = 'for (1 .. 100000) { open F, "<", "/etc/hostname"; close F }';
-      await run('perl', ['-e', loop]);
-      const { output_fields: fields, source } = await live.until(LOSS_RULE, () => true);
+      const opening = spawn('perl', ['-e', loop]);
+      await new Promise((resolve) => opening.once('spawn', resolve));
+      // While it compiles, nobody reads the ring, and the loop fills it.
+      const many = Array.from({ length: 2000 }, (_, index) => rule(`nowhere-${index}`)).join('');
+      const files = [{ name: 'many.yaml', content: many }];
+      const reloaded = live.engine.reload({ files, matching: 'all' });
+      const { output_fields: fields, source } = await live
+        .until(LOSS_RULE, () => true)
+        .finally(() => opening.kill('SIGKILL'));
+      assert.equal((await reloaded).rules, 2000);
       assert.equal(source, 'internal');
       const lost = Object.entries(fields).filter(([name]) => /^tocsin\.lost\.\w+\.\w+$/.test(name));
       const sum = lost.reduce((all, [, count]) => all + Number(count), 0);
