@@ -7,7 +7,9 @@ export {
 // biome-ignore lint/performance/noReExportAll: generated constants, all of them public
 export * from './layout.ts';
 export {
+  type KindFilters,
   type KindStatistics,
+  type OpenClasses,
   openProbe,
   type Probe,
   type ProbeOptions,

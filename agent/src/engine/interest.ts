@@ -1,13 +1,15 @@
-import { type EventName, syscallsOf } from '../events/event-name.ts';
+import { syscallsOf } from '../events/event-name.ts';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import { openClassesOf } from '../events/open-classes.ts';
 import type { Interest } from '../probe/probe.ts';
+import type { CompiledRules } from '../rules/compile-rules.ts';
 import { STATE_CALLS } from '../state/call-effects.ts';
 
 /** What compiled rules tell of themselves. */
-export interface RuleNeeds {
-  readonly eventTypes: ReadonlySet<EventName>;
-  wantsFailures(type: EventName): boolean;
-  usesField(name: string): boolean;
-}
+export type RuleNeeds = Pick<
+  CompiledRules<KernelEvent>,
+  'eventTypes' | 'wantsFailures' | 'couldMatch' | 'usesField'
+>;
 
 /** Fields that only a container's runtime can tell. */
 const CONTAINER_FACTS = [
@@ -28,18 +30,22 @@ const CONTAINER_FACTS = [
   );
 
 /** Whether a rule reads what a container's runtime tells. */
-export function needsContainerFacts(rules: RuleNeeds): boolean {
+export function needsContainerFacts(rules: Pick<RuleNeeds, 'usesField'>): boolean {
   return CONTAINER_FACTS.some((name) => rules.usesField(name));
 }
 
-/** The least the probe must record for these rules: their own types, and calls that change what they read. */
-export function interestOf(rules: RuleNeeds): Interest {
+/**
+ * The least the probe must record for these rules: their own types, and calls that change what they read. Without pushdown
+ * every event of those types, that failed or of whatever class.
+ */
+export function interestOf(rules: RuleNeeds, pushdown = true): Interest {
   const state = STATE_CALLS.filter(({ fields }) => fields.some((name) => rules.usesField(name)));
   const types = new Set([...rules.eventTypes, ...state.flatMap(({ calls }) => calls)]);
-  const failing = [...rules.eventTypes].filter((type) => rules.wantsFailures(type));
+  const failing = [...rules.eventTypes].filter((type) => !pushdown || rules.wantsFailures(type));
   return {
     syscalls: syscallsOf(types),
     keepFailed: syscallsOf(failing),
+    openClasses: pushdown ? openClassesOf(rules) : [],
     environment: ['proc.env', 'proc.aenv'].some((name) => rules.usesField(name)),
   };
 }
