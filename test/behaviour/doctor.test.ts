@@ -13,7 +13,7 @@ after(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test('enrolment as the control plane sees it: none, good, revoked; and nothing is stored for it', async () => {
+test('enrolment as the control plane sees it: none, then good; and nothing is stored for it', async () => {
   const serverData = join(home, 'server');
   server = tocsin(['server', '--listen', '127.0.0.1:0', '--data-dir', serverData]);
   const [, url = ''] = await server.line(/ready: (http:\/\/127\.0\.0\.1:\d+)/);
@@ -28,7 +28,7 @@ test('enrolment as the control plane sees it: none, good, revoked; and nothing i
       ...(method === 'POST' && { body: '{}' }),
     });
     assert.ok(response.ok, `${method} ${path}: ${response.status}`);
-    return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
+    return (await response.json()) as Record<string, unknown>;
   };
   const dataDir = join(home, 'agent');
   const examine = async () => {
@@ -56,7 +56,4 @@ test('enrolment as the control plane sees it: none, good, revoked; and nothing i
   assert.equal(enrolled('enrolment')?.status, 'ok', JSON.stringify(enrolled('enrolment')));
   assert.match(enrolled('enrolment')?.detail ?? '', new RegExp(agent));
   assert.deepEqual((await ask('/v1/alerts'))['items'], []);
-
-  await ask(`/v1/agents/${agent}`, 'DELETE');
-  assert.match((await examine())('enrolment')?.detail ?? '', /revoked/);
 });
