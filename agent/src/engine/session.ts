@@ -75,6 +75,7 @@ export class Session {
     this.#lookup.discover().catch(() => {});
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
+      taskRoots: this.#options.runtimes?.taskRoots,
       lookup: this.#lookup,
       onSettled: (container) => {
         this.#accounts.learn(container);

@@ -28,7 +28,7 @@ const FILE_LIMIT = 65_536;
 
 /** Names of users and groups by the passwd and group files of the host or of the container the event happened in. */
 export class AccountFiles implements Accounts {
-  readonly #tables = new Map<ByteString, AccountTable>();
+  readonly #tables = new Map<Container, AccountTable>();
   readonly #options: Required<AccountFilesOptions>;
 
   constructor(options: AccountFilesOptions = {}) {
@@ -53,14 +53,14 @@ export class AccountFiles implements Accounts {
   /** Reads the names of a container while its root is there: its processes may be gone before anyone asks. */
   learn(container: Container): void {
     const root = container.facts?.root;
-    if (root === undefined || this.#tables.has(container.fullId)) return;
+    if (root === undefined || this.#tables.has(container)) return;
     const stamp = stampOf(root);
     if (stamp !== '') this.#keep(container, read(root, stamp, this.#options.now()));
   }
 
   #table(event: KernelEvent): AccountTable {
     const { container } = event;
-    const known = this.#tables.get(container.fullId);
+    const known = this.#tables.get(container);
     const now = this.#options.now();
     if (known !== undefined && now - known.readAt < this.#options.freshMs) return known;
     const root = container === HOST ? this.#options.hostRoot : this.#options.rootOf(event.tgid);
@@ -74,8 +74,8 @@ export class AccountFiles implements Accounts {
   }
 
   #keep(container: Container, table: AccountTable): void {
-    this.#tables.delete(container.fullId);
-    this.#tables.set(container.fullId, table);
+    this.#tables.delete(container);
+    this.#tables.set(container, table);
     if (this.#tables.size > this.#options.limit) {
       const [oldest] = this.#tables.keys();
       if (oldest !== undefined) this.#tables.delete(oldest);

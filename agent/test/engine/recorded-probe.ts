@@ -4,6 +4,7 @@ import type { FilteredCount, Interest, Probe, RecordCount } from '../../src/prob
 export class RecordedProbe implements Probe {
   readonly ring: Uint8Array;
   readonly cgroupHierarchy: string;
+  readonly skipped = [];
   interest: Interest | undefined;
   closed = false;
   counts: RecordCount[] = [];
