@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './commands/agent.ts';
 import { type CommandContext, CommandError, type Service } from './commands/context.ts';
+import { registerDoctorCommand } from './commands/doctor.ts';
 import { registerEnrollCommand } from './commands/enroll.ts';
 import { registerFieldsCommand } from './commands/fields.ts';
 import { registerRecordCommand } from './commands/record.ts';
@@ -36,6 +37,7 @@ export async function main(argv: string[]): Promise<void> {
   const program = new Command('tocsin').exitOverride();
   registerAgentCommand(program, context);
   registerEnrollCommand(program, context);
+  registerDoctorCommand(program, context);
   registerRulesCommand(program, { source: kernelEventFields });
   registerFieldsCommand(program);
   registerTraceCommand(program);

@@ -16,18 +16,19 @@ export type Fact =
     }
   | { readonly kind: 'cgroup'; readonly id: number; readonly path: ByteString }
   | { readonly kind: 'membership'; readonly tgid: number; readonly text: ByteString }
-  | { readonly kind: 'task'; readonly namespace: string; readonly id: string }
+  | { readonly kind: 'exists'; readonly path: string }
   | {
       readonly kind: 'container';
-      readonly fullId: ByteString;
+      readonly cgroupPath: ByteString;
       readonly runtime: string;
+      readonly confirmed: boolean;
       /** Missing when nothing told of it. */
       readonly facts?: ContainerFacts | undefined;
     }
   | {
       readonly kind: 'accounts';
-      /** Full id; `host` is the host. */
-      readonly container: ByteString;
+      /** Of the container; empty for the host. */
+      readonly cgroupPath: ByteString;
       readonly users: readonly (Account & { readonly id: number })[];
       readonly groups: readonly { readonly id: number; readonly name: ByteString }[];
     }
@@ -98,6 +99,7 @@ const CONTAINER: Readonly<Record<keyof ContainerFacts, Shape>> = {
   hostNetwork: { optional: 'flag' },
   hostIpc: { optional: 'flag' },
   ip: { optional: 'text' },
+  cni: { optional: 'text' },
   root: { optional: 'text' },
   healthcheck: { optional: 'text' },
   podName: { optional: 'text' },
@@ -112,10 +114,15 @@ const SHAPES: Readonly<Record<Fact['kind'], Readonly<Record<string, Shape>>>> = 
   capabilities: { tgid: 'number', ...CAPABILITIES },
   cgroup: { id: 'number', path: 'text' },
   membership: { tgid: 'number', text: 'text' },
-  task: { namespace: 'text', id: 'text' },
-  container: { fullId: 'text', runtime: 'text', facts: { optional: { record: CONTAINER } } },
+  exists: { path: 'text' },
+  container: {
+    cgroupPath: 'text',
+    runtime: 'text',
+    confirmed: 'flag',
+    facts: { optional: { record: CONTAINER } },
+  },
   accounts: {
-    container: 'text',
+    cgroupPath: 'text',
     users: { list: { record: { id: 'number', name: 'text', home: 'text', shell: 'text' } } },
     groups: { list: { record: { id: 'number', name: 'text' } } },
   },

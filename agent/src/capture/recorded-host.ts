@@ -22,9 +22,9 @@ export class RecordedHost implements Host, Accounts, FactsSource {
   lost = 0;
   readonly #processes = new BoundedMap<number, ProcessFacts>();
   readonly #capabilities = new BoundedMap<number, CapabilitySets>();
-  readonly #cgroups = new BoundedMap<number, ByteString>();
+  readonly #cgroups = new BoundedMap<ByteString, number>();
   readonly #memberships = new BoundedMap<number, ByteString>();
-  readonly #tasks = new BoundedMap<string, true>();
+  readonly #existing = new BoundedMap<string, true>();
   readonly #containers = new BoundedMap<ByteString, ContainerFact>();
   readonly #waiting = new BoundedMap<ByteString, Container>();
   readonly #accounts = new BoundedMap<ByteString, AccountTable>();
@@ -46,19 +46,19 @@ export class RecordedHost implements Host, Accounts, FactsSource {
         this.#capabilities.set(fact.tgid, fact);
         break;
       case 'cgroup':
-        this.#cgroups.set(fact.id, fact.path);
+        this.#cgroups.set(fact.path, fact.id);
         break;
       case 'membership':
         this.#memberships.set(fact.tgid, fact.text);
         break;
-      case 'task':
-        this.#tasks.set(taskKey(fact.namespace, fact.id), true);
+      case 'exists':
+        this.#existing.set(fact.path, true);
         break;
       case 'container':
         this.#settle(fact);
         break;
       case 'accounts':
-        this.#accounts.set(fact.container, tableOf(fact));
+        this.#accounts.set(fact.cgroupPath, tableOf(fact));
         break;
       case 'clock':
         this.bootEpoch = fact.bootEpoch;
@@ -71,7 +71,6 @@ export class RecordedHost implements Host, Accounts, FactsSource {
   /** What was true at the start is known to the state now. */
   started(): void {
     this.#processes.clear();
-    this.#cgroups.clear();
   }
 
   listProcesses(): number[] {
@@ -89,39 +88,43 @@ export class RecordedHost implements Host, Accounts, FactsSource {
     return { capPermitted, capEffective, capInheritable };
   }
 
-  listCgroups(): Iterable<readonly [number, ByteString]> {
-    return this.#cgroups.entries();
+  *listCgroups(): Iterable<readonly [number, ByteString]> {
+    for (const [path, id] of this.#cgroups) yield [id, path];
+  }
+
+  cgroupId(_hierarchy: string, path: ByteString): number | undefined {
+    return this.#cgroups.get(path);
   }
 
   readCgroup(tgid: number): ByteString {
     return this.#memberships.get(tgid) ?? '';
   }
 
-  isContainerdTask(namespace: string, id: string): boolean {
-    return this.#tasks.get(taskKey(namespace, id)) ?? false;
+  exists(path: string): boolean {
+    return this.#existing.get(path) ?? false;
   }
 
   user(uid: number, event: KernelEvent): Account | undefined {
-    return this.#accounts.get(event.container.fullId)?.users.get(uid);
+    return this.#accounts.get(event.container.cgroupPath)?.users.get(uid);
   }
 
   group(gid: number, event: KernelEvent): ByteString | undefined {
-    return this.#accounts.get(event.container.fullId)?.groups.get(gid);
+    return this.#accounts.get(event.container.cgroupPath)?.groups.get(gid);
   }
 
   /** A container has its facts at once, or once the recording comes to them. */
   load(container: Container): void {
     if (!keepsFacts(container)) return;
-    const known = this.#containers.get(container.fullId);
+    const known = this.#containers.get(container.cgroupPath);
     if (known === undefined) {
       container.pending = true;
-      this.#waiting.set(container.fullId, container);
+      this.#waiting.set(container.cgroupPath, container);
     } else fill(container, known);
   }
 
   refresh(container: Container): void {
     if (container.facts !== undefined || container.pending) return;
-    const known = this.#containers.get(container.fullId);
+    const known = this.#containers.get(container.cgroupPath);
     if (known?.facts !== undefined) fill(container, known);
   }
 
@@ -129,23 +132,22 @@ export class RecordedHost implements Host, Accounts, FactsSource {
 
   #settle(fact: ContainerFact): void {
     this.counters[fact.facts === undefined ? 'missing' : 'found']++;
-    this.#containers.set(fact.fullId, fact);
-    const container = this.#waiting.get(fact.fullId);
+    this.#containers.set(fact.cgroupPath, fact);
+    const container = this.#waiting.get(fact.cgroupPath);
     if (container === undefined) return;
-    this.#waiting.delete(fact.fullId);
+    this.#waiting.delete(fact.cgroupPath);
     container.pending = false;
     fill(container, fact);
     this.#onSettled(container);
   }
 }
 
-function fill(container: Container, { facts, runtime }: ContainerFact): void {
+function fill(container: Container, { facts, runtime, confirmed }: ContainerFact): void {
   if (facts === undefined) return;
+  container.confirmed = confirmed;
   container.facts = facts;
   container.runtime = runtime as ContainerRuntime;
 }
-
-const taskKey = (namespace: string, id: string): string => `${namespace}/${id}`;
 
 function tableOf({ users, groups }: Extract<Fact, { kind: 'accounts' }>): AccountTable {
   return {

@@ -7,7 +7,6 @@ import { EVENT_ABI, headerLayout, RECORD_LAYOUTS } from '../events/layout.ts';
 import { openLiveProbe } from '../probe/live.ts';
 import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { forEachRecord } from '../probe/records.ts';
-import type { ByteString } from '../rules/field.ts';
 import type { AccountTable } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
@@ -54,7 +53,7 @@ export class Recorder {
       hostname: options.hostname,
       host: listenTo(LIVE_HOST, (fact) => this.#tell(fact)),
       onSettled: (container) => this.#tell(containerFact(container)),
-      onAccounts: (container, table) => this.#tell(accountsFact(container.fullId, table)),
+      onAccounts: (container, table) => this.#tell(accountsFact(container, table)),
       onTurn: () => {},
       onSecond: () => this.#everySecond(),
     });
@@ -162,10 +161,15 @@ function listenTo(host: Host, tell: (fact: Fact) => void): Host {
       if (text !== '') tell({ kind: 'membership', tgid, text });
       return text;
     },
-    isContainerdTask: (namespace, id) => {
-      const is = host.isContainerdTask(namespace, id);
-      if (is) tell({ kind: 'task', namespace, id });
-      return is;
+    cgroupId: (hierarchy, path) => {
+      const id = host.cgroupId(hierarchy, path);
+      if (id !== undefined) tell({ kind: 'cgroup', id, path });
+      return id;
+    },
+    exists: (path) => {
+      const exists = host.exists(path);
+      if (exists) tell({ kind: 'exists', path });
+      return exists;
     },
   };
 }
@@ -179,6 +183,7 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
   return {
     ring,
     cgroupHierarchy: probe.cgroupHierarchy,
+    skipped: probe.skipped,
     scan: (span) => {
       if (!hasStarted) writer.fact({ kind: 'started' });
       hasStarted = true;
@@ -199,17 +204,17 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
   };
 }
 
-function containerFact({ fullId, runtime, facts }: Container): Fact {
-  if (facts === undefined) return { kind: 'container', fullId, runtime };
+function containerFact({ cgroupPath, runtime, confirmed, facts }: Container): Fact {
+  if (facts === undefined) return { kind: 'container', cgroupPath, runtime, confirmed };
   // Where its root lies on this machine is of no use elsewhere.
   const { root: _, ...told } = facts;
-  return { kind: 'container', fullId, runtime, facts: told };
+  return { kind: 'container', cgroupPath, runtime, confirmed, facts: told };
 }
 
-function accountsFact(container: ByteString, { users, groups }: AccountTable): Fact {
+function accountsFact({ cgroupPath }: Container, { users, groups }: AccountTable): Fact {
   return {
     kind: 'accounts',
-    container,
+    cgroupPath,
     users: [...users].map(([id, user]) => ({ id, ...user })),
     groups: [...groups].map(([id, name]) => ({ id, name })),
   };

@@ -90,6 +90,7 @@ export class Session {
     this.#lookup.discover().catch(() => {});
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
+      taskRoots: this.#options.runtimes?.taskRoots,
       lookup: this.#lookup,
       host: this.#host,
       onSettled: (container) => {

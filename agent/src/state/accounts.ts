@@ -34,7 +34,7 @@ const FILE_LIMIT = 65_536;
 
 /** Names of users and groups by the passwd and group files of the host or of the container the event happened in. */
 export class AccountFiles implements Accounts {
-  readonly #tables = new Map<ByteString, ReadTable>();
+  readonly #tables = new Map<Container, ReadTable>();
   readonly #options: Required<AccountFilesOptions>;
 
   constructor(options: AccountFilesOptions = {}) {
@@ -60,14 +60,14 @@ export class AccountFiles implements Accounts {
   /** Reads the names of a container while its root is there: its processes may be gone before anyone asks. */
   learn(container: Container): void {
     const root = container.facts?.root;
-    if (root === undefined || this.#tables.has(container.fullId)) return;
+    if (root === undefined || this.#tables.has(container)) return;
     const stamp = stampOf(root);
     if (stamp !== '') this.#keep(container, read(root, stamp, this.#options.now()));
   }
 
   #table(event: KernelEvent): ReadTable {
     const { container } = event;
-    const known = this.#tables.get(container.fullId);
+    const known = this.#tables.get(container);
     const now = this.#options.now();
     if (known !== undefined && now - known.readAt < this.#options.freshMs) return known;
     const root = container === HOST ? this.#options.hostRoot : this.#options.rootOf(event.tgid);
@@ -81,11 +81,9 @@ export class AccountFiles implements Accounts {
   }
 
   #keep(container: Container, table: ReadTable): void {
-    if (this.#tables.get(container.fullId)?.stamp !== table.stamp) {
-      this.#options.onRead(container, table);
-    }
-    this.#tables.delete(container.fullId);
-    this.#tables.set(container.fullId, table);
+    if (this.#tables.get(container)?.stamp !== table.stamp) this.#options.onRead(container, table);
+    this.#tables.delete(container);
+    this.#tables.set(container, table);
     if (this.#tables.size > this.#options.limit) {
       const [oldest] = this.#tables.keys();
       if (oldest !== undefined) this.#tables.delete(oldest);

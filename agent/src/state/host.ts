@@ -24,12 +24,13 @@ export interface Host {
   listCgroups(hierarchy: string): Iterable<readonly [id: number, path: ByteString]>;
   /** The text of /proc/<pid>/cgroup, empty when the process has gone. */
   readCgroup(tgid: number): ByteString;
-  /** Whether containerd runs a task of that name. */
-  isContainerdTask(namespace: string, id: string): boolean;
+  /** Kernel id of a cgroup; undefined when there is none. */
+  cgroupId(hierarchy: string, path: ByteString): number | undefined;
+  /** Whether anything lies at a path. */
+  exists(path: string): boolean;
 }
 
 const CGROUPS_LIMIT = 32_768;
-const TASK_ROOT = '/run/containerd/io.containerd.runtime.v2.task';
 
 /** The inode number of a cgroup's folder is its kernel id. */
 function* listCgroups(hierarchy: string): Iterable<readonly [number, ByteString]> {
@@ -54,5 +55,12 @@ export const LIVE_HOST: Host = {
   readCapabilities: readCapabilitiesOf,
   listCgroups,
   readCgroup: (tgid) => readBytes(`/proc/${tgid}/cgroup`, 16_384),
-  isContainerdTask: (namespace, id) => existsSync(`${TASK_ROOT}/${namespace}/${id}`),
+  cgroupId: (hierarchy, path) => {
+    try {
+      return statSync(Buffer.from(`${hierarchy}${path}`, 'latin1')).ino;
+    } catch {
+      return undefined;
+    }
+  },
+  exists: existsSync,
 };

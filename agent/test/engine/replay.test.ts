@@ -8,7 +8,7 @@ import { ruleOf } from './live-engine.ts';
 
 const MS = 1_000_000n;
 const AT = 20_000n * MS;
-const id = '4e'.repeat(32);
+const path = `/system.slice/docker-${'4e'.repeat(32)}.scope`;
 const opened = (header = {}) => open('/etc/shadow', {}, { time: AT, ppid: 1, ...header });
 const RULE = ruleOf('opened', 'evt.type=openat', [
   ...['proc.name', 'proc.cmdline', 'proc.pname', 'user.name', 'fd.name', 'container.name'],
@@ -24,7 +24,7 @@ describe('a replay', () => {
       { kind: 'cgroup', id: 0, path: '/' },
       {
         kind: 'accounts',
-        container: 'host',
+        cgroupPath: '',
         users: [{ id: 1000, name: 'alice', home: '/', shell: '' }],
         groups: [],
       },
@@ -67,7 +67,8 @@ describe('a replay', () => {
     const inside = (time: bigint) => opened({ time, cgroup: 77 });
     const container = {
       kind: 'container',
-      fullId: id,
+      cgroupPath: path,
+      confirmed: true,
       runtime: 'docker',
       facts: { name: 'web' },
     } as const;
@@ -76,7 +77,7 @@ describe('a replay', () => {
       cgroupLayout,
       { time: AT },
       { id: 77, action: CGROUP_MKDIR },
-      [`/system.slice/docker-${id}.scope`],
+      [path],
     );
     const names = async (...parts: Parameters<typeof capture>[0]) =>
       outputs(await replayed(await capture([{ kind: 'started' }, made, ...parts]), RULE)).map(
