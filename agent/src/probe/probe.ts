@@ -34,7 +34,7 @@ export interface Interest {
   /** Those of them that are also recorded when they fail. */
   readonly keepFailed: readonly number[];
   /** What of some of them is recorded; calls that are not listed are recorded whole. */
-  readonly openClasses: readonly OpenClasses[];
+  readonly openClasses?: readonly OpenClasses[];
   /** Whether execs carry the environment. */
   readonly environment: boolean;
 }

@@ -240,7 +240,6 @@ describe('Session', () => {
     session.start(probe, judge, {
       syscalls: [2],
       keepFailed: [],
-      openClasses: [],
       environment: false,
     });
     assert.ok(seen.length < 50, 'a turn is too short for all of them');
