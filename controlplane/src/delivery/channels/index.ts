@@ -4,6 +4,7 @@ import { emailKind } from './email/index.ts';
 import { logKind } from './log/index.ts';
 import { programKind } from './program/index.ts';
 import { slackKind } from './slack/index.ts';
+import { syslogKind } from './syslog/index.ts';
 import { webhookKind } from './webhook/index.ts';
 
 export const CHANNEL_KINDS: readonly ChannelKind[] = [
@@ -11,6 +12,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   slackKind,
   webhookKind,
   programKind,
+  syslogKind,
   logKind,
 ];
 
