@@ -38,7 +38,9 @@ export const ChannelName = Type.String({
 export const Channel = Type.Object(
   {
     name: ChannelName,
-    kind: Type.String({ description: 'email, slack, webhook, program, syslog or log.' }),
+    kind: Type.String({
+      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk or log.',
+    }),
     minimum_priority: Type.Enum([...PRIORITIES.map((priority) => priority.toLowerCase())], {
       default: 'debug',
       description: 'Alerts less severe than this are not told here.',
