@@ -2,6 +2,7 @@
 import type { ChannelKind } from '../channel.ts';
 import { emailKind } from './email/index.ts';
 import { logKind } from './log/index.ts';
+import { noneKind } from './none/index.ts';
 import { programKind } from './program/index.ts';
 import { slackKind } from './slack/index.ts';
 import { webhookKind } from './webhook/index.ts';
@@ -12,6 +13,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   webhookKind,
   programKind,
   logKind,
+  noneKind,
 ];
 
 const byName = new Map(CHANNEL_KINDS.map((kind) => [kind.kind, kind]));

@@ -11,6 +11,7 @@ const program = { argv: ['/bin/true'] };
 
 const GOOD: [string, object[]][] = [
   ['log', [{}, { path: '/var/log/tocsin.jsonl' }]],
+  ['none', [{}]],
   [
     'webhook',
     [
