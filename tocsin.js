@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
-  '@tocsin/agent': ['agent', 'rules', 'trace', 'fields', 'enroll'],
+  '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
   '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents', 'routes'],
 };
 
@@ -17,9 +17,12 @@ On one machine:
 
 On a host that is watched:
   agent       the node agent alone
+  doctor      check what the agent needs of this host, and say how to mend what is wrong
   enroll      enrol this host with a control plane
   rules       check, list and evaluate rule files
   trace       print live events that match a condition
+  record      keep kernel events in a file
+  replay      judge the events of a file
   fields      list the fields that conditions and outputs can use
 
 The control plane:

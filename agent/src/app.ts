@@ -73,6 +73,8 @@ export class App {
         onFailure: (error) => app.#fail(error),
       });
       app.#tell(await app.#engine.ready, 'rules in force');
+      for (const program of app.#engine.skipped)
+        log.warn(program, 'a program of the probe does not run on this kernel');
       app.#statistics = setInterval(() => app.logStatistics(), STATISTICS_EVERY_MS);
       return app;
     } catch (error) {
@@ -118,6 +120,7 @@ export class App {
       version,
       reloads: this.reloads,
       engine: () => this.#engine?.statistics() ?? {},
+      skipped: () => this.#engine?.skipped ?? [],
       uplink: () => this.#uplink,
       outputs: () => this.#outputs,
     });

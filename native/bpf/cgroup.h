@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* EVENT_CGROUP: cgroups of the one hierarchy whose ids the records carry. */
+/* EVENT_CGROUP: cgroups of the one hierarchy whose ids the records carry. Optional: without them /proc is asked. */
 #ifndef TOCSIN_CGROUP_H
 #define TOCSIN_CGROUP_H
 
@@ -24,19 +24,19 @@ static __always_inline int tell_cgroup(struct cgroup *cgroup, const char *path, 
 	return 0;
 }
 
-SEC("tp_btf/cgroup_mkdir")
+SEC("?tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_made, struct cgroup *cgroup, const char *path)
 {
 	return tell_cgroup(cgroup, path, CGROUP_MKDIR, 0);
 }
 
-SEC("tp_btf/cgroup_rmdir")
+SEC("?tp_btf/cgroup_rmdir")
 int BPF_PROG(cgroup_removed, struct cgroup *cgroup, const char *path)
 {
 	return tell_cgroup(cgroup, path, CGROUP_RMDIR, 0);
 }
 
-SEC("tp_btf/cgroup_attach_task")
+SEC("?tp_btf/cgroup_attach_task")
 int BPF_PROG(cgroup_joined, struct cgroup *cgroup, const char *path, struct task_struct *task)
 {
 	return tell_cgroup(cgroup, path, CGROUP_ATTACH, task->tgid);

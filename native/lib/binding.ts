@@ -3,9 +3,17 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+/** An optional program of the probe that does not run on this kernel. */
+export interface SkippedProgram {
+  readonly program: string;
+  readonly reason: string;
+  /** The last lines of libbpf and the verifier; empty when the kernel was not asked. */
+  readonly log: string;
+}
+
 export interface NativeProbe {
   readonly ring: ArrayBuffer;
-  readonly skipped: string[];
+  readonly skipped: SkippedProgram[];
   scan(span: Uint32Array): boolean;
   advance(bytes: number): void;
   backlog(): number;

@@ -4,7 +4,19 @@ import { release } from 'node:os';
 import { isBuilt, loadBinding } from './binding.ts';
 import { EVENT_ABI } from './layout.ts';
 
+/** What is looked at, in this order. */
+export const CAPABILITY_TOPICS = [
+  'platform',
+  'kernel version',
+  'kernel types',
+  'lockdown',
+  'capabilities',
+  'build',
+] as const;
+export type CapabilityTopic = (typeof CAPABILITY_TOPICS)[number];
+
 export interface CapabilityProblem {
+  readonly topic: CapabilityTopic;
   /** What is missing. */
   readonly what: string;
   /** How to get it. */
@@ -54,6 +66,7 @@ const read = (path: string): string | undefined => {
 function platformProblem(): CapabilityProblem | undefined {
   if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) return undefined;
   return {
+    topic: 'platform',
     what: `this is ${process.platform} on ${process.arch}`,
     remedy: 'the probe runs on Linux on x86-64 and arm64',
   };
@@ -64,6 +77,7 @@ function kernelProblem(kernel: string): CapabilityProblem | undefined {
   if (major > MINIMUM_KERNEL[0] || (major === MINIMUM_KERNEL[0] && minor >= MINIMUM_KERNEL[1]))
     return undefined;
   return {
+    topic: 'kernel version',
     what: `the kernel is ${kernel}`,
     remedy: `the probe needs Linux ${MINIMUM_KERNEL.join('.')} or newer`,
   };
@@ -72,6 +86,7 @@ function kernelProblem(kernel: string): CapabilityProblem | undefined {
 function btfProblem(): CapabilityProblem | undefined {
   if (existsSync(BTF)) return undefined;
   return {
+    topic: 'kernel types',
     what: `the kernel tells no types: ${BTF} is missing`,
     remedy: 'run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as the distributions do',
   };
@@ -80,6 +95,7 @@ function btfProblem(): CapabilityProblem | undefined {
 function lockdownProblem(): CapabilityProblem | undefined {
   if (!read('/sys/kernel/security/lockdown')?.includes('[confidentiality]')) return undefined;
   return {
+    topic: 'lockdown',
     what: 'the kernel is locked down for confidentiality, which forbids eBPF to read kernel memory',
     remedy: 'boot with lockdown=integrity or without Secure Boot lockdown',
   };
@@ -87,26 +103,29 @@ function lockdownProblem(): CapabilityProblem | undefined {
 
 function privilegeProblem(): CapabilityProblem | undefined {
   const effective = read('/proc/self/status')?.match(/^CapEff:\s*([0-9a-f]+)$/m)?.[1];
-  if (!effective) return { what: '/proc/self/status cannot be read', remedy: 'mount /proc' };
+  const topic = 'capabilities';
+  if (!effective) return { topic, what: '/proc/self/status cannot be read', remedy: 'mount /proc' };
   const has = (bit: bigint) => ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n;
   const missing = has(CAP_SYS_ADMIN) ? [] : NEEDED.filter(({ bit }) => !has(bit));
   if (missing.length === 0) return undefined;
   return {
+    topic,
     what: `the process lacks ${missing.map(({ name }) => name).join(' and ')}`,
     remedy: 'run it as root, or in a container with these capabilities',
   };
 }
 
 function buildProblem(): CapabilityProblem | undefined {
+  const topic = 'build';
   const remedy = "run 'make build'";
-  if (!isBuilt()) return { what: 'the probe is not built', remedy };
+  if (!isBuilt()) return { topic, what: 'the probe is not built', remedy };
   try {
     const { abi } = loadBinding();
     return abi === EVENT_ABI
       ? undefined
-      : { what: `the addon was built for record version ${abi}, not ${EVENT_ABI}`, remedy };
+      : { topic, what: `the addon was built for record version ${abi}, not ${EVENT_ABI}`, remedy };
   } catch (error) {
-    return { what: `the addon cannot be loaded: ${(error as Error).message}`, remedy };
+    return { topic, what: `the addon cannot be loaded: ${(error as Error).message}`, remedy };
   }
 }
 

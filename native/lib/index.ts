@@ -1,9 +1,13 @@
 /** @module The eBPF syscall probe: what this machine can do, the running probe, and the layout of its records. */
+export type { SkippedProgram } from './binding.ts';
 export {
+  CAPABILITY_TOPICS,
   type CapabilityProblem,
+  type CapabilityTopic,
   type ProbeCapabilities,
   probeCapabilities,
 } from './capabilities.ts';
+export { currentHierarchy } from './cgroups.ts';
 // biome-ignore lint/performance/noReExportAll: generated constants, all of them public
 export * from './layout.ts';
 export {

@@ -1,6 +1,12 @@
 /** The running probe: what it watches, the records it wrote, and the account of those it could not. */
 import { availableParallelism } from 'node:os';
-import { LEGACY_PROBE_OBJECT, loadBinding, type NativeProbe, PROBE_OBJECT } from './binding.ts';
+import {
+  LEGACY_PROBE_OBJECT,
+  loadBinding,
+  type NativeProbe,
+  PROBE_OBJECT,
+  type SkippedProgram,
+} from './binding.ts';
 import { currentHierarchy } from './cgroups.ts';
 import {
   CAUSES,
@@ -86,6 +92,8 @@ export interface ProbeOptions {
   readonly mutedProcesses?: readonly number[];
   /** Use the programs for kernels before 5.11; decided by the kernel's type information unless given. */
   readonly legacy?: boolean;
+  /** Compiled programs in place of those two. */
+  readonly object?: string;
   /** Copy spans to a buffer instead of exposing the ring's own pages, as where Node refuses external buffers. */
   readonly copy?: boolean;
 }
@@ -116,8 +124,8 @@ export interface Probe {
   readonly ring: Uint8Array;
   /** Mount point whose inode numbers are the cgroup ids of the records. */
   readonly cgroupHierarchy: string;
-  /** Optional programs that this kernel does not have. */
-  readonly skipped: readonly string[];
+  /** Optional programs that do not run on this kernel. */
+  readonly skipped: readonly SkippedProgram[];
   /** Finds finished records, at most 4 MiB: `span` becomes [start, bytes]. False when there are none. */
   scan(span: Uint32Array): boolean;
   /** Gives the bytes of a span back; its records must not be read any more. */
@@ -150,7 +158,7 @@ export function openProbe(options: ProbeOptions): Probe {
   const { Probe: Native, features } = loadBinding();
   const legacy = options.legacy ?? !features().currentTask;
   const native = new Native(
-    legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT,
+    options.object ?? (legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT),
     ringBytes,
     cpus,
     hierarchy.controller,

@@ -1,4 +1,5 @@
-// Compiles bpf/probe.bpf.c to build/ with clang when a source is newer; debug sections that only DWARF tools read are stripped.
+// Compiles bpf/probe.bpf.c to build/ with clang when a source is newer, or a SOURCE to an OBJECT given as arguments. Debug sections
+// that only DWARF tools read are stripped.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,9 +28,18 @@ const inputs = [join(root, 'bpf'), join(root, 'include')].flatMap((folder) =>
 const changed = Math.max(
   ...[...inputs, import.meta.filename].map((path) => statSync(path).mtimeMs),
 );
-for (const [name, defines] of Object.entries(variants)) {
-  const output = join(build, name);
-  if ((statSync(output, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
-  run('clang', ...flags, ...warnings, ...defines, ...includes, '-c', source, '-o', output);
-  run('llvm-strip', '-g', output);
+function compile(from, to, defines) {
+  run('clang', ...flags, ...warnings, ...defines, ...includes, '-c', from, '-o', to);
+  run('llvm-strip', '-g', to);
+}
+
+const [givenSource, givenObject] = process.argv.slice(2);
+if (givenSource) {
+  compile(givenSource, givenObject, []);
+} else {
+  for (const [name, defines] of Object.entries(variants)) {
+    const output = join(build, name);
+    if ((statSync(output, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
+    compile(source, output, defines);
+  }
 }

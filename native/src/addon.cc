@@ -108,10 +108,15 @@ class Probe : public Napi::ObjectWrap<Probe> {
   }
 
   Napi::Value skipped(const Napi::CallbackInfo &info) {
-    auto names = Napi::Array::New(info.Env());
-    for (const std::string &name : kernel_.skipped())
-      names[names.Length()] = Napi::String::New(info.Env(), name);
-    return names;
+    auto programs = Napi::Array::New(info.Env());
+    for (const SkippedProgram &one : kernel_.skipped()) {
+      auto program = Napi::Object::New(info.Env());
+      program.Set("program", one.name);
+      program.Set("reason", one.reason);
+      program.Set("log", one.log);
+      programs[programs.Length()] = program;
+    }
+    return programs;
   }
 
   Napi::Value scan(const Napi::CallbackInfo &info) {

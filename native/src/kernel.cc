@@ -79,9 +79,33 @@ Outcome Kernel::open(const KernelOptions &options) {
 }
 
 Outcome Kernel::prepare(const KernelOptions &options) {
-  const LogCapture log;
+  LogCapture log;
   const Types kernel = running_kernel_types();
   if (!kernel) return failed("PROBE_BTF", "the kernel's type information cannot be read", errno);
+  Outcome outcome = load(options, kernel.get(), log);
+  if (!outcome)
+    outcome = ring_->map(bpf_map__fd(bpf_object__find_map_by_name(object_, "ring")),
+                         options.ring_bytes);
+  if (!outcome) outcome = map_config(options);
+  if (!outcome) outcome = attach(log);
+  if (outcome) outcome->message += "\n" + log.tail();
+  return outcome;
+}
+
+// A kernel that refuses an optional program gets the object again without it: one refusal undoes the whole load.
+Outcome Kernel::load(const KernelOptions &options, const btf *kernel, LogCapture &log) {
+  for (;;) {
+    if (Outcome outcome = open_object(options, kernel)) return outcome;
+    const int error = bpf_object__load(object_);
+    if (error == 0) return std::nullopt;
+    if (!skip_refused(log.text())) return failed("PROBE_LOAD", "the kernel refused the probe", -error);
+    log.clear();
+    bpf_object__close(object_);
+    object_ = nullptr;
+  }
+}
+
+Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
   object_ = bpf_object__open_file(options.object.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
@@ -90,18 +114,9 @@ Outcome Kernel::prepare(const KernelOptions &options) {
       return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "slots"), options.slot_pairs * 2);
-  if (Outcome outcome = set_constants(options, kernel.get())) return outcome;
-  choose_programs(kernel.get());
-  Outcome outcome;
-  if (const int error = bpf_object__load(object_))
-    outcome = failed("PROBE_LOAD", "the kernel refused the probe", -error);
-  if (!outcome)
-    outcome = ring_->map(bpf_map__fd(bpf_object__find_map_by_name(object_, "ring")),
-                         options.ring_bytes);
-  if (!outcome) outcome = map_config(options);
-  if (!outcome) outcome = attach();
-  if (outcome) outcome->message += "\n" + log.tail();
-  return outcome;
+  if (Outcome outcome = set_constants(options, kernel)) return outcome;
+  choose_programs(kernel);
+  return std::nullopt;
 }
 
 Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
@@ -122,16 +137,38 @@ Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
   return set_constant(types, "exit_tells_group_dead", group_dead ? 1 : 0);
 }
 
-// Programs that are not loaded unless asked for (SEC("?...")) are optional: they are where their tracepoint exists.
+// Programs that are not loaded unless asked for (SEC("?...")) are optional: they run where their tracepoint exists and
+// the kernel takes them.
 void Kernel::choose_programs(const btf *kernel) {
+  optional_.clear();
   bpf_program *program = nullptr;
   bpf_object__for_each_program(program, object_) {
     const std::string section = bpf_program__section_name(program);
-    if (bpf_program__autoload(program)) continue;
-    const bool exists = tracepoint_arguments(kernel, section.substr(section.find('/') + 1)) >= 0;
-    bpf_program__set_autoload(program, exists);
-    if (!exists) skipped_.push_back(bpf_program__name(program));
+    const std::string name = bpf_program__name(program);
+    if (bpf_program__autoload(program) || is_skipped(name)) continue;
+    const std::string tracepoint = section.substr(section.find('/') + 1);
+    if (tracepoint_arguments(kernel, tracepoint) < 0) {
+      skipped_.push_back({name, "this kernel has no tracepoint " + tracepoint, ""});
+      continue;
+    }
+    bpf_program__set_autoload(program, true);
+    optional_.push_back(name);
   }
+}
+
+bool Kernel::is_skipped(const std::string &name) const {
+  return std::any_of(skipped_.begin(), skipped_.end(),
+                     [&name](const SkippedProgram &one) { return one.name == name; });
+}
+
+// Finds the optional program that libbpf complains of; false when the load failed for another reason.
+bool Kernel::skip_refused(const std::string &log) {
+  for (const std::string &name : optional_) {
+    if (log.find("prog '" + name + "': ") == std::string::npos) continue;
+    skipped_.push_back({name, "the kernel refused it", last_lines(log)});
+    return true;
+  }
+  return false;
 }
 
 Outcome Kernel::set_constant(const btf *types, const char *name, uint32_t value) {
@@ -176,7 +213,7 @@ Outcome Kernel::map_config(const KernelOptions &options) {
   return std::nullopt;
 }
 
-Outcome Kernel::attach() {
+Outcome Kernel::attach(const LogCapture &log) {
   const int families = bpf_map__fd(bpf_object__find_map_by_name(object_, "families"));
   for (const auto &[name, kind] : kFamilies) {
     const bpf_program *program = bpf_object__find_program_by_name(object_, name);
@@ -187,12 +224,16 @@ Outcome Kernel::attach() {
   }
   bpf_program *program = nullptr;
   bpf_object__for_each_program(program, object_) {
-    const char *name = bpf_program__name(program);
-    if (is_family(name) || !bpf_program__autoload(program)) continue;
+    const std::string name = bpf_program__name(program);
+    if (is_family(name.c_str()) || !bpf_program__autoload(program)) continue;
     bpf_link *link = bpf_program__attach(program);
-    if (link == nullptr)
-      return failed("PROBE_ATTACH", std::string("cannot attach ") + name, errno);
-    links_.push_back(link);
+    const int error = errno;
+    if (link != nullptr)
+      links_.push_back(link);
+    else if (std::find(optional_.begin(), optional_.end(), name) != optional_.end())
+      skipped_.push_back({name, failed("", "it cannot be attached", error).message, log.tail()});
+    else
+      return failed("PROBE_ATTACH", "cannot attach " + name, error);
   }
   return std::nullopt;
 }

@@ -18,6 +18,8 @@ struct btf;
 
 namespace tocsin {
 
+class LogCapture;
+
 // Resolved by the TypeScript facade, which also checks them.
 struct KernelOptions {
   std::string object;
@@ -34,6 +36,13 @@ struct KernelFeatures {
 
 KernelFeatures kernel_features();
 
+// An optional program that does not run here.
+struct SkippedProgram {
+  std::string name;
+  std::string reason;
+  std::string log;  // the last lines of libbpf and the verifier, empty when it was not tried
+};
+
 class Kernel {
  public:
   Kernel() = default;
@@ -46,8 +55,7 @@ class Kernel {
 
   Ring &ring() { return *ring_; }
   std::shared_ptr<Ring> shared_ring() const { return ring_; }
-  // Optional programs whose tracepoint this kernel does not have.
-  const std::vector<std::string> &skipped() const { return skipped_; }
+  const std::vector<SkippedProgram> &skipped() const { return skipped_; }
   // Both tables have SYSCALL_LIMIT elements.
   void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
              bool environment);
@@ -57,15 +65,20 @@ class Kernel {
 
  private:
   Outcome prepare(const KernelOptions &options);
+  Outcome load(const KernelOptions &options, const btf *kernel, LogCapture &log);
+  Outcome open_object(const KernelOptions &options, const btf *kernel);
   Outcome set_constants(const KernelOptions &options, const btf *kernel);
   Outcome set_constant(const btf *types, const char *name, uint32_t value);
   void choose_programs(const btf *kernel);
+  bool is_skipped(const std::string &name) const;
+  bool skip_refused(const std::string &log);
   Outcome map_config(const KernelOptions &options);
-  Outcome attach();
+  Outcome attach(const LogCapture &log);
 
   bpf_object *object_ = nullptr;
   std::vector<bpf_link *> links_;
-  std::vector<std::string> skipped_;
+  std::vector<SkippedProgram> skipped_;
+  std::vector<std::string> optional_;
   std::shared_ptr<Ring> ring_ = std::make_shared<Ring>();
   probe_config *config_ = nullptr;
   size_t config_bytes_ = 0;

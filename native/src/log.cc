@@ -44,11 +44,13 @@ void LogCapture::append(const char *text, size_t size) {
   if (text_.size() > kLogLimit) text_.erase(0, text_.size() - kLogLimit);
 }
 
-std::string LogCapture::tail() const {
-  size_t from = text_.size();
+std::string LogCapture::tail() const { return last_lines(text_); }
+
+std::string last_lines(const std::string &text) {
+  size_t from = text.size();
   for (int lines = 0; lines <= kTailLines && from != 0 && from != std::string::npos; lines++)
-    from = text_.rfind('\n', from - 1);
-  return from == std::string::npos || from == 0 ? text_ : text_.substr(from + 1);
+    from = text.rfind('\n', from - 1);
+  return from == std::string::npos || from == 0 ? text : text.substr(from + 1);
 }
 
 }  // namespace tocsin

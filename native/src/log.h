@@ -6,6 +6,9 @@
 
 namespace tocsin {
 
+// Where the verifier names the instruction it refuses.
+std::string last_lines(const std::string &text);
+
 // Collects libbpf's warnings of the calling thread as long as it lives.
 class LogCapture {
  public:
@@ -15,7 +18,8 @@ class LogCapture {
   LogCapture &operator=(const LogCapture &) = delete;
 
   void append(const char *text, size_t size);
-  // The last lines, where the verifier names the instruction it refuses.
+  void clear() { text_.clear(); }
+  const std::string &text() const { return text_; }
   std::string tail() const;
 
  private:

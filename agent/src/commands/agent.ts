@@ -123,6 +123,7 @@ const settingsOf = (flags: AgentFlags) => ({
 function appOptions({ config, rules }: Sources, context: CommandContext): AppOptions {
   const { agent } = config;
   const server = agent.server === undefined ? undefined : checkServer(agent.server, 'agent.server');
+  const socket = dockerSocketOf(context.environment);
   const isAlone = server === undefined && agent.outputs.length === 0;
   return {
     engine: {
@@ -131,7 +132,7 @@ function appOptions({ config, rules }: Sources, context: CommandContext): AppOpt
       iso8601: agent.time_format_iso_8601,
       ringBytes: agent.ring_bytes,
       ignoresOwn: true,
-      ...dockerSocket(context.environment),
+      ...(socket !== undefined && { runtimes: { dockerSocket: socket } }),
     },
     version: VERSION,
     dataDir: config.data_dir,
@@ -146,7 +147,8 @@ function appOptions({ config, rules }: Sources, context: CommandContext): AppOpt
 }
 
 /** Docker's own variable says where its socket is, when it is not in the usual place. */
-function dockerSocket({ DOCKER_HOST = '' }: CommandContext['environment']) {
-  const path = /^unix:\/\/(\/.+)$/.exec(DOCKER_HOST)?.[1];
-  return path === undefined ? {} : { runtimes: { dockerSocket: path } };
+export function dockerSocketOf({
+  DOCKER_HOST = '',
+}: CommandContext['environment']): string | undefined {
+  return /^unix:\/\/(\/.+)$/.exec(DOCKER_HOST)?.[1];
 }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Alert } from '@tocsin/openapi';
+import type { SkippedProgram } from '../probe/probe.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
 
@@ -26,6 +27,8 @@ export class ReloadError extends Error {
 export interface Engine {
   /** Settled once the probe sees events, or cannot. */
   readonly ready: Promise<RuleSummary>;
+  /** Optional programs of the probe that do not run on this kernel; empty before it is ready. */
+  readonly skipped: readonly SkippedProgram[];
   /** The numbers of the last second; empty before the first. */
   statistics(): Partial<EngineStatistics>;
   /** How long ago those numbers came, or the engine was started. */
@@ -50,6 +53,7 @@ export function startEngine(options: EngineOptions): Engine {
 
 class EngineThread implements Engine {
   readonly ready: Promise<RuleSummary>;
+  skipped: readonly SkippedProgram[] = [];
   readonly #options: EngineOptions;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
@@ -118,6 +122,7 @@ class EngineThread implements Engine {
         this.#options.onStatistics?.(message.statistics);
         break;
       case 'ready':
+        this.skipped = message.skipped;
         this.#starting?.resolve(message.summary);
         this.#starting = undefined;
         break;

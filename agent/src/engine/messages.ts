@@ -1,5 +1,5 @@
 import type { Alert } from '@tocsin/openapi';
-import type { RecordCount } from '../probe/probe.ts';
+import type { RecordCount, SkippedProgram } from '../probe/probe.ts';
 import type { RuleCounters } from '../rules/compile-rules.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { AlertStyle } from './alert-builder.ts';
@@ -38,7 +38,11 @@ export type EngineCommand =
 
 /** From the engine to the main thread. */
 export type EngineMessage =
-  | { readonly type: 'ready'; readonly summary: RuleSummary }
+  | {
+      readonly type: 'ready';
+      readonly summary: RuleSummary;
+      readonly skipped: readonly SkippedProgram[];
+    }
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'alerts'; readonly alerts: readonly Alert[] }
   | { readonly type: 'statistics'; readonly statistics: EngineStatistics }

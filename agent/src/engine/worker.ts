@@ -51,7 +51,7 @@ class EngineWorker {
     void this.#session.domains.use(judge.compiled.domains);
     this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
-    this.#post({ type: 'ready', summary: judge.summary });
+    this.#post({ type: 'ready', summary: judge.summary, skipped: probe.skipped });
   }
 
   #obey(command: EngineCommand): void {

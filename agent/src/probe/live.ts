@@ -24,6 +24,7 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
   return {
     ring: probe.ring,
     cgroupHierarchy: probe.cgroupHierarchy,
+    skipped: probe.skipped,
     scan: (span) => probe.scan(span),
     advance: (bytes) => probe.advance(bytes),
     watch: ({ syscalls, keepFailed, environment }) =>

@@ -4,6 +4,8 @@ export interface Probe {
   readonly ring: Uint8Array;
   /** Where the cgroup hierarchy is mounted whose ids the records carry. */
   readonly cgroupHierarchy: string;
+  /** Optional programs that do not run on this kernel. */
+  readonly skipped: readonly SkippedProgram[];
   /** Finds committed records: sets `span` to [offset, bytes] and tells whether there are any. */
   scan(span: Uint32Array): boolean;
   /** Gives bytes back to the ring; what they held is gone. */
@@ -12,6 +14,14 @@ export interface Probe {
   watch(interest: Interest): void;
   statistics(): readonly RecordCount[];
   close(): void;
+}
+
+/** A program of the probe that this kernel does without. */
+export interface SkippedProgram {
+  readonly program: string;
+  readonly reason: string;
+  /** The last lines of the verifier; empty when the kernel was not asked. */
+  readonly log: string;
 }
 
 /** Which calls the probe records, besides the lifecycle it always does. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { EngineStatistics } from '../engine/messages.ts';
 import type { Output } from '../outputs/output.ts';
+import type { SkippedProgram } from '../probe/probe.ts';
 import type { Uplink } from '../uplink/uplink.ts';
 
 /** Where the numbers are read, at each scrape. */
@@ -8,6 +9,7 @@ export interface MetricsSources {
   readonly version: string;
   readonly reloads: Readonly<Record<'accepted' | 'refused', number>>;
   readonly engine: () => Partial<EngineStatistics>;
+  readonly skipped: () => readonly SkippedProgram[];
   readonly uplink: () => Pick<Uplink, 'counters' | 'waitingBytes' | 'waitingMs'> | undefined;
   readonly outputs: () => readonly Pick<Output, 'name' | 'counters'>[];
 }
@@ -46,7 +48,14 @@ export function buildMetrics(sources: MetricsSources): Registry {
   return registry;
 }
 
-function addEngine(registry: Registry, { engine }: MetricsSources): void {
+function addEngine(registry: Registry, { engine, skipped }: MetricsSources): void {
+  gauge(
+    registry,
+    'tocsin_probe_program_skipped',
+    'Optional programs of the probe that do not run on this kernel.',
+    ['program', 'reason'],
+    () => skipped().map(({ program, reason }) => [{ program, reason }, 1]),
+  );
   counter(
     registry,
     'tocsin_kernel_records_total',

@@ -126,6 +126,22 @@ describe('Pipeline', () => {
     assert.equal(containers.cgroupCount, 0);
   });
 
+  it('takes another group with the same id for another container', async () => {
+    const { notes, answers, handle } = setUp();
+    const user = `/user.slice/user-1000.slice/docker-${id}.scope`;
+    handle(makeCgroup(7, `/docker/${id}`), makeCgroup(8, user));
+    assert.equal(answers.length, 2);
+    answers[0]?.(found);
+    answers[1]?.(undefined);
+    await settled();
+    handle(open('/x', {}, { cgroup: 7 }), open('/x', {}, { cgroup: 8 }));
+    const short = id.slice(0, 12);
+    assert.deepEqual(
+      notes.map((note) => note.split(' ').slice(3).join(' ')),
+      [`${short} nginx`, `${short} `],
+    );
+  });
+
   it('counts gaps in the numbers of each cpu, and what is no record', () => {
     const { handle, pipeline } = setUp();
     const numbered = (cpu: number, sequence: number) => open('/x', {}, { cpu, sequence });

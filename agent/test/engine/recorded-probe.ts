@@ -4,6 +4,7 @@ import type { Interest, Probe, RecordCount } from '../../src/probe/probe.ts';
 export class RecordedProbe implements Probe {
   readonly ring: Uint8Array;
   readonly cgroupHierarchy: string;
+  readonly skipped = [];
   interest: Interest | undefined;
   closed = false;
   counts: RecordCount[] = [];

@@ -79,9 +79,9 @@ export class ControlPlaneStub {
     response.setHeader('date', new Date(now).toUTCString());
     if (request.url === '/v1/agents/enroll') return this.#enrol(body, response);
     const header = request.headers[SIGNATURE_HEADER] as string;
-    const key = this.#keys.get(readClaims(header).kid);
-    if (!key) return answerProblem(response, 'agent_unknown');
     try {
+      const key = this.#keys.get(readClaims(header).kid);
+      if (!key) return answerProblem(response, 'agent_unknown');
       const expected = { audience: 'stub', nowSeconds: Math.floor(now / 1000) };
       const claims = await verifyBatch(header, body, key, expected);
       this.#receive(request, response, { claims, bytes: body, alerts: parse(request, body) });

@@ -42,6 +42,7 @@ function sources(changes: Partial<MetricsSources> = {}): MetricsSources {
     version: '1.2.3',
     reloads: { accepted: 2, refused: 1 },
     engine: () => engine,
+    skipped: () => [{ program: 'ring_submitted', reason: 'the kernel refused it', log: 'R1' }],
     uplink: () => ({ counters, waitingBytes: 99, waitingMs: 1500 }),
     outputs: () => [output(3), output(4)],
     ...changes,
@@ -56,6 +57,7 @@ describe('buildMetrics', () => {
     for (const line of [
       `tocsin_build_info{version="1.2.3",node="${process.version}"} 1`,
       'tocsin_kernel_records_total{kind="open",fate="full"} 2',
+      'tocsin_probe_program_skipped{program="ring_submitted",reason="the kernel refused it"} 1',
       'tocsin_pipeline_records_total{state="judged"} 5',
       'tocsin_processes 30',
       'tocsin_processes_dead 4',

@@ -5,6 +5,7 @@ import { logKind } from './log/index.ts';
 import { noneKind } from './none/index.ts';
 import { programKind } from './program/index.ts';
 import { slackKind } from './slack/index.ts';
+import { syslogKind } from './syslog/index.ts';
 import { webhookKind } from './webhook/index.ts';
 
 export const CHANNEL_KINDS: readonly ChannelKind[] = [
@@ -12,6 +13,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   slackKind,
   webhookKind,
   programKind,
+  syslogKind,
   logKind,
   noneKind,
 ];

@@ -10,8 +10,26 @@ const slack = { token: secret, channel: '#x' };
 const program = { argv: ['/bin/true'] };
 
 const GOOD: [string, object[]][] = [
-  ['log', [{}, { path: '/var/log/tocsin.jsonl' }]],
   ['none', [{}]],
+  ['log', [{}, { path: '/var/log/tocsin.jsonl' }, { format: 'ocsf', rotate: { max_bytes: 4096 } }]],
+  [
+    'syslog',
+    [
+      { host: 'siem' },
+      {
+        host: '10.0.0.1',
+        port: 6514,
+        transport: 'tls',
+        ca_file: '/etc/ca.pem',
+        cert_file: '/etc/cert.pem',
+        key: secret,
+        format: 'cef',
+        facility: 'local7',
+        app_name: 'bell',
+        max_message_bytes: 65536,
+      },
+    ],
+  ],
   [
     'webhook',
     [
@@ -49,7 +67,18 @@ const GOOD: [string, object[]][] = [
 ];
 
 const BAD: [string, object[]][] = [
-  ['log', [{ path: 'relative' }, { path: '/a\0b' }]],
+  ['log', [{ path: 'relative' }, { path: '/a\0b' }, { format: 'xml' }, { rotate: {} }]],
+  [
+    'syslog',
+    [
+      {},
+      { host: 'a b' },
+      { host: 'siem', transport: 'sctp' },
+      { host: 'siem', facility: 'local8' },
+      { host: 'siem', app_name: 'a b' },
+      { host: 'siem', max_message_bytes: 100 },
+    ],
+  ],
   [
     'webhook',
     [
