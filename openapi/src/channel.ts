@@ -70,7 +70,9 @@ const shared = {
 export const Channel = Type.Object(
   {
     ...shared,
-    kind: Type.String({ description: 'email, slack, webhook, program, syslog, log or none.' }),
+    kind: Type.String({
+      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk, log or none.',
+    }),
     settings: Type.Record(Type.String(), Type.Unknown(), {
       description:
         'By kind. Over the API, a secret is a `value`, or an `env` whose name starts with `TOCSIN_SECRET_`; nothing there names ' +
