@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := clang llvm g++ make python3 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev redis-server
-TEST_PACKAGES := docker.io busybox-static procps iproute2
+TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Installs those packages of $(1) that dpkg does not know as installed.

@@ -20,11 +20,12 @@ export class RuleFileError extends Error {
 /** Reads rule files in order; a folder stands for its *.yaml and *.yml files by name. Throws RuleFileError. */
 export function readRuleFiles(paths: readonly string[]): RulesFile[] {
   return paths
-    .flatMap(filesOf)
+    .flatMap(ruleFilesOf)
     .map((name) => ({ name, content: attempt(name, () => readFileSync(name, 'utf8')) }));
 }
 
-function filesOf(path: string): string[] {
+/** The rule files a path stands for. Throws RuleFileError. */
+export function ruleFilesOf(path: string): string[] {
   if (!attempt(path, () => statSync(path)).isDirectory()) return [path];
   const names = attempt(path, () => readdirSync(path))
     .filter((name) => RULE_FILE.test(name))

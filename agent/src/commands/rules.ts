@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError } from 'commander';
+import { RuleFileError, readRuleFiles, ruleFilesOf } from '../rule-files.ts';
 import { blindFields, conditionText } from '../rules/compile-rules.ts';
 import { FieldBinder } from '../rules/compiler/operand-reader.ts';
 import { LineEvaluator } from '../rules/evaluate-line.ts';
@@ -21,11 +21,6 @@ export interface RulesCommandOptions {
   readonly source?: FieldSource<never>;
 }
 
-interface Failure {
-  readonly name: string;
-  readonly message: string;
-}
-
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -34,45 +29,20 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Reads files; those that cannot be read are told apart, in place. */
-function readFiles(names: readonly string[]): { files: RulesFile[]; failures: Failure[] } {
-  const files: RulesFile[] = [];
-  const failures: Failure[] = [];
-  for (const name of names) {
+/** Reads files and those of folders; one that cannot be read says so in its place. */
+function readFiles(paths: readonly string[]): RulesFile[] {
+  return paths.flatMap((path) => {
     try {
-      files.push({ name, content: readFileSync(name, 'utf8') });
+      return readRuleFiles([path]);
     } catch (error) {
-      failures.push({ name, message: messageOf(error) });
+      return [{ name: path, content: '', unreadable: messageOf(error) }];
     }
-  }
-  return { files, failures };
-}
-
-/** Adds files that could not be read to a result. */
-function withFailures(loaded: LoadResult, failures: readonly Failure[]): LoadResult {
-  if (failures.length === 0) return loaded;
-  const unread = failures.map(({ name, message }) => ({
-    name,
-    ok: false,
-    errors: [
-      {
-        code: 'LOAD_ERR_FILE_READ' as const,
-        message,
-        itemType: 'rules content',
-        item: '',
-        file: name,
-        line: 1,
-        column: 1,
-      },
-    ],
-    warnings: [],
-  }));
-  return { ...loaded, ok: false, files: [...loaded.files, ...unread] };
+  });
 }
 
 function check(names: string[], { json }: { json?: boolean }): void {
-  const { files, failures } = readFiles(names);
-  const result = withFailures(loadRules(files), failures);
+  const files = readFiles(names);
+  const result = loadRules(files);
   if (json) write(JSON.stringify(reportJson(result)));
   else write(reportText(result, files));
   process.exitCode = result.ok ? 0 : 1;
@@ -80,8 +50,8 @@ function check(names: string[], { json }: { json?: boolean }): void {
 
 /** Loads files for a command that needs rules; tells what is wrong on standard error. */
 function loadOrFail(names: readonly string[]): LoadResult | undefined {
-  const { files, failures } = readFiles(names);
-  const result = withFailures(loadRules(files), failures);
+  const files = readFiles(names);
+  const result = loadRules(files);
   if (result.ok) return result;
   process.stderr.write(`${reportText(result, files)}\n`);
   process.exitCode = 1;
@@ -117,6 +87,18 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
   }
 }
 
+/** Lines ended by LF alone: `readline` also breaks at U+2028, which JSON texts may hold. */
+async function* linesOf(stream: NodeJS.ReadStream): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of stream.setEncoding('utf8')) {
+    const lines = chunk.split('\n');
+    lines[0] = rest + lines[0];
+    rest = lines.pop();
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
 async function evaluate(): Promise<void> {
   const evaluator = new LineEvaluator();
   let pending = '';
@@ -127,8 +109,8 @@ async function evaluate(): Promise<void> {
     await new Promise((done) => process.stdout.once('drain', done));
   };
   let waiting = false;
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-    if (line === '') continue;
+  for await (const line of linesOf(process.stdin)) {
+    if (line.trim() === '') continue;
     pending += `${evaluator.evaluate(line)}\n`;
     if (pending.length >= OUTPUT_CHUNK) await flush();
     else if (!waiting) {
@@ -190,15 +172,23 @@ function testFile(name: string): boolean {
 
 function test(names: string[]): void {
   let ok = true;
-  for (const name of names) {
+  const attempt = (name: string, step: () => boolean): boolean => {
     try {
-      ok = testFile(name) && ok;
+      return step();
     } catch (error) {
-      const message =
-        error instanceof RuleTestError ? error.message : `${name}: ${messageOf(error)}`;
+      const isPlaced = error instanceof RuleTestError || error instanceof RuleFileError;
+      const message = isPlaced ? error.message : `${name}: ${messageOf(error)}`;
       process.stderr.write(`tocsin rules test: ${message}\n`);
-      ok = false;
+      return false;
     }
+  };
+  for (const name of names) {
+    ok =
+      attempt(name, () =>
+        ruleFilesOf(name)
+          .map((file) => attempt(file, () => testFile(file)))
+          .every(Boolean),
+      ) && ok;
   }
   process.exitCode = ok ? 0 : 1;
 }
@@ -209,13 +199,13 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
   rules
     .command('check')
     .description('Load rule files in order as one set and tell every problem.')
-    .argument('<file...>', 'rule files')
+    .argument('<file...>', 'rule files, or folders of them')
     .option('--json', 'print one JSON object')
     .action(check);
   rules
     .command('list')
     .description('Show the rules with their resolved conditions.')
-    .argument('<file...>', 'rule files')
+    .argument('<file...>', 'rule files, or folders of them')
     .option('--json', 'print a JSON array')
     .action((names: string[], flags: { json?: boolean }) => list(names, flags, options.source));
   rules
@@ -226,12 +216,12 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
     .command('explain')
     .description('Show why a rule matches an event or not, check by check.')
     .argument('<rule>', 'name of the rule')
-    .argument('<file...>', 'rule files')
+    .argument('<file...>', 'rule files, or folders of them')
     .requiredOption('--event <file>', 'JSON object of fields')
     .action(explain);
   rules
     .command('test')
     .description('Run test files: events as field maps and the rules they must match.')
-    .argument('<file...>', 'test files')
+    .argument('<file...>', 'test files, or folders of them')
     .action(test);
 }

@@ -12,7 +12,7 @@ import {
   type RulesFile,
 } from '../rules/load-rules.ts';
 import { withStaticFields } from '../rules/static-fields.ts';
-import { needsContainerFacts } from './interest.ts';
+import { LATE_FIELDS } from './late-fields.ts';
 import type { Judge } from './pipeline.ts';
 
 /** Without limits a rule would have every call of the host recorded, reads and futexes included. */
@@ -50,7 +50,6 @@ export class RuleJudge implements Judge {
   readonly compiled: CompiledRules<KernelEvent>;
   readonly summary: RuleSummary;
   readonly eventTypes: ReadonlySet<EventName>;
-  readonly needsContainerFacts: boolean;
   readonly #onMatch: OnMatch;
   readonly #measureOneOf: number | undefined;
   #untilMeasured = Number.POSITIVE_INFINITY;
@@ -64,7 +63,6 @@ export class RuleJudge implements Judge {
     this.compiled = compiled;
     this.summary = summary;
     this.eventTypes = compiled.eventTypes;
-    this.needsContainerFacts = needsContainerFacts(compiled);
     this.#onMatch = onMatch;
     this.#measureOneOf = measureOneOf;
     if (measureOneOf !== undefined) this.#untilMeasured = strideOf(measureOneOf);
@@ -91,6 +89,7 @@ export class RuleJudge implements Judge {
         matching,
         resolveDomain,
         usualTypes: USUAL_TYPES,
+        lateFields: LATE_FIELDS,
         ...(minimumPriority && { minimumPriority }),
       },
     );
@@ -104,6 +103,10 @@ export class RuleJudge implements Judge {
       ),
     };
     return new RuleJudge(compiled, summary, onMatch, measureOneOf);
+  }
+
+  dependsOnFacts(event: KernelEvent): boolean {
+    return this.compiled.dependsOnLate(event);
   }
 
   judge(event: KernelEvent): void {

@@ -34,9 +34,10 @@ class ContextResolver {
   private readonly resolved = new Map<string, Condition | undefined>();
 
   constructor(context: ConditionContext) {
-    this.lists = [...(context.lists ?? [])].map(([name, items]) => ({
+    const lists = context.lists ?? new Map<string, readonly string[]>();
+    this.lists = [...lists].map(([name, items]) => ({
       name,
-      items: items.map(quoteItem),
+      items: items.flatMap((item) => lists.get(item) ?? [item]).map(quoteItem),
     }));
     this.macros = context.macros ?? new Map();
     this.resolver = context.resolver ?? new ConditionResolver();

@@ -46,10 +46,17 @@ function readTexts(value: unknown): string[] {
   throw new RequestError('a list must be an array');
 }
 
+/** Integers that a double cannot hold become strings, which fields take as well. */
+function exactIntegers(line: string): string {
+  if (!/\d{16}/.test(line)) return line;
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+  return line.replace(token, (text) => (/^-?\d{16,}$/.test(text) ? `"${text}"` : text));
+}
+
 function readRequest(line: string): Request {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(exactIntegers(line));
   } catch {
     throw new RequestError('the line is not JSON');
   }

@@ -49,7 +49,7 @@ export interface FieldDefinition {
    * both ends of a connection, where `!=` must hold for each. `ancestors`: without an argument, every ancestor.
    */
   readonly many?: 'ends' | 'ancestors';
-  /** Width of an unsigned integer, to which a negative literal wraps; 64 by default. */
+  /** Width of an integer, to which literals wrap and which two sides of a check must share; 64 by default. */
   readonly bits?: 16 | 32;
   readonly noTransformer?: boolean;
   /** May not stand on the right-hand side (`val(...)`). */

@@ -20,6 +20,8 @@ import { type StaticFields, staticDefinitions } from './static-fields.ts';
 export interface RulesFile {
   readonly name: string;
   readonly content: string;
+  /** Why the text could not be had; it then counts as an error of the file. */
+  readonly unreadable?: string;
 }
 
 export interface LoadOptions {
@@ -58,13 +60,16 @@ class Loader {
 
   /** Reads one file and compiles what is known after it. */
   load(
-    { name, content }: RulesFile,
+    { name, content, unreadable }: RulesFile,
     appendOutput: readonly AppendOutput[],
     isLast: boolean,
   ): LoadedRule[] {
     this.diagnostics.open(name);
     const file = readYaml(name, content);
     const subject = { type: 'rules content', name: '' };
+    if (unreadable !== undefined) {
+      this.diagnostics.error('LOAD_ERR_FILE_READ', unreadable, subject, file.locate(0));
+    }
     for (const error of file.errors) {
       const code = error.isLimit ? 'LOAD_ERR_VALIDATE' : 'LOAD_ERR_YAML_PARSE';
       this.diagnostics.error(code, error.message, subject, error.location);
@@ -115,7 +120,9 @@ class Loader {
   /** Whether an exception may name the text as a field: a field or a transformer around one. */
   private isField(text: ByteString): boolean {
     try {
-      this.resolver.resolve(parseCondition(`${text} exists`));
+      const check = parseCondition(`${text} exists`);
+      if (check.kind !== 'exists') return false;
+      this.resolver.resolve(check);
       return true;
     } catch (error) {
       if (error instanceof ConditionError || error instanceof FieldError) return false;

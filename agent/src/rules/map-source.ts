@@ -29,22 +29,14 @@ function booleanOf(value: unknown): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
 }
 
-/** A JSON value as a value of the field's type; nothing if it cannot be one. */
-export function valueOfJson(value: unknown, type: FieldType): Value | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value)) {
-    const values: Value[] = [];
-    for (const element of value) {
-      const converted = valueOfJson(element, type);
-      if (converted !== undefined) values.push(converted);
-    }
-    return values;
-  }
+/** A JSON scalar as a value of the field's type; nothing if it cannot be one. */
+function scalarOf(value: unknown, type: FieldType): Value | undefined {
+  if (value === undefined || typeof value === 'object') return undefined;
   switch (type) {
     case 'bool':
       return booleanOf(value);
     case 'double':
-      return typeof value === 'string' ? Number(value) : (value as number);
+      return Number(value);
     case 'address':
     case 'network':
       return parseAddress(String(value));
@@ -58,17 +50,26 @@ export function valueOfJson(value: unknown, type: FieldType): Value | undefined 
   }
 }
 
-/** Events that are maps of fields. */
+/** Whether one event may have several values of the field: a list, both ends, or all ancestors. */
+function isPlural({ definition, argument }: FieldReference): boolean {
+  if (definition.list) return true;
+  return definition.many !== undefined && !/^\d+$/.test(argument ?? '');
+}
+
+/** What an event has that does not say otherwise. */
+const DEFAULTS: ReadonlyMap<string, unknown> = new Map([['evt.dir', '<']]);
+
+/** Events that are maps of fields. A value of another shape than the field's is a missing one. */
 export class MapSource implements FieldSource<FieldMap> {
   bind(field: FieldReference): (event: FieldMap) => Value | undefined {
     const { type } = field.definition;
     const keys = keysOf(field);
+    const plural = isPlural(field);
     return (event) => {
-      for (const key of keys) {
-        const value = event.get(key);
-        if (value !== undefined) return valueOfJson(value, type);
-      }
-      return undefined;
+      const key = keys.find((each) => event.has(each));
+      const value = key === undefined ? DEFAULTS.get(field.definition.name) : event.get(key);
+      if (!plural || value === undefined || value === null) return scalarOf(value, type);
+      return [value].flat().flatMap((element) => scalarOf(element, type) ?? []);
     };
   }
 

@@ -25,6 +25,8 @@ export interface ContainerFacts {
   readonly hostNetwork?: boolean;
   readonly hostIpc?: boolean;
   readonly ip?: ByteString;
+  /** What the network plugin answered, as JSON. */
+  readonly cni?: ByteString;
   /** The container's root folder as the host sees it. */
   readonly root?: string;
   readonly healthcheck?: ByteString;
@@ -45,18 +47,23 @@ export type ContainerRuntime =
   | 'lxc'
   | 'libvirt-lxc'
   | 'bpm'
-  | 'mesos';
+  | 'mesos'
+  | 'systemd-nspawn';
 
 /** A container, or the host when `isHost`. */
 export class Container {
   /** As the cgroup tells it, mostly 64 hex digits. */
   readonly fullId: ByteString;
+  /** Its cgroup from the root of the hierarchy: who else names a group so is no part of it. */
+  readonly cgroupPath: ByteString;
   /** What `container.id` shows: at most 12 characters. */
   readonly id: ByteString;
   runtime: ContainerRuntime;
   facts: ContainerFacts | undefined;
   /** Whether the facts are still being looked up. */
   pending = false;
+  /** Whether files or a daemon of root tell of a container with this id and this cgroup. A name alone can be imitated. */
+  confirmed = false;
   /** When its pid namespace's first process started, CLOCK_BOOTTIME ns; 0 when unknown. */
   initStartTime = 0n;
   /** A process inside, for its view of files. */
@@ -66,9 +73,10 @@ export class Container {
   /** Where its bundle lies, once found. */
   bundle: string | undefined;
 
-  constructor(runtime: ContainerRuntime, fullId: ByteString) {
+  constructor(runtime: ContainerRuntime, fullId: ByteString, cgroupPath: ByteString = '') {
     this.runtime = runtime;
     this.fullId = fullId;
+    this.cgroupPath = cgroupPath;
     this.id = fullId.slice(0, 12);
   }
 

@@ -1,21 +1,30 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { CGROUP_RMDIR, cgroupLayout } from '../events/layout.ts';
 import type { ByteString } from '../rules/field.ts';
-import { containerOfPath, plainContainerd } from './cgroup-path.ts';
+import { type ContainerName, containerOfPath, guessOfPath } from './cgroup-path.ts';
 import { Container, HOST } from './container.ts';
 import { FactsLoader, type FactsLoaderOptions } from './facts-loader.ts';
-import { readBytes } from './proc-files.ts';
+import { type Host, LIVE_HOST } from './host.ts';
+import type { Process } from './process.ts';
+import { DEFAULT_PATHS } from './runtimes/lookup.ts';
 
 export interface ContainersOptions extends FactsLoaderOptions {
   /** Where the hierarchy is mounted whose ids the probe sends. */
   readonly hierarchy: string;
+  /** Folders of `<namespace>/<id>` bundles. */
+  readonly taskRoots?: readonly string[] | undefined;
   readonly cgroupLimit?: number;
   readonly containerLimit?: number;
   /** Reads of /proc/<pid>/cgroup a second. */
   readonly readsPerSecond?: number;
   readonly readCgroup?: (tgid: number) => ByteString;
+  readonly host?: Pick<Host, 'listCgroups' | 'cgroupId' | 'readCgroup' | 'exists'>;
+  /** Gets the facts of containers; the runtimes of this host unless given. */
+  readonly loader?: FactsSource;
 }
+
+/** Where the facts of containers come from, sooner or later. */
+export type FactsSource = Pick<FactsLoader, 'load' | 'refresh' | 'stop' | 'counters'>;
 
 /** What the table has done; each is a count since the start. */
 export interface ContainerCounters {
@@ -34,35 +43,39 @@ interface Cgroup {
 }
 
 const GRACE_MS = 60_000;
-const SEED_LIMIT = 32_768;
-const TASK_ROOT = '/run/containerd/io.containerd.runtime.v2.task';
 
 /** Which container each cgroup belongs to, and what is known of the containers. */
 export class Containers {
   readonly counters: ContainerCounters = { cgroupMisses: 0, cgroupUnknown: 0, evicted: 0 };
-  readonly loader: FactsLoader;
+  readonly loader: FactsSource;
   readonly #cgroups = new Map<number, Cgroup>();
+  /** By the path of the cgroup: another group that claims the same id is another container, until a runtime says it is not. */
   readonly #containers = new Map<ByteString, Container>();
+  readonly #taskRoots: readonly string[];
   readonly #options: Required<
     Pick<ContainersOptions, 'cgroupLimit' | 'containerLimit' | 'readsPerSecond' | 'readCgroup'>
   >;
   readonly #hierarchy: string;
+  readonly #host: Pick<Host, 'listCgroups' | 'cgroupId' | 'exists'>;
   readonly #now: () => number;
   #budget: number;
   #budgetAt = 0;
 
   constructor(options: ContainersOptions) {
     this.#hierarchy = options.hierarchy;
+    const host = options.host ?? LIVE_HOST;
+    this.#host = host;
+    this.#taskRoots = options.taskRoots ?? DEFAULT_PATHS.taskRoots;
     this.#options = {
       cgroupLimit: 16_384,
       containerLimit: 8192,
       readsPerSecond: 200,
-      readCgroup: (tgid) => readBytes(`/proc/${tgid}/cgroup`, 16_384),
+      readCgroup: (tgid) => host.readCgroup(tgid),
       ...options,
     };
     this.#now = options.now ?? (() => performance.now());
     this.#budget = this.#options.readsPerSecond;
-    this.loader = new FactsLoader(options);
+    this.loader = options.loader ?? new FactsLoader(options);
   }
 
   get cgroupCount(): number {
@@ -73,18 +86,19 @@ export class Containers {
     return this.#containers.size;
   }
 
-  /** Enters every cgroup that is there now. Its inode number is its kernel id. */
+  /** Enters every cgroup that is there now. */
   seed(): void {
-    const open = [''];
-    for (let seen = 0; open.length > 0 && seen < SEED_LIMIT; seen++) {
-      const path = open.pop() ?? '';
-      try {
-        this.#enter(statSync(`${this.#hierarchy}${path}`).ino, path);
-        for (const entry of readdirSync(`${this.#hierarchy}${path}`, { withFileTypes: true })) {
-          if (entry.isDirectory()) open.push(`${path}/${entry.name}`);
-        }
-      } catch {
-        // Removed between the listing and the look: a record tells of it.
+    for (const [id, path] of this.#host.listCgroups(this.#hierarchy)) this.#enter(id, path);
+  }
+
+  /** A container that runs already is as old as its first process. */
+  date(processes: Iterable<Process>): void {
+    for (const process of processes) {
+      if (process.vpid !== 1 || !process.inPidNamespace) continue;
+      const container = this.ofProcess(process.tgid);
+      if (!container.isHost && container.initStartTime === 0n) {
+        container.initStartTime = process.startTime;
+        container.member = process.tgid;
       }
     }
   }
@@ -119,7 +133,7 @@ export class Containers {
 
   /** The container of a process found at start. */
   ofProcess(tgid: number): Container {
-    return this.#classify(this.#options.readCgroup(tgid), tgid);
+    return this.#classify(pathsIn(this.#options.readCgroup(tgid)), tgid);
   }
 
   /** Forgets cgroups removed for long enough, and containers nobody is in any more. */
@@ -133,7 +147,7 @@ export class Containers {
     }
     if (gone.size === 0) return;
     for (const { container } of this.#cgroups.values()) gone.delete(container);
-    for (const container of gone) this.#containers.delete(container.fullId);
+    for (const container of gone) this.#containers.delete(container.cgroupPath);
   }
 
   #enter(id: number, path: ByteString, maker = 0): Cgroup {
@@ -164,14 +178,16 @@ export class Containers {
       return UNKNOWN;
     }
     this.#budget--;
-    return this.#put(id, this.#classify(text, tgid));
+    const paths = pathsIn(text);
+    // A process is in a group of each hierarchy, and may name those as it likes in some: the event tells the one that counts.
+    const own = paths.filter((path) => this.#host.cgroupId(this.#hierarchy, path) === id);
+    return this.#put(id, this.#classify(own.length > 0 ? own : paths, tgid));
   }
 
-  /** The container named by any line of a process's cgroup file. */
-  #classify(text: ByteString, tgid: number): Container {
-    for (const line of text.split('\n')) {
-      const path = line.split(':').slice(2).join(':');
-      const container = path === '' ? undefined : this.#containerAt(path, 0, tgid);
+  /** The container that the first of these paths names. */
+  #classify(paths: readonly ByteString[], tgid: number): Container {
+    for (const path of paths) {
+      const container = this.#containerAt(path, 0, tgid);
       if (container !== undefined) return container;
     }
     return HOST;
@@ -179,34 +195,42 @@ export class Containers {
 
   #containerAt(path: ByteString, maker = 0, member = 0): Container | undefined {
     const named = containerOfPath(path);
-    if (named !== undefined) return this.#container(named.runtime, named.fullId, maker, member);
-    const guess = plainContainerd(path);
-    if (guess === undefined || !existsSync(`${TASK_ROOT}/${guess.namespace}/${guess.id}`)) {
-      return undefined;
-    }
-    return this.#container('containerd', guess.id, maker, member);
+    if (named !== undefined) return this.#container(named, maker, member);
+    const guess = guessOfPath(path);
+    if (guess === undefined || !this.#isThere(guess.proof)) return undefined;
+    return this.#container(guess, maker, member);
   }
 
-  #container(
-    runtime: Container['runtime'],
-    fullId: ByteString,
-    maker: number,
-    member: number,
-  ): Container {
-    const known = this.#containers.get(fullId);
+  #isThere(proof: string): boolean {
+    const places = proof.startsWith('/')
+      ? [proof]
+      : this.#taskRoots.map((root) => `${root}/${proof}`);
+    return places.some((place) => this.#host.exists(place));
+  }
+
+  #container({ runtime, fullId, path }: ContainerName, maker: number, member: number): Container {
+    const known = this.#containers.get(path);
     if (known !== undefined) return known;
     if (this.#containers.size >= this.#options.containerLimit) {
       const [oldest] = this.#containers.keys();
       if (oldest !== undefined) this.#containers.delete(oldest);
       this.counters.evicted++;
     }
-    const container = new Container(runtime, fullId);
+    const container = new Container(runtime, fullId, path);
     container.maker = maker;
     container.member = member;
-    this.#containers.set(fullId, container);
+    this.#containers.set(path, container);
     this.loader.load(container);
     return container;
   }
+}
+
+/** The paths of a process's cgroup file, one for each hierarchy. */
+function pathsIn(text: ByteString): ByteString[] {
+  return text
+    .split('\n')
+    .map((line) => line.split(':').slice(2).join(':'))
+    .filter((path) => path !== '');
 }
 
 const UNKNOWN: Cgroup = { container: HOST, removedAt: undefined };

@@ -23,8 +23,15 @@ export interface FactsCounters {
   missing: number;
 }
 
-/** These runtimes keep no facts that are read here. */
-const WITHOUT_FACTS = new Set<Container['runtime']>(['host', 'lxc', 'libvirt-lxc', 'bpm', 'mesos']);
+/** These keep nothing that is read here. */
+const WITHOUT_FACTS = new Set<Container['runtime']>(['host', 'bpm']);
+/** These keep in files less than they answer. */
+const ANSWER_MORE = new Set<Container['runtime'] | undefined>(['containerd', 'podman']);
+
+/** Whether anything can be told of such a container beyond its name. */
+export function keepsFacts({ runtime }: Container): boolean {
+  return !WITHOUT_FACTS.has(runtime);
+}
 
 /** Gets the facts of containers, a few at a time, and retries while the runtime is still writing them. */
 export class FactsLoader {
@@ -51,7 +58,7 @@ export class FactsLoader {
 
   /** Starts looking. */
   load(container: Container): void {
-    if (WITHOUT_FACTS.has(container.runtime) || container.pending || this.#stopped) return;
+    if (!keepsFacts(container) || container.pending || this.#stopped) return;
     container.pending = true;
     this.#waiting.push(container);
     this.#next();
@@ -91,13 +98,16 @@ export class FactsLoader {
     for (const wait of [0, ...this.#retryMs]) {
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       if (this.#stopped) return undefined;
-      const found = (await this.#lookup.readFiles(container)) ?? undefined;
+      const found = await this.#lookup.readFiles(container);
       partial = found ?? partial;
-      if (found !== undefined && isWhole(found.facts)) return found;
-      const told = await this.#lookup.ask(container);
-      if (told === undefined) continue;
-      this.counters.asked++;
-      return { ...told, facts: { ...partial?.facts, ...told.facts } };
+      const isEnough = found !== undefined && (found.isAll || isWhole(found.facts));
+      if (isEnough && !ANSWER_MORE.has(found.runtime)) return found;
+      const told = await this.#lookup.ask(container, partial?.runtime);
+      if (told !== undefined) {
+        this.counters.asked++;
+        return { ...told, facts: { ...partial?.facts, ...told.facts } };
+      }
+      if (isEnough) return found;
     }
     return partial;
   }
@@ -111,6 +121,7 @@ export class FactsLoader {
       this.counters.found++;
       container.facts = found.facts;
       container.runtime = found.runtime ?? container.runtime;
+      container.confirmed = found.confirmed ?? false;
     }
     this.#onSettled(container);
   }

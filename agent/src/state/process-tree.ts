@@ -392,7 +392,6 @@ function setArguments(process: Process, argv: string): void {
   const text = argv.endsWith('\0') ? argv.slice(0, -1) : argv;
   const end = text.indexOf('\0');
   process.exe = end < 0 ? text : text.slice(0, end);
-  const rest = end < 0 ? '' : text.slice(end + 1);
-  process.argumentCount = end < 0 ? 0 : rest.split('\0').length;
-  process.args = rest.replaceAll('\0', ' ');
+  process.argumentList = end < 0 ? [] : text.slice(end + 1).split('\0');
+  process.args = process.argumentList.join(' ');
 }

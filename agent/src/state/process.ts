@@ -38,7 +38,8 @@ export class Process {
   exePath: ByteString = '';
   /** argv[1..] joined with one blank. */
   args: ByteString = '';
-  argumentCount = 0;
+  /** argv[1..] one by one. */
+  argumentList: readonly ByteString[] = [];
   /** `K=V` pairs, each ended or separated by NUL. */
   environment: ByteString = '';
   /** Current directory without the trailing slash, except for the root; empty when unknown. */
@@ -101,7 +102,7 @@ export class Process {
     this.exe = parent.exe;
     this.exePath = parent.exePath;
     this.args = parent.args;
-    this.argumentCount = parent.argumentCount;
+    this.argumentList = parent.argumentList;
     this.environment = parent.environment;
     this.cwd = parent.cwd;
     this.tty = parent.tty;

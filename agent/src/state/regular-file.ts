@@ -37,8 +37,14 @@ function readUpTo(file: number, limit: number): Buffer {
   return bytes.subarray(0, length);
 }
 
+/** A file and who may have written it. */
+export interface OwnedBytes {
+  readonly bytes: Buffer;
+  readonly uid: number;
+}
+
 /** The whole of a regular file; undefined when there is none or it has more than `limit` bytes. */
-export async function readRegular(path: string, limit: number): Promise<Buffer | undefined> {
+export async function readRegular(path: string, limit: number): Promise<OwnedBytes | undefined> {
   let place: FileHandle | undefined;
   let file: FileHandle | undefined;
   try {
@@ -48,7 +54,9 @@ export async function readRegular(path: string, limit: number): Promise<Buffer |
     file = await open(linkTo(place.fd), READ);
     // A byte more than it had: a file that grows meanwhile is still being written.
     const { buffer, bytesRead } = await file.read(Buffer.alloc(stats.size + 1), 0);
-    return bytesRead === stats.size ? buffer.subarray(0, bytesRead) : undefined;
+    return bytesRead === stats.size
+      ? { bytes: buffer.subarray(0, bytesRead), uid: stats.uid }
+      : undefined;
   } catch {
     return undefined;
   } finally {

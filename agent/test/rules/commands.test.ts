@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -103,6 +103,16 @@ test('check tells of files that cannot be read', () => {
   assert.equal(JSON.parse(stdout).files[0].errors[0].code, 'LOAD_ERR_FILE_READ');
 });
 
+test('a folder stands for its rule files, and what cannot be read is told in its place', () => {
+  mkdirSync(join(folder, 'pack'));
+  const [first, second] = ['pack/1.yaml', 'pack/2.yml'].map((name) => file(name, GOOD));
+  file('pack/readme.md', 'no rules');
+  const absent = join(folder, 'absent.yaml');
+  const { stdout } = run(['rules', 'check', '--json', absent, join(folder, 'pack')]);
+  const names = JSON.parse(stdout).files.map((each: { name: string }) => each.name);
+  assert.deepEqual(names, [absent, first, second]);
+});
+
 test('list shows resolved rules', () => {
   const { status, stdout } = run(['rules', 'list', '--json', file('list.yaml', GOOD)]);
   assert.equal(status, 0);
@@ -158,9 +168,15 @@ test('eval answers line by line', () => {
     { condition: 'proc.name = é', fields: { 'proc.name': 'é' } },
     { condition: 'proc.nam = x', fields: {} },
     { condition: 'evt.num > 0 and\n  nosuch', fields: {} },
+    { condition: 'proc.name = "a\u2028b"', fields: { 'proc.name': 'a\u2028b' } },
     { fields: {} },
   ];
-  const input = `${lines.map((line) => JSON.stringify(line)).join('\n')}\n{not json\n`;
+  const exact =
+    '{"condition":"evt.rawtime = 1470327477881781397","fields":{"evt.rawtime":1470327477881781397,"proc.name":"12345678901234567"}}';
+  const nested =
+    '{"condition":"proc.name in (b)","lists":{"a":["x"],"b":["a"]},"fields":{"proc.name":"x"}}';
+  const texts = lines.map((line) => JSON.stringify(line));
+  const input = `${texts.join('\n')}\n{not json\n\n${exact}\r\n${nested}`;
   const { status, stdout } = run(['rules', 'eval'], input);
   assert.equal(status, 0);
   const answers = stdout
@@ -189,8 +205,10 @@ test('eval answers line by line', () => {
       column: 3,
     },
   });
-  assert.equal(answers[8].error.code, 'INVALID_REQUEST');
+  assert.deepEqual(answers[8], { match: true });
   assert.equal(answers[9].error.code, 'INVALID_REQUEST');
+  assert.equal(answers[10].error.code, 'INVALID_REQUEST');
+  assert.deepEqual(answers.slice(11), [{ match: true }, { match: true }]);
 });
 
 test('eval answers each line before the next one is sent', async () => {
@@ -268,5 +286,5 @@ test('fields prints the reference', () => {
     JSON.parse(stdout).map(({ name }: { name: string }) => name),
     ['fd.sip', 'fd.sip.name'],
   );
-  assert.match(run(['fields', 'proc.aname']).stdout, /^proc\.aname\[index\]\? {2}/);
+  assert.match(run(['fields', 'proc.aname']).stdout, /^proc\.aname\[\[index\]\] {2}/);
 });

@@ -36,6 +36,20 @@ ${more}`;
 }
 
 const ERRORS: readonly (readonly [string, string | readonly string[], string])[] = [
+  [
+    'a field of an exception that is more than a field',
+    rule(
+      'r',
+      'evt.type = open',
+      "  exceptions: [{name: e, fields: ['fd.name exists and proc.name'], values: [[a]]}]",
+    ),
+    "LOAD_ERR_VALIDATE e: 'fd.name exists and proc.name' is not a supported filter field",
+  ],
+  [
+    'a macro that is defined later',
+    '- {macro: a, condition: b}\n- {macro: b, condition: evt.type = open}',
+    "LOAD_ERR_VALIDATE a: Undefined macro 'b' used in filter. (a macro sees only those defined before it)",
+  ],
   ['not YAML', '- rule: a: b', 'LOAD_ERR_YAML_PARSE'],
   ['a scalar', 'text', 'LOAD_ERR_YAML_VALIDATE : Rules content is not yaml'],
   ['a map', 'a: b', 'LOAD_ERR_YAML_VALIDATE : Rules content is not yaml array of objects'],
@@ -651,6 +665,32 @@ test('all problems of a file are told, each with its line and column', () => {
     ({ line, column, item }) => `${item} ${line}:${column}`,
   );
   assert.deepEqual(found, ['bad 1:3', 'r 12:13', 'm 5:19', 'r 9:16', 'r 10:10', 'r 11:11']);
+});
+
+test('an error inside an exception is told at the exception', () => {
+  const result = load(
+    rule(
+      'r',
+      'evt.type = open',
+      `  exceptions:
+    - {name: fine, fields: [proc.name], values: [[a]]}
+    - {name: wrong, fields: [proc.name], values: [["a=b"]]}
+    - {name: after, fields: [proc.name], values: [[b]]}`,
+    ),
+  );
+  const [error] = result.files[0]?.errors ?? [];
+  assert.deepEqual([error?.item, error?.line, error?.column], ['r', 9, 7]);
+});
+
+test('an item whose override cannot be read is told of once', () => {
+  const result = load(`${rule('r', 'evt.type = open')}
+- rule: r
+  override: {priority: append}
+  priority: ERROR
+`);
+  assert.deepEqual(problems(result, 'errors'), [
+    "LOAD_ERR_YAML_VALIDATE r: Key 'priority' cannot be appended to, use 'replace' instead",
+  ]);
 });
 
 test('an error inside text that a list brought in is told at the name of the list', () => {

@@ -28,6 +28,10 @@ const EVENT = new Map<string, unknown>(
     'proc.duration': '9007199254740993',
     'fd.name': '/opt/dir/subdir/file.txt',
     'fd.types': ['file', 'ipv4'],
+    'fd.types[0]': ['file'],
+    'fd.proto': [4242, 443],
+    'proc.args[0]': '-e',
+    'evt.abspath.src': '/opt/a',
     'fd.ip': ['10.0.0.1', '192.168.1.2'],
     'fd.net': ['10.0.0.1', '192.168.1.2'],
     'fd.port': [4242, 443],
@@ -116,6 +120,9 @@ const HOLDS = [
   'not user.uid < 0',
   'proc.duration > 9007199254740992',
   'proc.duration = 9007199254740993',
+  // Literals beyond 64 bits stop at the end, narrower fields cut them off.
+  'proc.duration < 18446744073709551616',
+  'user.uid = 8589934591',
   'not proc.duration = 9007199254740992',
   'evt.rawtime >= 1470327477881781397',
   'evt.rawtime in (1470327477881781397)',
@@ -173,6 +180,10 @@ const HOLDS = [
   'fd.port < 444',
   'fd.sport = https',
   'fd.sport >= 443',
+  'fd.proto = https',
+  'fd.proto in (80, 443)',
+  'fd.proto != 80',
+  'not fd.proto != 443',
   // Ancestors: any of them.
   'proc.aname = sshd',
   'proc.aname in (x, systemd)',
@@ -187,7 +198,14 @@ const HOLDS = [
   'not fd.types in (file)',
   'fd.types intersects (ipv4, x)',
   'not fd.types intersects (x)',
+  'fd.types[0] in (file)',
+  'len(fd.types[0]) = 1',
   // Arguments.
+  'proc.args[0] = -e',
+  'not proc.args[7] exists',
+  'evt.abspath.src = /opt/a',
+  'evt.abspath[src] startswith /opt',
+  'evt.dir = <',
   'proc.env[HOME] = /root',
   'evt.arg.flags contains O_CLOEXEC',
   // Fields and transformers on the right.
@@ -254,6 +272,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['fd.sip = x.y', /unrecognized IPv4 address/],
   ['fd.snet = 10.0.0.0/33', /unrecognized IP network/],
   ['fd.sport = nosuchservice', /unrecognized protocol/],
+  ['fd.types[0] = file', /list filter 'fd\.types\[0\]' only supports operators/],
   ['fd.types = file', /list filter 'fd\.types' only supports operators/],
   ['proc.name = "a\\x00b"', /NUL byte/],
   ['proc.name regex "a(b"', /^invalid regex pattern: /],
@@ -266,6 +285,10 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['fd.snet = val(fd.sip)', /not supported for ip networks/],
   ['proc.name = val(proc.aname)', /not supported as a right-hand field/],
   ['proc.name = val(proc.pname)[1]', /does not support field arguments/],
+  ['proc.aname = val(proc.name)', /'proc\.aname' does not support right-hand fields/],
+  ['fd.port = val(fd.sport)', /'fd\.port' does not support right-hand fields/],
+  ['user.uid = val(evt.num)', /different types/],
+  ['evt.cpu = val(evt.rawres)', /different types/],
   ['evt.type = val(proc.name)', /right-hand field comparisons on evt\.type/],
   ['toupper(evt.rawres) = X', /does not support the type/],
   ['toupper(proc.aname) = X', /does not support transformers/],
@@ -287,6 +310,27 @@ test('operators hold as the language says, compiled and interpreted', async (con
       const negated = `not (${condition})`;
       assert.equal(compileCondition(negated, source)(EVENT), false, 'negated');
     });
+  }
+});
+
+test('values of another shape than the field’s are missing, and never an error', () => {
+  const decide = (condition: string, field: string, value: unknown) =>
+    [interpretText, compileCondition].map((make) =>
+      make(condition, new MapSource())(new Map([[field, value]])),
+    );
+  for (const [condition, field, value, expected] of [
+    ['fd.types in (file)', 'fd.types', 'file', true],
+    ['toupper(fd.types) intersects (FILE)', 'fd.types', [['file']], false],
+    ['proc.name startswith a', 'proc.name', ['a', 'b'], false],
+    ['proc.name startswith ""', 'proc.name', { a: 1 }, false],
+    ['proc.aname[1] startswith a', 'proc.aname[1]', ['a'], false],
+    ['proc.aname startswith a', 'proc.aname', ['b', 'a'], true],
+    ['proc.aname startswith a', 'proc.aname', 'ab', true],
+    ['evt.num > 0', 'evt.num', true, false],
+    ['thread.cpu >= 0', 'thread.cpu', {}, false],
+    ['fd.snet = 0.0.0.0/0', 'fd.snet', ['1.1.1.1'], false],
+  ] as const) {
+    assert.deepEqual(decide(condition, field, value), [expected, expected], condition);
   }
 });
 

@@ -74,7 +74,7 @@ describe('FactsLoader', () => {
 
   it('looks for no facts where no runtime keeps them', () => {
     const { loader } = setUp([]);
-    const container = new Container('lxc', 'guest');
+    const container = new Container('bpm', 'guest');
     loader.load(container);
     assert.equal(container.pending, false);
   });

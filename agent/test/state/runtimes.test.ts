@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,18 @@ describe('runtimes', () => {
       taskRoots: [join(folder, 'task')],
       storageRoots: [join(folder, 'storage')],
     });
-  const container = (one = id): Container => new Container('docker', one);
+  const container = (one = id, path = `/docker/${one}`): Container =>
+    new Container('docker', one, path);
+
+  const serve = async (listener: RequestListener): Promise<Server> => {
+    const server = createServer(listener);
+    await new Promise<void>((resolve) => server.listen(join(folder, 'docker.sock'), resolve));
+    return server;
+  };
+  const close = (server: Server): Promise<unknown> => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
 
   it('never opens what is no file, and reads no more than a file has', {
     timeout: 60_000,
@@ -97,6 +108,7 @@ describe('runtimes', () => {
     const found = await lookup().readFiles(container());
     assert.deepEqual(found, {
       runtime: 'docker',
+      confirmed: true,
       facts: {
         name: 'web',
         image: 'nginx:1.27',
@@ -176,6 +188,69 @@ describe('runtimes', () => {
     assert.equal(found?.facts.podLabels?.get('app'), 'db');
   });
 
+  it('finds the storage of a user beside the bundle, which root does not vouch for', async () => {
+    const other = 'b1'.repeat(32);
+    const place = `home/storage/vfs-containers`;
+    write(`${place}/volatile-containers.json`, [
+      { id: other, metadata: JSON.stringify({ name: 'own', 'image-name': 'localhost/own:2' }) },
+    ]);
+    write(`${place}/${other}/userdata/config.json`, {
+      annotations: { 'io.container.manager': 'libpod' },
+      linux: { cgroupsPath: `user.slice:libpod:${other}` },
+    });
+    chownSync(join(folder, place, other, 'userdata/config.json'), 1000, 1000);
+    const one = container(other, `/user.slice/libpod-${other}.scope`);
+    one.bundle = join(folder, place, other, 'userdata');
+    const found = await lookup().readFiles(one);
+    assert.equal(found?.runtime, 'podman');
+    assert.equal(found?.facts.name, 'own');
+    assert.equal(found?.facts.image, 'localhost/own:2');
+    assert.equal(found?.confirmed, false);
+  });
+
+  it('attributes nothing to a cgroup that only borrows the id of a container', async () => {
+    const other = 'b2'.repeat(32);
+    write(`docker/containers/${other}/config.v2.json`, { Name: '/real', Config: { Image: 'x' } });
+    const server = await serve((_request, answer) =>
+      answer.end(JSON.stringify({ Name: '/real', Config: { Image: 'x' } })),
+    );
+    try {
+      const asking = lookup(join(folder, 'docker.sock'));
+      const real = container(other);
+      assert.equal((await asking.readFiles(real))?.confirmed, true);
+      assert.equal((await asking.ask(real))?.facts.name, 'real');
+      const user = '/user.slice/user-1000.slice/user@1000.service';
+      for (const path of [`${user}/docker-${other}.scope`, `/x/docker/${other}`, `/${other}`]) {
+        assert.equal(await asking.readFiles(container(other, path)), undefined, path);
+        assert.equal(await asking.ask(container(other, path)), undefined, path);
+      }
+      write(`task/moby/${other}/config.json`, { linux: { cgroupsPath: `/parent/${other}` } });
+      assert.equal(await asking.readFiles(container(other)), undefined, 'the bundle says where');
+      assert.equal(await asking.ask(container(other)), undefined);
+      const moved = await asking.readFiles(container(other, `/parent/${other}`));
+      assert.deepEqual([moved?.facts.name, moved?.confirmed], ['real', true]);
+    } finally {
+      await close(server);
+    }
+  });
+
+  it('reads what the registry calls the image', async () => {
+    const other = 'b3'.repeat(32);
+    const digest = `sha256:${'d'.repeat(64)}`;
+    write(`docker/containers/${other}/config.v2.json`, {
+      Driver: 'overlay2',
+      Image: 'sha256:1',
+      Config: { Image: 'reg:5000/app:1' },
+    });
+    write('docker/image/overlay2/repositories.json', {
+      Repositories: {
+        'reg:5000/app': { 'reg:5000/app:1': 'sha256:1', [`reg:5000/app@${digest}`]: 'sha256:1' },
+      },
+    });
+    const found = await lookup().readFiles(container(other));
+    assert.equal(found?.facts.imageDigest, digest);
+  });
+
   it('takes a container without any fence for privileged, and none else', () => {
     const bare = { process: { capabilities: { bounding: ['CAP_SYS_ADMIN'] } }, linux: {} };
     assert.equal(bundleFacts(bare).facts.privileged, true);
@@ -213,16 +288,6 @@ describe('runtimes', () => {
     write('secret/config.v2.json', { Name: '/x', Config: { Image: 'y' } });
     assert.equal(await lookup().readFiles(container('../../secret')), undefined);
   });
-
-  const serve = async (listener: RequestListener): Promise<Server> => {
-    const server = createServer(listener);
-    await new Promise<void>((resolve) => server.listen(join(folder, 'docker.sock'), resolve));
-    return server;
-  };
-  const close = (server: Server): Promise<unknown> => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  };
 
   it('asks the daemon, and learns from it where the files are', async () => {
     write(`elsewhere/containers/${'ee'.repeat(32)}/config.v2.json`, {

@@ -1,3 +1,4 @@
+import type { StoredAlert } from '@tocsin/openapi';
 import type { Notification } from './channel.ts';
 import { printable } from './text.ts';
 
@@ -13,4 +14,26 @@ export function describeHeld(held: Notification['held']): string {
   if (others > 0) named.push(`${others} more rules`);
   const breakdown = named.length > 0 ? ` (${named.join(', ')})` : '';
   return `+${held.count} more held back${breakdown}`;
+}
+
+/** What machines are told of a notification: its alerts, and one more of source `internal` when others are told as a number only. */
+export function toldAlerts({ id, time, alerts, held }: Notification): readonly StoredAlert[] {
+  if (held.count === 0) return alerts;
+  const digest: StoredAlert = {
+    id,
+    time,
+    rule: 'Notifications held back',
+    priority: 'Notice',
+    source: 'internal',
+    output: describeHeld(held),
+    output_fields: { count: held.count, by_rule: held.byRule },
+    hostname: 'tocsin',
+    tags: [],
+    fingerprint: 'held',
+    agent: 'tocsin',
+    count: held.count,
+    first_seen: time,
+    last_seen: time,
+  };
+  return [...alerts, digest];
 }

@@ -6,6 +6,7 @@ import {
   type StoredAlert,
   severityOf,
 } from '@tocsin/openapi';
+import { fieldText } from './alert-fields.ts';
 import type { Notification } from './channel.ts';
 import { printable } from './text.ts';
 
@@ -50,10 +51,7 @@ const MAX_TAGS = 12;
 
 /** The facts of an alert that help to judge it, in the order in which they are asked for; what an event lacks is left out. */
 export function factsOf(alert: StoredAlert): Fact[] {
-  const field = (name: string): string => {
-    const value = Object.hasOwn(alert.output_fields, name) ? alert.output_fields[name] : undefined;
-    return value === undefined || value === null || value === '<NA>' ? '' : String(value);
-  };
+  const field = (name: string): string => fieldText(alert, name);
   const container = field('container.name') || field('container.id');
   const target = field('fd.name');
   const image = field('container.image.repository');

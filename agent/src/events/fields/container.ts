@@ -130,6 +130,8 @@ export const containerFields: readonly [string, Binder][] = [
     'container.healthcheck': fact(({ healthcheck }) => healthcheck),
     'container.liveness_probe': never,
     'container.readiness_probe': never,
+    'container.cni.json': fact(({ cni }) => cni),
+    'container.unconfirmed': ({ container }) => !container.isHost && !container.confirmed,
     'container.host_pid': fact(({ hostPid }) => hostPid),
     'container.host_network': fact(({ hostNetwork }) => hostNetwork),
     'container.host_ipc': fact(({ hostIpc }) => hostIpc),
@@ -141,6 +143,8 @@ export const containerFields: readonly [string, Binder][] = [
     'k8s.ns.name': fact(({ podNamespace }) => podNamespace),
     'k8s.pod.id': fact(({ podUid }) => podUid),
     'k8s.pod.uid': fact(({ podUid }) => podUid),
+    'k8s.pod.ip': fact((facts) => (facts.podName === undefined ? undefined : facts.ip)),
+    'k8s.pod.cni.json': fact((facts) => (facts.podName === undefined ? undefined : facts.cni)),
     'k8s.pod.sandbox_id': fact(({ podSandboxId }) => podSandboxId?.slice(0, 12)),
     'k8s.pod.full_sandbox_id': fact(({ podSandboxId }) => podSandboxId),
     'k8s.pod.labels': fact((facts) =>

@@ -222,7 +222,7 @@ export const descriptorFields: readonly [string, Binder][] = [
     'fd.ip': bothEnds('address'),
     'fd.net': bothEnds('address'),
     'fd.port': bothEnds('port'),
-    'fd.proto': serviceOf(endOf(serverEnd, 'port')),
+    'fd.proto': bothEnds('port'),
     'fd.uid': (event) => (hasFd(event) ? `${event.tgid}${fdNumber(event)}` : undefined),
     'fd.containername': (event) => {
       const name = fdName(event);

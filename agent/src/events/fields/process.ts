@@ -104,6 +104,10 @@ const isUpperLayer: Read = ({ exeFlags }) =>
 const isLowerLayer: Read = ({ exeFlags }) =>
   (exeFlags & EVENT_EXE_OVERLAY) !== 0 && (exeFlags & EVENT_EXE_UPPER) === 0;
 
+/** All arguments, or one by its number from 0. */
+const argumentsOrOne: Binder = (_context, index) =>
+  index === undefined ? own(args) : own(({ argumentList }) => argumentList[Number(index)]);
+
 /** `K=V` of the whole environment. */
 function variables(process: Process): ByteString[] {
   return process.environment.split('\0').filter((pair) => pair !== '');
@@ -208,7 +212,6 @@ export const processFields: readonly [string, Binder][] = [
     'proc.name': own(name),
     'proc.exe': own(exe),
     'proc.exepath': own(exePath),
-    'proc.args': own(args),
     'proc.cmdline': own(commandLine),
     'proc.pname': ofParent(name),
     'proc.pexe': ofParent(exe),
@@ -219,9 +222,9 @@ export const processFields: readonly [string, Binder][] = [
     'proc.exeline': own((process) =>
       process.args === '' ? process.exe : `${process.exe} ${process.args}`,
     ),
-    'proc.cmdnargs': own(({ argumentCount }) => argumentCount),
+    'proc.cmdnargs': own(({ argumentList }) => argumentList.length),
     'proc.cmdlenargs': own(
-      (process) => process.args.length - Math.max(0, process.argumentCount - 1),
+      (process) => process.args.length - Math.max(0, process.argumentList.length - 1),
     ),
     'proc.cwd': own(({ cwd }) => (cwd === '' ? undefined : cwd.endsWith('/') ? cwd : `${cwd}/`)),
     'proc.tty': own(({ tty }) => tty),
@@ -253,6 +256,7 @@ export const processFields: readonly [string, Binder][] = [
     'thread.tid': ({ tid }) => tid,
     'thread.ismain': ({ tid, tgid }) => tid === tgid,
   }),
+  ['proc.args', argumentsOrOne],
   ['proc.aname', ofAncestors(name)],
   ['proc.aexe', ofAncestors(exe)],
   ['proc.aexepath', ofAncestors(exePath)],

@@ -156,7 +156,10 @@ export class ConditionResolver {
     if (left.type === 'network' || operand.type === 'network') {
       fail('right-hand fields are not supported for ip networks');
     }
-    if (operand.kind === 'field' && operand.reference.definition.noRightSide) {
+    if (isWithoutRightSide(left)) {
+      fail(`field '${left.text}' does not support right-hand fields`);
+    }
+    if (isWithoutRightSide(operand)) {
       fail(`field '${operand.text}' is not supported as a right-hand field`);
     }
     if (kindOfType(left) !== kindOfType(operand) || left.list !== operand.list) {
@@ -266,9 +269,16 @@ function isAncestors(operand: Operand): boolean {
   return operand.kind === 'field' && operand.reference.definition.many === 'ancestors';
 }
 
-/** Strings and paths compare with each other; other types only with themselves. */
+/** The field takes no part in comparisons of fields, on either side. */
+function isWithoutRightSide(operand: Operand): boolean {
+  return operand.kind === 'field' && operand.reference.definition.noRightSide === true;
+}
+
+/** Strings and paths compare with each other; other types only with themselves, integers of one width. */
 function kindOfType(operand: Operand): string {
-  return isText(operand.type) ? 'string' : operand.type;
+  if (isText(operand.type)) return 'string';
+  const bits = operand.kind === 'field' ? operand.reference.definition.bits : undefined;
+  return `${operand.type} ${bits ?? 64}`;
 }
 
 /** `evt.type` and `syscall.type` must name types that exist. */

@@ -54,6 +54,11 @@ export const CONTAINER_FIELDS: readonly FieldDefinition[] = [
   field('container.duration', 'reltime', 'Nanoseconds since the container began.'),
   field('container.ip', 'string', 'Address of the container.'),
   field('container.cni.json', 'string', 'CNI result of the container.'),
+  field(
+    'container.unconfirmed',
+    'bool',
+    'Whether only the name of the cgroup, which can be imitated, tells of the container, and nothing of root.',
+  ),
   field('container.host_pid', 'bool', 'Whether it shares the pid namespace of the host.'),
   field('container.host_network', 'bool', 'Whether it shares the network namespace of the host.'),
   field('container.host_ipc', 'bool', 'Whether it shares the IPC namespace of the host.'),

@@ -2,6 +2,7 @@ import type { FieldDefinition } from '../field.ts';
 import { DEPRECATED, field, REQUIRED_KEY } from './define.ts';
 
 const BARE = { noTransformer: true, noRightSide: true };
+const COUNT = { bits: 32 } as const;
 
 /** What is said of the event itself. */
 export const EVENT_FIELDS: readonly FieldDefinition[] = [
@@ -34,10 +35,13 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.latency.quantized', 'uint', 'Never has a value.', DEPRECATED),
   field('evt.wait_latency', 'reltime', 'Never has a value.', DEPRECATED),
   field('evt.type', 'string', 'Name of the event, such as `openat`.'),
-  field('evt.type.is', 'uint', '1 if the event is of the named type, else 0.', REQUIRED_KEY),
+  field('evt.type.is', 'uint', '1 if the event is of the named type, else 0.', {
+    ...REQUIRED_KEY,
+    ...COUNT,
+  }),
   field('syscall.type', 'string', 'Name of the system call, if the event is one.'),
   field('evt.category', 'string', 'Category of the event: file, net, process and so on.'),
-  field('evt.cpu', 'int', 'CPU on which the event happened.'),
+  field('evt.cpu', 'int', 'CPU on which the event happened.', { bits: 16 }),
   field('evt.abi', 'string', 'ABI through which the call was made: 64, ia32 or x32.'),
   field('evt.args', 'string', 'All arguments as `name=value`, blank separated.'),
   field(
@@ -73,15 +77,15 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.io_dir', 'string', '`read` or `write`.'),
   field('evt.is_wait', 'bool', 'Whether the event makes the thread wait.'),
   field('evt.is_syslog', 'bool', 'Whether the event writes to /dev/log.'),
-  field('evt.count', 'uint', 'Always 1.'),
-  field('evt.count.error', 'uint', '1 if the call failed.'),
-  field('evt.count.error.file', 'uint', '1 if a file call failed.'),
-  field('evt.count.error.net', 'uint', '1 if a network call failed.'),
-  field('evt.count.error.memory', 'uint', '1 if a memory call failed.'),
-  field('evt.count.error.other', 'uint', '1 if a call of no other class failed.'),
-  field('evt.count.exit', 'uint', '1 for the exit of a call.'),
-  field('evt.count.procinfo', 'uint', '1 for process information events.'),
-  field('evt.count.threadinfo', 'uint', '1 for thread information events.'),
+  field('evt.count', 'uint', 'Always 1.', COUNT),
+  field('evt.count.error', 'uint', '1 if the call failed.', COUNT),
+  field('evt.count.error.file', 'uint', '1 if a file call failed.', COUNT),
+  field('evt.count.error.net', 'uint', '1 if a network call failed.', COUNT),
+  field('evt.count.error.memory', 'uint', '1 if a memory call failed.', COUNT),
+  field('evt.count.error.other', 'uint', '1 if a call of no other class failed.', COUNT),
+  field('evt.count.exit', 'uint', '1 for the exit of a call.', COUNT),
+  field('evt.count.procinfo', 'uint', '1 for process information events.', COUNT),
+  field('evt.count.threadinfo', 'uint', '1 for thread information events.', COUNT),
   field('evt.around', 'uint', 'Whether the event is within some milliseconds of a time.', {
     ...REQUIRED_KEY,
     ...BARE,

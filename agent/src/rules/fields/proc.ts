@@ -1,5 +1,5 @@
 import type { FieldDefinition } from '../field.ts';
-import { ANCESTORS, DEPRECATED, field, KEY } from './define.ts';
+import { ANCESTORS, DEPRECATED, field, INDEX, KEY } from './define.ts';
 
 const ANCESTOR_ENVIRONMENT = {
   ...ANCESTORS,
@@ -17,7 +17,12 @@ export const PROCESS_FIELDS: readonly FieldDefinition[] = [
   field('proc.exepath', 'string', 'Path of the executable.'),
   field('proc.pexepath', 'string', "Path of the parent's executable."),
   field('proc.aexepath', 'string', "Path of an ancestor's executable.", ANCESTORS),
-  field('proc.args', 'string', 'Arguments after the first, joined by blanks; may be empty.'),
+  field(
+    'proc.args',
+    'string',
+    'Arguments after the first, joined by blanks, or one of them by its number from 0; may be empty.',
+    INDEX,
+  ),
   field('proc.aargs', 'string', "An ancestor's arguments.", ANCESTORS),
   field('proc.cmdline', 'string', 'Command name and arguments.'),
   field('proc.pcmdline', 'string', "Parent's command name and arguments."),

@@ -22,6 +22,7 @@ export const FIELD_DEFINITIONS: readonly FieldDefinition[] = [
 
 /** Fields that also take their argument after a dot: `evt.arg.flags`. */
 const DOTTED: ReadonlySet<string> = new Set([
+  'evt.abspath',
   'evt.arg',
   'evt.rawarg',
   'evt.type.is',
@@ -116,12 +117,7 @@ export class FieldRegistry {
 
 /** Parameters have types of their own. */
 function typed(reference: FieldReference & { argument: ByteString }): FieldReference {
-  if (reference.definition.name !== 'evt.rawarg') {
-    // One element of a list field is a scalar.
-    return reference.definition.list
-      ? { ...reference, definition: { ...reference.definition, list: false } }
-      : reference;
-  }
+  if (reference.definition.name !== 'evt.rawarg') return reference;
   const type = parameterType(reference.argument);
   if (!type) throw new FieldError(`unknown event argument ${reference.argument}`);
   return { ...reference, definition: { ...reference.definition, type } };

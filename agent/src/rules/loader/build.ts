@@ -37,6 +37,12 @@ interface Parsed {
   locate(offset: number): Location;
 }
 
+/** An exception as it follows the condition in parentheses. */
+interface BuiltException {
+  readonly text: string;
+  readonly location: Location;
+}
+
 interface BuiltMacro {
   readonly entry: MacroEntry;
   readonly parsed: Parsed | undefined;
@@ -110,12 +116,11 @@ export class Builder {
   private parse(
     source: SourceText,
     subject: Subject,
-    wrap: (text: string) => string = (text) => text,
+    exceptions: readonly BuiltException[] = [],
   ): Parsed | undefined {
     let substituted: Substituted;
-    const text = wrap(source.text);
-    // Exceptions are put around the condition: "(" comes before it.
-    const shift = text === source.text ? 0 : 1;
+    const tail = exceptions.map((exception) => exception.text).join('');
+    const text = tail === '' ? source.text : `(${source.text})${tail}`;
     try {
       substituted = substituteLists(text, this.lists);
     } catch (error) {
@@ -126,7 +131,13 @@ export class Builder {
     for (const name of substituted.used) this.usedLists.add(name);
     const bytes = bytesOf(substituted.text);
     const locate = (offset: number): Location => {
-      const at = substituted.originOf(characterOffset(bytes, offset)) - shift;
+      const at = substituted.originOf(characterOffset(bytes, offset)) - (tail === '' ? 0 : 1);
+      let end = source.text.length + 1;
+      for (const exception of exceptions) {
+        if (at < end) break;
+        end += exception.text.length;
+        if (at < end) return exception.location;
+      }
       return locateText(source, Math.max(0, Math.min(at, source.text.length)));
     };
     try {
@@ -160,7 +171,10 @@ export class Builder {
     const target = this.macros.get(name);
     if (!target || (from && target.entry.index >= from.visibility)) {
       if (!target && this.collection.broken.macro.has(name)) return undefined;
-      return `Undefined macro '${name}' used in filter.${closest(name, this.macros.keys())}`;
+      const hint = target
+        ? ' (a macro sees only those defined before it)'
+        : closest(name, this.macros.keys());
+      return `Undefined macro '${name}' used in filter.${hint}`;
     }
     // Without a redefinition references only lead back, and cannot meet.
     return from && from.index !== from.visibility && this.reaches(target, from.name)
@@ -219,8 +233,8 @@ export class Builder {
   private buildRule(entry: RuleEntry): LoadedRule | undefined {
     const subject = { type: 'rule', name: entry.name };
     if (!SOURCES.includes(entry.source)) return undefined;
-    const wrap = this.exceptionWrapper(entry);
-    const parsed = wrap && this.parse(entry.condition, subject, wrap);
+    const exceptions = this.exceptions(entry);
+    const parsed = exceptions && this.parse(entry.condition, subject, exceptions);
     const condition = parsed && this.resolveRule(entry, parsed);
     const output = this.parseOutput(entry);
     if (!condition || !parsed || !output || entry.broken) return undefined;
@@ -244,9 +258,9 @@ export class Builder {
     };
   }
 
-  /** How exceptions are put around the condition; nothing when one of them is wrong. */
-  private exceptionWrapper(entry: RuleEntry): ((text: string) => string) | undefined {
-    const texts: string[] = [];
+  /** Those exceptions that have values; nothing when one of them is wrong. */
+  private exceptions(entry: RuleEntry): BuiltException[] | undefined {
+    const built: BuiltException[] = [];
     let failed = false;
     for (const exception of entry.exceptions) {
       const text = exceptionText(exception);
@@ -254,10 +268,11 @@ export class Builder {
         const subject = { type: 'exception', name: exception.name };
         this.diagnostics.error('LOAD_ERR_VALIDATE', text.message, subject, exception.location);
         failed = true;
-      } else if (text !== undefined) texts.push(` and not ${text}`);
+      } else if (text !== undefined) {
+        built.push({ text: ` and not ${text}`, location: exception.location });
+      }
     }
-    if (failed) return undefined;
-    return texts.length === 0 ? (text) => text : (text) => `(${text})${texts.join('')}`;
+    return failed ? undefined : built;
   }
 
   private resolveRule(entry: RuleEntry, parsed: Parsed): Condition | undefined {

@@ -58,16 +58,26 @@ export class RuleCollector {
     reader.checkKeys(RULE_KEYS);
     const flag = readAppendFlag(reader);
     const override = readOverride(reader, OVERRIDABLE, flag);
+    // After an override that cannot be read it is not known what the rest was meant for.
+    if (!reader.failed) this.take(reader, name, flag, override);
+    if (!reader.failed) return;
+    this.collection.broken.rule.add(name);
+    const existing = this.collection.rules.get(name);
+    if (existing) existing.broken = true;
+  }
+
+  private take(
+    reader: ItemReader,
+    name: string,
+    flag: boolean,
+    override: Override | undefined,
+  ): void {
     const number = this.collection.next();
     if (override) this.change(reader, name, number, override);
     else if (flag) this.appendOld(reader, name, number);
     else if (['condition', 'output', 'desc', 'priority'].some((key) => reader.has(key))) {
       this.define(reader, name, number);
     } else this.toggle(reader, name);
-    if (!reader.failed) return;
-    this.collection.broken.rule.add(name);
-    const existing = this.collection.rules.get(name);
-    if (existing) existing.broken = true;
   }
 
   private define(reader: ItemReader, name: string, number: number): void {

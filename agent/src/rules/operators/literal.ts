@@ -18,6 +18,9 @@ const NUMERIC: ReadonlySet<FieldType> = new Set([
   'flags',
   'mode',
 ]);
+const MAX_UNSIGNED = 2n ** 64n - 1n;
+const MAX_SIGNED = 2n ** 63n - 1n;
+const MIN_SIGNED = -(2n ** 63n);
 const UNSIGNED: ReadonlySet<FieldType> = new Set(['uint', 'abstime', 'reltime', 'flags', 'mode']);
 
 /** Whether values of the type are numbers. */
@@ -36,10 +39,16 @@ export function canonicalInteger(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+/** As `sscanf` reads it: 64 bits hold at their ends, and what is narrower is cut off from them. */
 function parseInteger(text: string, bits: number, unsigned: boolean): number | bigint {
   if (!/^[+-]?\d{1,64}$/.test(text)) throw new LiteralError(`${text} is not a valid number`);
   const value = BigInt(text.replace(/^\+/, ''));
-  return canonicalInteger(unsigned ? BigInt.asUintN(bits, value) : BigInt.asIntN(bits, value));
+  if (!unsigned) {
+    const wide = value > MAX_SIGNED ? MAX_SIGNED : value < MIN_SIGNED ? MIN_SIGNED : value;
+    return canonicalInteger(BigInt.asIntN(bits, wide));
+  }
+  const wide = value > MAX_UNSIGNED || value < -MAX_UNSIGNED ? MAX_UNSIGNED : value;
+  return canonicalInteger(BigInt.asUintN(bits, wide));
 }
 
 function parsePort(text: string): number {

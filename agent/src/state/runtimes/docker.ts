@@ -1,5 +1,6 @@
 import { get } from 'node:http';
 import { join } from 'node:path';
+import type { ByteString } from '../../rules/field.ts';
 import type { ContainerFacts, Mount } from '../container.ts';
 import {
   elements,
@@ -16,28 +17,69 @@ import {
 
 const ANSWER_LIMIT = 4 * 1024 * 1024;
 
+/** What Docker tells of a container. */
+export interface DockerFacts {
+  readonly facts: ContainerFacts;
+  /** Where its cgroup may be. */
+  readonly cgroupsPaths: readonly ByteString[];
+}
+
 /** What `docker` wrote below its data root before the container starts. */
 export async function readDockerFiles(
   dataRoot: string,
   id: string,
-): Promise<ContainerFacts | undefined> {
+): Promise<DockerFacts | undefined> {
   const folder = join(dataRoot, 'containers', id);
   const config = await readJson(join(folder, 'config.v2.json'));
   if (config === undefined) return undefined;
   const hostConfig = await readJson(join(folder, 'hostconfig.json'));
-  return factsOf(config, hostConfig, values(member(config, 'MountPoints')));
+  const facts = factsOf(config, hostConfig, values(member(config, 'MountPoints')));
+  const digest = await digestOf(dataRoot, config);
+  return {
+    facts: digest === undefined ? facts : { ...facts, imageDigest: digest },
+    cgroupsPaths: cgroupsPathsOf(id, hostConfig),
+  };
 }
 
-/** Asks the daemon for a container. */
+/** What the registry calls the image, kept beside the names of images. */
+async function digestOf(dataRoot: string, config: Json): Promise<ByteString | undefined> {
+  const driver = text(member(config, 'Driver')) ?? '';
+  const repository = text(member(config, 'Config', 'Image'))?.replace(/(?:@.*|:[^/:]*)$/, '');
+  const image = member(config, 'Image');
+  if (!/^[a-z0-9]+$/.test(driver) || repository === undefined) return undefined;
+  const names = member(
+    await readJson(join(dataRoot, 'image', driver, 'repositories.json')),
+    'Repositories',
+    repository,
+  );
+  const digests = [...(textMap(names) ?? [])].filter(
+    ([name, id]) => id === image && name.includes('@'),
+  );
+  return digests[0]?.[0].slice(digests[0][0].indexOf('@') + 1);
+}
+
+function cgroupsPathsOf(id: string, hostConfig: Json): ByteString[] {
+  const parent = text(member(hostConfig, 'CgroupParent'));
+  if (parent?.endsWith('.slice')) return [`${parent}:docker:${id}`];
+  return parent === undefined
+    ? [`/docker/${id}`, `system.slice:docker:${id}`]
+    : [`${parent}/${id}`];
+}
+
+/** Asks a daemon that speaks Docker's API, as Podman does too, for a container. */
 export async function askDocker(
   socket: string,
   id: string,
   deadlineMs = 1000,
-): Promise<ContainerFacts | undefined> {
+): Promise<DockerFacts | undefined> {
   if (!/^[0-9a-f]{12,64}$/.test(id)) return undefined;
   const answer = await request(socket, `/containers/${id}/json`, deadlineMs);
   if (answer === undefined) return undefined;
-  return factsOf(answer, member(answer, 'HostConfig'), elements(member(answer, 'Mounts')));
+  const hostConfig = member(answer, 'HostConfig');
+  return {
+    facts: factsOf(answer, hostConfig, elements(member(answer, 'Mounts'))),
+    cgroupsPaths: cgroupsPathsOf(id, hostConfig),
+  };
 }
 
 /** Where the daemon keeps its files, or undefined when it does not answer. */

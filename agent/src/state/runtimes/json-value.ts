@@ -9,9 +9,16 @@ const LIMIT = 8 * 1024 * 1024;
 
 /** Reads a JSON file; undefined when it is absent, no regular file, too large or no JSON (yet: it may be half written). */
 export async function readJson(path: string): Promise<Json> {
-  const bytes = await readRegular(path, LIMIT);
+  return (await readOwnedJson(path))?.value;
+}
+
+/** The same with the owner of the file. */
+export async function readOwnedJson(
+  path: string,
+): Promise<{ value: Json; uid: number } | undefined> {
+  const file = await readRegular(path, LIMIT);
   try {
-    return bytes && JSON.parse(bytes.toString('utf8'));
+    return file && { value: JSON.parse(file.bytes.toString('utf8')), uid: file.uid };
   } catch {
     return undefined;
   }

@@ -1,15 +1,21 @@
+import { readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import type { ByteString } from '../../rules/field.ts';
+import { isCgroupOf } from '../cgroup-path.ts';
 import type { Container, ContainerFacts, ContainerRuntime } from '../container.ts';
 import { findBundle } from './bundle-path.ts';
+import { askContainerd, containerdOf } from './containerd.ts';
 import { askDocker, askDockerRoot, readDockerFiles } from './docker.ts';
-import { type BundleFacts, readBundle } from './oci-bundle.ts';
-import { readStorage } from './podman.ts';
+import { isGuest } from './guest.ts';
+import { type Bundle, readBundle } from './oci-bundle.ts';
+import { readStorage, storageFolders, storageOfBundle } from './podman.ts';
 
 /** Where runtimes keep their files and sockets. */
 export interface RuntimePaths {
   /** Data roots of Docker. */
   readonly dockerRoots: readonly string[];
   readonly dockerSocket: string;
+  readonly podmanSocket: string;
   /** Folders of `<namespace>/<id>` bundles. */
   readonly taskRoots: readonly string[];
   /** Folders of `<id>/userdata` bundles and of storage. */
@@ -20,11 +26,16 @@ export interface RuntimePaths {
 export interface Found {
   readonly facts: ContainerFacts;
   readonly runtime?: ContainerRuntime;
+  /** Whether root says so. */
+  readonly confirmed?: boolean;
+  /** No file can tell more. */
+  readonly isAll?: boolean;
 }
 
 export const DEFAULT_PATHS: RuntimePaths = {
   dockerRoots: ['/var/lib/docker'],
   dockerSocket: '/var/run/docker.sock',
+  podmanSocket: '/run/podman/podman.sock',
   taskRoots: [
     '/run/containerd/io.containerd.runtime.v2.task',
     '/run/docker/containerd/daemon/io.containerd.runtime.v2.task',
@@ -51,42 +62,77 @@ export class RuntimeLookup {
     }
   }
 
-  /** One pass over the files. A result without an image is a beginning only. */
+  /**
+   * One pass over the files. A result without an image is a beginning only. What tells of this id, but of another cgroup, is about
+   * another container.
+   */
   async readFiles(container: Container): Promise<Found | undefined> {
     const id = container.fullId;
     if (!isFileName(id)) return undefined;
-    const bundle = (await this.#readWhereItRuns(container)) ?? (await this.#readTask(id));
-    const { dockerRoot } = bundle ?? {};
-    for (const root of dockerRoot ? [dockerRoot, ...this.#dockerRoots] : this.#dockerRoots) {
-      const facts = await readDockerFiles(root, id);
-      if (facts === undefined) continue;
-      const place = bundle?.facts.root;
-      return { facts: place === undefined ? facts : { ...facts, root: place }, runtime: 'docker' };
-    }
-    for (const root of this.#paths.storageRoots) {
-      const kept = bundle ?? (await readBundle(`${root}/overlay-containers/${id}/userdata`));
-      const stored = await readStorage(root, id);
-      if (stored === undefined && kept === bundle) continue;
-      return { facts: { ...kept?.facts, ...stored }, runtime: kept?.runtime ?? 'podman' };
-    }
-    return bundle && { facts: bundle.facts, ...(bundle.runtime && { runtime: bundle.runtime }) };
-  }
-
-  /** The bundle that the container's own runtime or shim points at: it finds runtimes with roots of their own. */
-  async #readWhereItRuns(container: Container): Promise<BundleFacts | undefined> {
-    container.bundle ??= await findBundle(container);
-    return container.bundle === undefined ? undefined : readBundle(container.bundle);
+    const guest = await isGuest(container);
+    if (guest !== undefined)
+      return guest ? { facts: { name: id }, confirmed: true, isAll: true } : undefined;
+    const bundle = await this.#findBundle(container);
+    if (bundle !== undefined && !fitsBundle(container, bundle)) return undefined;
+    const docker = await this.#readDocker(container, bundle);
+    if (docker !== undefined) return docker;
+    return bundle && this.#readStorage(container, bundle);
   }
 
   /** Asks the runtime itself. */
-  async ask(container: Container): Promise<Found | undefined> {
-    if (container.runtime !== 'docker') return undefined;
-    const facts = await askDocker(this.#paths.dockerSocket, container.fullId);
-    return facts && { facts, runtime: 'docker' };
+  async ask(container: Container, runtime = container.runtime): Promise<Found | undefined> {
+    if (runtime === 'docker' || runtime === 'podman') {
+      const { dockerSocket, podmanSocket } = this.#paths;
+      const socket = runtime === 'docker' ? dockerSocket : podmanSocket;
+      const answer = await askDocker(socket, container.fullId);
+      if (answer === undefined) return undefined;
+      const bundle = await this.#findBundle(container);
+      const isIts = bundle ? fitsBundle(container, bundle) : fits(container, answer.cgroupsPaths);
+      return isIts ? { facts: answer.facts, runtime, confirmed: true } : undefined;
+    }
+    const name = container.bundle === undefined ? undefined : await containerdOf(container.bundle);
+    const facts = name && (await askContainerd(name));
+    return facts && { facts, runtime: 'containerd', confirmed: true };
+  }
+
+  /** A bundle that its container's own runtime or shim points at, which finds runtimes with roots of their own, or one in the usual places. */
+  async #findBundle(container: Container): Promise<Bundle | undefined> {
+    container.bundle ??= await findBundle(container);
+    const bundle = container.bundle && (await readBundle(container.bundle));
+    if (bundle) return bundle;
+    const usual = await this.#readUsual(container.fullId);
+    container.bundle = usual?.folder;
+    return usual;
+  }
+
+  async #readDocker(container: Container, bundle: Bundle | undefined): Promise<Found | undefined> {
+    const { dockerRoot, facts: { root } = {} } = bundle ?? {};
+    for (const place of dockerRoot ? [dockerRoot, ...this.#dockerRoots] : this.#dockerRoots) {
+      const docker = await readDockerFiles(place, container.fullId);
+      if (docker === undefined) continue;
+      if (bundle === undefined && !fits(container, docker.cgroupsPaths)) continue;
+      const facts = root === undefined ? docker.facts : { ...docker.facts, root };
+      return { facts, runtime: 'docker', confirmed: bundle?.byRoot ?? true };
+    }
+    return undefined;
+  }
+
+  /** What lies beside a bundle, if anything does. */
+  async #readStorage({ fullId }: Container, bundle: Bundle): Promise<Found> {
+    const own = storageOfBundle(bundle.folder);
+    const usual = this.#paths.storageRoots.flatMap(storageFolders);
+    for (const folder of own === undefined ? usual : [own, ...usual]) {
+      const stored = await readStorage(folder, fullId);
+      if (stored === undefined) continue;
+      const runtime = bundle.runtime ?? 'podman';
+      return { facts: { ...bundle.facts, ...stored }, runtime, confirmed: bundle.byRoot };
+    }
+    const { facts, runtime, byRoot } = bundle;
+    return { facts, confirmed: byRoot, ...(runtime && { runtime }) };
   }
 
   /** The bundle below the usual places. */
-  async #readTask(id: string): Promise<BundleFacts | undefined> {
+  async #readUsual(id: string): Promise<Bundle | undefined> {
     for (const root of this.#paths.taskRoots) {
       for (const namespace of await folders(root)) {
         const bundle = await readBundle(`${root}/${namespace}/${id}`);
@@ -95,8 +141,31 @@ export class RuntimeLookup {
         return { ...bundle, runtime };
       }
     }
+    for (const folder of this.#paths.storageRoots.flatMap(storageFolders)) {
+      const bundle = await readBundle(`${folder}/${id}/userdata`);
+      if (bundle !== undefined) return bundle;
+    }
     return undefined;
   }
+}
+
+/** The kernel's number of the first cgroup namespace. Only there paths are seen whole. */
+const isWhole = ((): boolean => {
+  try {
+    return readlinkSync('/proc/self/ns/cgroup') === 'cgroup:[4026531835]';
+  } catch {
+    return true;
+  }
+})();
+
+function fits({ cgroupPath }: Container, told: readonly ByteString[]): boolean {
+  return told.some((path) => isCgroupOf(cgroupPath, path, !isWhole));
+}
+
+/** A specification may leave the place to the runtime, which puts the group below its own. */
+function fitsBundle(container: Container, { cgroupsPath }: Bundle): boolean {
+  if (cgroupsPath !== undefined) return fits(container, [cgroupsPath]);
+  return container.cgroupPath.endsWith(`/${container.fullId}`);
 }
 
 /** Container names become parts of paths. */

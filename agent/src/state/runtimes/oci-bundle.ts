@@ -6,7 +6,7 @@ import {
   type Json,
   member,
   present,
-  readJson,
+  readOwnedJson,
   text,
   textMap,
   texts,
@@ -18,19 +18,27 @@ export interface BundleFacts {
   readonly runtime: ContainerRuntime | undefined;
   /** Data root of the Docker that made the bundle: it binds files of its own into every container. */
   readonly dockerRoot: string | undefined;
+  /** Where its cgroup must be, as `linux.cgroupsPath` says it. */
+  readonly cgroupsPath: ByteString | undefined;
+}
+
+/** A bundle as it lies on disk. */
+export interface Bundle extends BundleFacts {
+  readonly folder: string;
+  /** Whether only root can have written it. */
+  readonly byRoot: boolean;
 }
 
 type Annotations = ReadonlyMap<ByteString, ByteString>;
 
 /** Reads the specification a runtime writes before the first process of a container runs. */
-export async function readBundle(folder: string): Promise<BundleFacts | undefined> {
-  const spec = await readJson(`${folder}/config.json`);
-  if (spec === undefined) return undefined;
-  const bundle = bundleFacts(spec);
-  const root = member(spec, 'root', 'path');
-  return typeof root === 'string' && root !== ''
-    ? { ...bundle, facts: { ...bundle.facts, root: resolve(folder, root) } }
-    : bundle;
+export async function readBundle(folder: string): Promise<Bundle | undefined> {
+  const file = await readOwnedJson(`${folder}/config.json`);
+  if (file === undefined) return undefined;
+  const { facts, ...rest } = bundleFacts(file.value);
+  const root = member(file.value, 'root', 'path');
+  const place = typeof root === 'string' && root !== '' ? { root: resolve(folder, root) } : {};
+  return { ...rest, facts: { ...facts, ...place }, folder, byRoot: file.uid === 0 };
 }
 
 /** What a specification tells of a container. */
@@ -64,8 +72,15 @@ export function bundleFacts(spec: Json): BundleFacts {
     podUid: first('io.kubernetes.cri.sandbox-uid', 'io.kubernetes.pod.uid'),
     podSandboxId: first('io.kubernetes.cri.sandbox-id', 'io.kubernetes.cri-o.SandboxID'),
     podLabels: labelsIn(annotations.get('io.kubernetes.cri-o.Labels')),
+    ip: first('io.kubernetes.cri-o.IP.0'),
+    cni: first('io.kubernetes.cri-o.CNIResult'),
   });
-  return { facts, runtime: runtimeOf(annotations), dockerRoot: dockerRootIn(facts.mounts ?? []) };
+  return {
+    facts,
+    runtime: runtimeOf(annotations),
+    dockerRoot: dockerRootIn(facts.mounts ?? []),
+    cgroupsPath: text(member(spec, 'linux', 'cgroupsPath')),
+  };
 }
 
 const DOCKER_FILE = /^(\/.*)\/containers\/[0-9a-f]{64}\/(?:hostname|hosts|resolv\.conf)$/;

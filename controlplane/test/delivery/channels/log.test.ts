@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Notification } from '../../../src/delivery/channel.ts';
 import { logKind } from '../../../src/delivery/channels/log/index.ts';
 import { renderLines } from '../../../src/delivery/channels/log/render.ts';
+import { FORMATS } from '../../../src/delivery/formats/index.ts';
 import { forever, HOSTILE, hostileAlert, sampleAlert, sampleNotification } from '../sample.ts';
+
+const renderFalco = (notification: Notification) => renderLines(notification, FORMATS.falco);
 
 describe('log channel', () => {
   let folder: string;
@@ -46,6 +50,40 @@ describe('log channel', () => {
       assert.equal((await readFile(name, 'utf8')).split('\n').length, 2);
   });
 
+  it('renames a file that would grow too large, and keeps as many as it was told', async () => {
+    const sender = logKind.create({ path, rotate: { max_bytes: 4096, keep: 2 } });
+    const told = sampleNotification({ alerts: [sampleAlert({ output: 'x'.repeat(3000) })] });
+    for (let number = 0; number < 5; number += 1)
+      assert.equal((await sender.send(told, forever())).result, 'ok');
+    assert.deepEqual((await readdir(folder)).sort(), [
+      'alerts.jsonl',
+      'alerts.jsonl.1',
+      'alerts.jsonl.2',
+    ]);
+    for (const name of await readdir(folder))
+      assert.equal((await readFile(join(folder, name), 'utf8')).split('\n').length, 2);
+  });
+
+  it('writes every format, and does not mix them', async () => {
+    for (const [format, start] of [
+      ['cef', 'CEF:0|'],
+      ['leef', 'LEEF:2.0|'],
+      ['ecs', '{'],
+      ['ocsf', '{'],
+    ]) {
+      const file = join(folder, `${format}`);
+      assert.equal(
+        (await logKind.create({ path: file, format }).send(sampleNotification(), forever())).result,
+        'ok',
+      );
+      assert.ok((await readFile(file, 'utf8')).startsWith(start ?? ''));
+    }
+    const mixed = await logKind
+      .create({ path: join(folder, 'ecs'), format: 'cef' })
+      .send(sampleNotification(), forever());
+    assert.equal(mixed.result, 'permanent');
+  });
+
   it('starts a new line after one that a full disk cut short', async () => {
     await writeFile(path, '{"half":');
     await send();
@@ -73,7 +111,7 @@ describe('log channel', () => {
   });
 
   it('keeps hostile text on its line, and as it was', () => {
-    const rendered = renderLines(sampleNotification({ alerts: [hostileAlert()] }));
+    const rendered = renderFalco(sampleNotification({ alerts: [hostileAlert()] }));
     assert.equal(rendered.indexOf('\n'), rendered.length - 1);
     assert.doesNotMatch(rendered.slice(0, -1), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     assert.equal(JSON.parse(rendered).output, HOSTILE.join(' '));
@@ -87,7 +125,7 @@ describe('log channel', () => {
         { rule: 'B', count: 7 },
       ],
     };
-    const [alert, digest] = renderLines(sampleNotification({ held })).split('\n');
+    const [alert, digest] = renderFalco(sampleNotification({ held })).split('\n');
     assert.equal(JSON.parse(alert ?? '').rule, sampleAlert().rule);
     assert.match(JSON.parse(digest ?? '').output, /\+37 more.*30 × A, 7 × B/);
   });

@@ -10,7 +10,56 @@ const slack = { token: secret, channel: '#x' };
 const program = { argv: ['/bin/true'] };
 
 const GOOD: [string, object[]][] = [
-  ['log', [{}, { path: '/var/log/tocsin.jsonl' }]],
+  ['none', [{}]],
+  ['log', [{}, { path: '/var/log/tocsin.jsonl' }, { format: 'ocsf', rotate: { max_bytes: 4096 } }]],
+  [
+    'elasticsearch',
+    [
+      { url: 'https://es.example.org' },
+      {
+        url: 'https://es.example.org/prefix',
+        index: 'alerts',
+        pipeline: 'geo',
+        api_key: secret,
+        format: 'ocsf',
+        ca_file: '/etc/ca.pem',
+        timeout: '5s',
+      },
+      { url: 'https://es.example.org', user: 'u', password: secret },
+    ],
+  ],
+  [
+    'splunk',
+    [
+      { url: 'https://splunk.example.org:8088', token: secret },
+      {
+        url: 'https://splunk.example.org',
+        token: secret,
+        index: 'i',
+        source: 's',
+        sourcetype: 't',
+        format: 'cef',
+      },
+    ],
+  ],
+  [
+    'syslog',
+    [
+      { host: 'siem' },
+      {
+        host: '10.0.0.1',
+        port: 6514,
+        transport: 'tls',
+        ca_file: '/etc/ca.pem',
+        cert_file: '/etc/cert.pem',
+        key: secret,
+        format: 'cef',
+        facility: 'local7',
+        app_name: 'bell',
+        max_message_bytes: 65536,
+      },
+    ],
+  ],
   [
     'webhook',
     [
@@ -48,7 +97,32 @@ const GOOD: [string, object[]][] = [
 ];
 
 const BAD: [string, object[]][] = [
-  ['log', [{ path: 'relative' }, { path: '/a\0b' }]],
+  ['log', [{ path: 'relative' }, { path: '/a\0b' }, { format: 'xml' }, { rotate: {} }]],
+  [
+    'elasticsearch',
+    [
+      {},
+      { url: 'https://u:p@es' },
+      { url: 'https://es', index: '../_all' },
+      { url: 'https://es', index: '_all' },
+      { url: 'https://es', format: 'cef' },
+    ],
+  ],
+  [
+    'splunk',
+    [{}, { url: 'https://splunk' }, { token: secret }, { url: 'ldap://splunk', token: secret }],
+  ],
+  [
+    'syslog',
+    [
+      {},
+      { host: 'a b' },
+      { host: 'siem', transport: 'sctp' },
+      { host: 'siem', facility: 'local8' },
+      { host: 'siem', app_name: 'a b' },
+      { host: 'siem', max_message_bytes: 100 },
+    ],
+  ],
   [
     'webhook',
     [

@@ -1,7 +1,7 @@
 /** @module Channel kind `email`: a mail in HTML and text through an SMTP server. */
-import { readFileSync } from 'node:fs';
 import type { ChannelKind, ResolvedSettings } from '../../channel.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
+import { readTls } from '../../tls.ts';
 import { renderMail } from './render.ts';
 import { type Envelope, Mailer, type Server } from './send.ts';
 import { EmailSettings } from './settings.ts';
@@ -37,19 +37,9 @@ function readSettings(settings: ResolvedSettings): { server: Server; envelope: E
       host,
       port,
       tls: resolved.tls ?? (port === IMPLICIT_TLS_PORT ? 'implicit' : 'starttls'),
-      ca: resolved.ca_file === undefined ? undefined : readAuthorities(resolved.ca_file),
+      ca: readTls(resolved).ca,
       auth: user !== undefined && password !== undefined ? { user, pass: password } : undefined,
     },
     envelope: { from, to },
   };
-}
-
-function readAuthorities(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new ChannelSettingsError(`ca_file: cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

@@ -1,5 +1,6 @@
-/** @module Channel kind `log`: Falco JSON lines, one an alert. */
+/** @module Channel kind `log`: lines, one an alert, on standard output or in a file. */
 import type { ChannelKind } from '../../channel.ts';
+import { FORMATS } from '../../formats/index.ts';
 import { renderLines } from './render.ts';
 import { appendLines, writeStdout } from './send.ts';
 import { LogSettings } from './settings.ts';
@@ -10,11 +11,11 @@ export const logKind: ChannelKind = {
   origin: 'any',
   fileSettings: ['path'],
   create(settings) {
-    const { path } = settings as LogSettings;
+    const { path, format = 'falco', rotate } = settings as LogSettings;
     return {
       send: (notification, { signal }) => {
-        const lines = renderLines(notification);
-        return path === undefined ? writeStdout(lines, signal) : appendLines(path, lines);
+        const lines = renderLines(notification, FORMATS[format]);
+        return path === undefined ? writeStdout(lines, signal) : appendLines(path, lines, rotate);
       },
       close: () => Promise.resolve(),
     };

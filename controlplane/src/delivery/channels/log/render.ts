@@ -1,24 +1,10 @@
-import { alertJson } from '../../alert-json.ts';
 import type { Notification } from '../../channel.ts';
-import { describeHeld } from '../../digest.ts';
-import { jsonLine } from '../../text.ts';
+import { toldAlerts } from '../../digest.ts';
+import type { Format } from '../../formats/format.ts';
 
-/** One line an alert in Falco's shape, and one more when the throttle held something back. */
-export function renderLines(notification: Notification): string {
-  const lines = notification.alerts.map((alert) => alertJson(alert, notification));
-  const { held } = notification;
-  if (held.count === 0) return lines.map(toLine).join('');
-  const digest = {
-    time: notification.time,
-    rule: 'Notifications held back',
-    priority: 'Notice',
-    source: 'internal',
-    output: describeHeld(held),
-    output_fields: { count: held.count, by_rule: held.byRule },
-    tags: [],
-    notification: notification.id,
-  };
-  return [...lines, digest].map(toLine).join('');
+/** One line an alert, and one more when others are told as a number only. */
+export function renderLines(notification: Notification, format: Format): string {
+  return toldAlerts(notification)
+    .map((alert) => `${format.encode(alert, notification)}\n`)
+    .join('');
 }
-
-const toLine = (value: object): string => `${jsonLine(value)}\n`;

@@ -1,6 +1,6 @@
 /** Appends lines to a file, opened anew for each notification: after a rotation the next line goes to the new file. */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { Outcome } from '../../channel.ts';
 import { describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
 
@@ -8,17 +8,34 @@ const MODE = 0o640;
 /** Not blocking, so that a FIFO without a reader cannot hang the lane. */
 const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
-/** Appends whole lines. A file that is not one of JSON lines is left alone: the path may come from the API. */
-export async function appendLines(path: string, lines: string): Promise<Outcome> {
+export interface Rotation {
+  readonly max_bytes: number;
+  readonly keep?: number;
+}
+
+const KEPT = 5;
+
+/** Appends whole lines. A file whose first line is of another kind is left alone: its path may be a mistake. */
+export async function appendLines(
+  path: string,
+  lines: string,
+  rotation?: Rotation,
+): Promise<Outcome> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, FLAGS, MODE);
-    const stat = await file.stat();
+    let stat = await file.stat();
     if (!stat.isFile()) return permanent('configuration', `${path} is not a regular file`);
-    const last = stat.size > 0 ? await byteAt(file, stat.size - 1) : '\n';
-    if (stat.size > 0 && (await byteAt(file, 0)) !== '{') {
-      return permanent('configuration', `${path} holds something other than JSON lines`);
+    if (stat.size > 0 && (await byteAt(file, 0)) !== lines[0]) {
+      return permanent('configuration', `${path} holds something other than such lines`);
     }
+    if (rotation && stat.size > 0 && stat.size + Buffer.byteLength(lines) > rotation.max_bytes) {
+      await file.close();
+      await rotate(path, rotation.keep ?? KEPT);
+      file = await open(path, FLAGS, MODE);
+      stat = await file.stat();
+    }
+    const last = stat.size > 0 ? await byteAt(file, stat.size - 1) : '\n';
     // A write that was cut short by a full disk leaves half a line: it must not swallow the next one.
     await file.appendFile(last === '\n' ? lines : `\n${lines}`);
     return ok(`appended to ${path}`);
@@ -26,6 +43,16 @@ export async function appendLines(path: string, lines: string): Promise<Outcome>
     return retry('configuration', `${path}: ${describeError(error).message}`);
   } finally {
     await file?.close();
+  }
+}
+
+/** `path` becomes `path.1`, `path.1` becomes `path.2`, and what was `path.keep` is gone. */
+async function rotate(path: string, keep: number): Promise<void> {
+  for (let number = keep - 1; number >= 0; number -= 1) {
+    const from = number === 0 ? path : `${path}.${number}`;
+    await rename(from, `${path}.${number + 1}`).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
   }
 }
 
