@@ -224,6 +224,11 @@ export const Config = Type.Object(
           default: 'first',
           description: 'One alert an event, or one for each rule that matches.',
         }),
+        follow_links: Type.Boolean({
+          default: true,
+          description:
+            'Conditions that a path must fulfil also hold for the path the kernel came out at, past links; false is as Falco does.',
+        }),
         rule_selection: Type.Array(RuleSelection, {
           default: [],
           description: 'Switches rules on and off, in order; the last that fits a rule decides.',
