@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
-  '@tocsin/agent': ['agent', 'rules', 'trace', 'fields', 'enroll', 'doctor'],
-  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents'],
+  '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
+  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents', 'routes'],
 };
 
 const [command = '--help'] = process.argv.slice(2);
@@ -21,6 +21,8 @@ On a host that is watched:
   enroll      enrol this host with a control plane
   rules       check, list and evaluate rule files
   trace       print live events that match a condition
+  record      keep kernel events in a file
+  replay      judge the events of a file
   fields      list the fields that conditions and outputs can use
 
 The control plane:
@@ -28,6 +30,7 @@ The control plane:
   channels    list, create, test and delete channels
   alerts      list alerts
   agents      list agents and make join tokens
+  routes      tell which way alerts go, try it out and convert what others configured
 
 tocsin COMMAND --help tells the options of each.\n`;
   (known ? process.stdout : process.stderr).write(text);

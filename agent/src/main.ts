@@ -7,11 +7,15 @@ import { type CommandContext, CommandError, type Service } from './commands/cont
 import { registerDoctorCommand } from './commands/doctor.ts';
 import { registerEnrollCommand } from './commands/enroll.ts';
 import { registerFieldsCommand } from './commands/fields.ts';
+import { registerRecordCommand } from './commands/record.ts';
+import { registerReplayCommand } from './commands/replay.ts';
 import { registerRulesCommand } from './commands/rules.ts';
 import { registerTraceCommand } from './commands/trace.ts';
 import { EngineError } from './engine/engine.ts';
+import { RuleSetError } from './engine/rule-judge.ts';
 import { kernelEventFields } from './events/fields/source.ts';
 import { OutputError } from './outputs/output.ts';
+import { ProbeError } from './probe/live.ts';
 import { RuleFileError } from './rule-files.ts';
 import { MetricsServerError } from './telemetry/metrics-server.ts';
 import { DirectoryLockError } from './uplink/directory-lock.ts';
@@ -37,6 +41,8 @@ export async function main(argv: string[]): Promise<void> {
   registerRulesCommand(program, { source: kernelEventFields });
   registerFieldsCommand(program);
   registerTraceCommand(program);
+  registerRecordCommand(program, context);
+  registerReplayCommand(program, context);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -62,7 +68,9 @@ function runService({ stop, signals = {}, ended }: Service): Promise<void> {
 const EXPECTED = [
   EngineError,
   OutputError,
+  ProbeError,
   RuleFileError,
+  RuleSetError,
   DirectoryLockError,
   KeyFileError,
   MetricsServerError,

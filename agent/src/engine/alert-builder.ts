@@ -31,10 +31,11 @@ export function alertOf(
   event: KernelEvent,
   epoch: bigint,
   style: AlertStyle,
+  uuid = randomUUID() as string,
 ): Alert {
   const time = event.time + epoch;
   const timeField = style.iso8601 ? 'evt.time.iso8601' : 'evt.time';
-  return build(rule, output, { [timeField]: time, ...outputFields }, time, style);
+  return build(rule, output, { [timeField]: time, ...outputFields }, time, style, uuid);
 }
 
 /** Makes an alert about Tocsin itself. */
@@ -61,10 +62,11 @@ function build(
   fields: Record<string, unknown>,
   time: bigint,
   { hostname, iso8601 = false }: AlertStyle,
+  uuid = randomUUID() as string,
 ): Alert {
   const clock = iso8601 ? `${utcText(time)}+0000` : clockText(time);
   return {
-    uuid: randomUUID(),
+    uuid,
     time: `${utcText(time)}Z`,
     rule: rule.name,
     priority: rule.priority,

@@ -1,4 +1,4 @@
-import { type EventName, syscallsOf } from '../events/event-name.ts';
+import { ALL_SYSCALLS, type EventName, syscallName, syscallsOf } from '../events/event-name.ts';
 import type { Interest } from '../probe/probe.ts';
 import { STATE_CALLS } from '../state/call-effects.ts';
 
@@ -7,29 +7,6 @@ export interface RuleNeeds {
   readonly eventTypes: ReadonlySet<EventName>;
   wantsFailures(type: EventName): boolean;
   usesField(name: string): boolean;
-}
-
-/** Fields that only a container's runtime can tell. */
-const CONTAINER_FACTS = [
-  ...['name', 'image', 'image.id', 'image.repository', 'image.tag', 'image.digest', 'type'],
-  ...['privileged', 'mounts', 'mount', 'mount.source', 'mount.dest', 'mount.mode', 'mount.rdwr'],
-  ...['mount.propagation', 'healthcheck', 'ip', 'host_pid', 'host_network', 'host_ipc'],
-  ...['label', 'labels', 'cni.json', 'unconfirmed'],
-]
-  .map((name) => `container.${name}`)
-  .concat(
-    ['pod.name', 'ns.name', 'pod.id', 'pod.uid', 'pod.sandbox_id', 'pod.full_sandbox_id'].map(
-      (name) => `k8s.${name}`,
-    ),
-    ['k8s.pod.label', 'k8s.pod.labels', 'k8s.pod.ip', 'k8s.pod.cni.json'],
-    ['id', 'name', 'label', 'labels'].map((name) => `mesos.task.${name}`),
-    ['id', 'name', 'label', 'labels'].map((name) => `marathon.app.${name}`),
-    ['marathon.group.id', 'marathon.group.name'],
-  );
-
-/** Whether a rule reads what a container's runtime tells. */
-export function needsContainerFacts(rules: RuleNeeds): boolean {
-  return CONTAINER_FACTS.some((name) => rules.usesField(name));
 }
 
 /** The least the probe must record for these rules: their own types, and calls that change what they read. */
@@ -42,4 +19,120 @@ export function interestOf(rules: RuleNeeds): Interest {
     keepFailed: syscallsOf(failing),
     environment: ['proc.env', 'proc.aenv'].some((name) => rules.usesField(name)),
   };
+}
+
+/** What programs do all the time and no rule of the field looks at: moving bytes, waiting, memory, clocks, asking. */
+const EVERYDAY = new RegExp(
+  `^(?:${[
+    ...[
+      'p?read(?:v2?|64)?',
+      'preadv2',
+      'p?write(?:v2?|64)?',
+      'pwritev2',
+      'l?seek',
+      'close',
+      'close_range',
+    ],
+    ...[
+      '[fl]?stat',
+      'statx',
+      'newfstatat',
+      'f?statfs',
+      'f?access(?:at2?)?',
+      'readlink(?:at)?',
+      'getdents(?:64)?',
+    ],
+    ...[
+      'poll',
+      'ppoll',
+      'select',
+      'pselect6',
+      'epoll_.*',
+      'futex.*',
+      'set_robust_list',
+      'get_robust_list',
+    ],
+    ...[
+      'mmap',
+      'munmap',
+      'mremap',
+      'mprotect',
+      'madvise',
+      'msync',
+      'mincore',
+      'brk',
+      'membarrier',
+      'rseq',
+    ],
+    ...[
+      'rt_sig.*',
+      'sigaltstack',
+      'restart_syscall',
+      'pause',
+      'wait4',
+      'waitid',
+      'exit',
+      'exit_group',
+    ],
+    ...[
+      'nanosleep',
+      'clock_.*',
+      'time',
+      'times',
+      'gettimeofday',
+      'timer_.*',
+      'timerfd_.*',
+      '[gs]etitimer',
+      'alarm',
+    ],
+    ...[
+      'sched_.*',
+      'get.*',
+      'uname',
+      'sysinfo',
+      'umask',
+      'ioctl',
+      'fcntl',
+      'pipe2?',
+      'arch_prctl',
+      'set_tid_address',
+    ],
+    ...[
+      'fsync',
+      'fdatasync',
+      'fadvise64',
+      'sendfile',
+      'splice',
+      'tee',
+      'copy_file_range',
+      'readahead',
+      'flock',
+    ],
+    ...[
+      '[gs]etsockopt',
+      'shutdown',
+      'eventfd2?',
+      'inotify_.*',
+      'io_getevents',
+      'io_submit',
+      'io_uring_enter',
+    ],
+    ...[
+      'ftruncate',
+      'fallocate',
+      'prlimit64',
+      'setrlimit',
+      'landlock_.*',
+      '[a-z]*getxattr',
+      '[a-z]*listxattr',
+    ],
+  ].join('|')})$`,
+);
+
+/** What any rule may need, failed calls too: every call that is not an everyday one, or every call there is. */
+export function recordableInterest(everyCall: boolean): Interest {
+  const syscalls = ALL_SYSCALLS.filter(
+    (number) => everyCall || !EVERYDAY.test(syscallName(number) ?? ''),
+  );
+  return { syscalls, keepFailed: syscalls, environment: true };
 }

@@ -3,9 +3,10 @@ import type { KernelEvent } from '../events/kernel-event.ts';
 import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
-import { AccountFiles } from '../state/accounts.ts';
+import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
+import type { Container } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
-import { readCapabilitiesOf } from '../state/proc-files.ts';
+import { type Host, LIVE_HOST } from '../state/host.ts';
 import { ProcessTree } from '../state/process-tree.ts';
 import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
@@ -25,6 +26,12 @@ export interface SessionOptions {
   readonly patienceMs?: number;
   /** Whether what this process starts is not judged either. */
   readonly ignoresOwn?: boolean;
+  /** This machine unless given: a recording listens to what it answers. */
+  readonly host?: Host;
+  /** Called when the facts of a container are there, or given up on. */
+  readonly onSettled?: (container: Container) => void;
+  /** Called with the names of a container's users and groups, or the host's, whenever they were read. */
+  readonly onAccounts?: AccountFilesOptions['onRead'];
   /** Called once a second. */
   readonly onSecond: () => void;
   /** Called after each turn at the ring. */
@@ -38,9 +45,10 @@ export class Session {
   readonly hostname: string;
   readonly source: FieldSource<KernelEvent>;
   readonly tree: ProcessTree;
+  readonly accounts: AccountFiles;
   readonly #options: SessionOptions;
   readonly #lookup: RuntimeLookup;
-  readonly #accounts = new AccountFiles();
+  readonly #host: Host;
   #probe: Probe | undefined;
   #containers: Containers | undefined;
   #pipeline: Pipeline | undefined;
@@ -53,13 +61,21 @@ export class Session {
     this.#options = options;
     this.hostname = options.hostname;
     this.#lookup = new RuntimeLookup(options.runtimes);
-    this.tree = new ProcessTree({ ours: options.ignoresOwn ? process.pid : undefined });
+    const host = options.host ?? LIVE_HOST;
+    this.#host = host;
+    const { onAccounts } = options;
+    this.accounts = new AccountFiles(onAccounts && { onRead: onAccounts });
+    this.tree = new ProcessTree({
+      ours: options.ignoresOwn ? process.pid : undefined,
+      read: (tgid, withEnvironment) => host.readProcess(tgid, withEnvironment),
+      list: () => host.listProcesses(),
+    });
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
-      accounts: this.#accounts,
+      accounts: this.accounts,
       processes: this.tree,
-      capabilities: readCapabilitiesOf,
+      capabilities: (tgid) => host.readCapabilities(tgid),
       domainOf: this.domains.domainOf,
     });
   }
@@ -76,15 +92,17 @@ export class Session {
       hierarchy: probe.cgroupHierarchy,
       taskRoots: this.#options.runtimes?.taskRoots,
       lookup: this.#lookup,
+      host: this.#host,
       onSettled: (container) => {
-        this.#accounts.learn(container);
+        this.accounts.learn(container);
+        this.#options.onSettled?.(container);
         pending.release?.parking.release(container);
       },
     });
     this.#containers = containers;
     containers.seed();
     this.tree.bootstrap();
-    this.#dateContainers(containers);
+    containers.date(this.tree.processes());
     const pipeline = new Pipeline(
       this.tree,
       containers,
@@ -164,17 +182,5 @@ export class Session {
     this.tree.sweep();
     this.#containers?.sweep();
     this.#options.onSecond();
-  }
-
-  /** A container that runs already is as old as its first process. */
-  #dateContainers(containers: Containers): void {
-    for (const process of this.tree.processes()) {
-      if (process.vpid !== 1 || !process.inPidNamespace) continue;
-      const container = containers.ofProcess(process.tgid);
-      if (!container.isHost && container.initStartTime === 0n) {
-        container.initStartTime = process.startTime;
-        container.member = process.tgid;
-      }
-    }
   }
 }

@@ -53,3 +53,6 @@ export function syscallsOf(types: Iterable<EventName>): number[] {
   }
   return [...found].sort((a, b) => a - b);
 }
+
+/** Every call of this architecture. */
+export const ALL_SYSCALLS: readonly number[] = syscallsOf(numbers.keys());

@@ -5,9 +5,13 @@ import type { ByteString } from '../rules/field.ts';
 import { type Container, HOST } from './container.ts';
 import { readRegularSync } from './regular-file.ts';
 
-interface AccountTable {
+/** Names by number. */
+export interface AccountTable {
   readonly users: ReadonlyMap<number, Account>;
   readonly groups: ReadonlyMap<number, ByteString>;
+}
+
+interface ReadTable extends AccountTable {
   readonly readAt: number;
   /** Changes of the files show here. */
   readonly stamp: string;
@@ -22,13 +26,15 @@ export interface AccountFilesOptions {
   /** How long names are taken as true before the files are looked at again, ms. */
   readonly freshMs?: number;
   readonly now?: () => number;
+  /** Called when the names of the host or of a container were read, because they were not known or had changed. */
+  readonly onRead?: (container: Container, table: AccountTable) => void;
 }
 
 const FILE_LIMIT = 65_536;
 
 /** Names of users and groups by the passwd and group files of the host or of the container the event happened in. */
 export class AccountFiles implements Accounts {
-  readonly #tables = new Map<Container, AccountTable>();
+  readonly #tables = new Map<Container, ReadTable>();
   readonly #options: Required<AccountFilesOptions>;
 
   constructor(options: AccountFilesOptions = {}) {
@@ -38,6 +44,7 @@ export class AccountFiles implements Accounts {
       limit: 1024,
       freshMs: 5000,
       now: () => performance.now(),
+      onRead: () => {},
       ...options,
     };
   }
@@ -58,7 +65,7 @@ export class AccountFiles implements Accounts {
     if (stamp !== '') this.#keep(container, read(root, stamp, this.#options.now()));
   }
 
-  #table(event: KernelEvent): AccountTable {
+  #table(event: KernelEvent): ReadTable {
     const { container } = event;
     const known = this.#tables.get(container);
     const now = this.#options.now();
@@ -73,7 +80,8 @@ export class AccountFiles implements Accounts {
     return table;
   }
 
-  #keep(container: Container, table: AccountTable): void {
+  #keep(container: Container, table: ReadTable): void {
+    if (this.#tables.get(container)?.stamp !== table.stamp) this.#options.onRead(container, table);
     this.#tables.delete(container);
     this.#tables.set(container, table);
     if (this.#tables.size > this.#options.limit) {
@@ -101,7 +109,7 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-function read(root: string, stamp: string, readAt: number): AccountTable {
+function read(root: string, stamp: string, readAt: number): ReadTable {
   const users = new Map<number, Account>();
   const groups = new Map<number, ByteString>();
   if (isOwnFolder(`${root}/etc`)) {

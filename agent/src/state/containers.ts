@@ -1,11 +1,11 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { CGROUP_RMDIR, cgroupLayout } from '../events/layout.ts';
 import type { ByteString } from '../rules/field.ts';
 import { type ContainerName, containerOfPath, guessOfPath } from './cgroup-path.ts';
 import { Container, HOST } from './container.ts';
 import { FactsLoader, type FactsLoaderOptions } from './facts-loader.ts';
-import { readBytes } from './proc-files.ts';
+import { type Host, LIVE_HOST } from './host.ts';
+import type { Process } from './process.ts';
 import { DEFAULT_PATHS } from './runtimes/lookup.ts';
 
 export interface ContainersOptions extends FactsLoaderOptions {
@@ -18,7 +18,13 @@ export interface ContainersOptions extends FactsLoaderOptions {
   /** Reads of /proc/<pid>/cgroup a second. */
   readonly readsPerSecond?: number;
   readonly readCgroup?: (tgid: number) => ByteString;
+  readonly host?: Pick<Host, 'listCgroups' | 'cgroupId' | 'readCgroup' | 'exists'>;
+  /** Gets the facts of containers; the runtimes of this host unless given. */
+  readonly loader?: FactsSource;
 }
+
+/** Where the facts of containers come from, sooner or later. */
+export type FactsSource = Pick<FactsLoader, 'load' | 'refresh' | 'stop' | 'counters'>;
 
 /** What the table has done; each is a count since the start. */
 export interface ContainerCounters {
@@ -37,12 +43,11 @@ interface Cgroup {
 }
 
 const GRACE_MS = 60_000;
-const SEED_LIMIT = 32_768;
 
 /** Which container each cgroup belongs to, and what is known of the containers. */
 export class Containers {
   readonly counters: ContainerCounters = { cgroupMisses: 0, cgroupUnknown: 0, evicted: 0 };
-  readonly loader: FactsLoader;
+  readonly loader: FactsSource;
   readonly #cgroups = new Map<number, Cgroup>();
   /** By the path of the cgroup: another group that claims the same id is another container, until a runtime says it is not. */
   readonly #containers = new Map<ByteString, Container>();
@@ -51,23 +56,26 @@ export class Containers {
     Pick<ContainersOptions, 'cgroupLimit' | 'containerLimit' | 'readsPerSecond' | 'readCgroup'>
   >;
   readonly #hierarchy: string;
+  readonly #host: Pick<Host, 'listCgroups' | 'cgroupId' | 'exists'>;
   readonly #now: () => number;
   #budget: number;
   #budgetAt = 0;
 
   constructor(options: ContainersOptions) {
     this.#hierarchy = options.hierarchy;
+    const host = options.host ?? LIVE_HOST;
+    this.#host = host;
     this.#taskRoots = options.taskRoots ?? DEFAULT_PATHS.taskRoots;
     this.#options = {
       cgroupLimit: 16_384,
       containerLimit: 8192,
       readsPerSecond: 200,
-      readCgroup: (tgid) => readBytes(`/proc/${tgid}/cgroup`, 16_384),
+      readCgroup: (tgid) => host.readCgroup(tgid),
       ...options,
     };
     this.#now = options.now ?? (() => performance.now());
     this.#budget = this.#options.readsPerSecond;
-    this.loader = new FactsLoader(options);
+    this.loader = options.loader ?? new FactsLoader(options);
   }
 
   get cgroupCount(): number {
@@ -78,18 +86,19 @@ export class Containers {
     return this.#containers.size;
   }
 
-  /** Enters every cgroup that is there now. Its inode number is its kernel id. */
+  /** Enters every cgroup that is there now. */
   seed(): void {
-    const open = [''];
-    for (let seen = 0; open.length > 0 && seen < SEED_LIMIT; seen++) {
-      const path = open.pop() ?? '';
-      try {
-        this.#enter(statSync(`${this.#hierarchy}${path}`).ino, path);
-        for (const entry of readdirSync(`${this.#hierarchy}${path}`, { withFileTypes: true })) {
-          if (entry.isDirectory()) open.push(`${path}/${entry.name}`);
-        }
-      } catch {
-        // Removed between the listing and the look: a record tells of it.
+    for (const [id, path] of this.#host.listCgroups(this.#hierarchy)) this.#enter(id, path);
+  }
+
+  /** A container that runs already is as old as its first process. */
+  date(processes: Iterable<Process>): void {
+    for (const process of processes) {
+      if (process.vpid !== 1 || !process.inPidNamespace) continue;
+      const container = this.ofProcess(process.tgid);
+      if (!container.isHost && container.initStartTime === 0n) {
+        container.initStartTime = process.startTime;
+        container.member = process.tgid;
       }
     }
   }
@@ -171,16 +180,8 @@ export class Containers {
     this.#budget--;
     const paths = pathsIn(text);
     // A process is in a group of each hierarchy, and may name those as it likes in some: the event tells the one that counts.
-    const own = paths.filter((path) => this.#idOf(path) === id);
+    const own = paths.filter((path) => this.#host.cgroupId(this.#hierarchy, path) === id);
     return this.#put(id, this.#classify(own.length > 0 ? own : paths, tgid));
-  }
-
-  #idOf(path: ByteString): number | undefined {
-    try {
-      return statSync(Buffer.from(`${this.#hierarchy}${path}`, 'latin1')).ino;
-    } catch {
-      return undefined;
-    }
   }
 
   /** The container that the first of these paths names. */
@@ -204,7 +205,7 @@ export class Containers {
     const places = proof.startsWith('/')
       ? [proof]
       : this.#taskRoots.map((root) => `${root}/${proof}`);
-    return places.some((place) => existsSync(place));
+    return places.some((place) => this.#host.exists(place));
   }
 
   #container({ runtime, fullId, path }: ContainerName, maker: number, member: number): Container {

@@ -28,6 +28,11 @@ const WITHOUT_FACTS = new Set<Container['runtime']>(['host', 'bpm']);
 /** These keep in files less than they answer. */
 const ANSWER_MORE = new Set<Container['runtime'] | undefined>(['containerd', 'podman']);
 
+/** Whether anything can be told of such a container beyond its name. */
+export function keepsFacts({ runtime }: Container): boolean {
+  return !WITHOUT_FACTS.has(runtime);
+}
+
 /** Gets the facts of containers, a few at a time, and retries while the runtime is still writing them. */
 export class FactsLoader {
   readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0 };
@@ -53,7 +58,7 @@ export class FactsLoader {
 
   /** Starts looking. */
   load(container: Container): void {
-    if (WITHOUT_FACTS.has(container.runtime) || container.pending || this.#stopped) return;
+    if (!keepsFacts(container) || container.pending || this.#stopped) return;
     container.pending = true;
     this.#waiting.push(container);
     this.#next();

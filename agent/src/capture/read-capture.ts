@@ -1,0 +1,92 @@
+import { Readable } from 'node:stream';
+import { constants, createGunzip } from 'node:zlib';
+import { CaptureError, type CaptureSink, MAGIC } from './format.ts';
+import { type CaptureEnd, type CaptureParser, TocsinParser } from './parser.ts';
+
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+/** Bytes that tell the formats apart. */
+const MAGIC_BYTES = MAGIC.length;
+
+/**
+ * Reads a capture to its end. `pause` is awaited between pieces, for those who take what comes of it. Throws `CaptureError` when
+ * this is no capture, or one that cannot be used.
+ */
+export async function readCapture(
+  chunks: AsyncIterable<Buffer>,
+  sink: CaptureSink,
+  pause: () => Promise<void> | undefined = () => undefined,
+): Promise<CaptureEnd> {
+  const { start, rest } = await peek(chunks, MAGIC_BYTES);
+  if (start.length === 0) throw new CaptureError('the capture is empty');
+  if (start.subarray(0, 2).equals(GZIP_MAGIC)) return readCompressed(rest, sink, pause);
+  return feed(parserFor(start, sink), rest, pause);
+}
+
+function parserFor(start: Buffer, sink: CaptureSink): CaptureParser {
+  if (start.subarray(0, MAGIC.length).equals(MAGIC)) return new TocsinParser(sink);
+  throw new CaptureError('this is not a capture of tocsin record');
+}
+
+async function feed(
+  parser: CaptureParser,
+  chunks: AsyncIterable<Buffer>,
+  pause: () => Promise<void> | undefined,
+): Promise<CaptureEnd> {
+  for await (const chunk of chunks) {
+    parser.feed(chunk);
+    await pause();
+  }
+  return parser.end();
+}
+
+/** A capture inside gzip. What can be unpacked is read, however the stream ends. */
+async function readCompressed(
+  chunks: AsyncIterable<Buffer>,
+  sink: CaptureSink,
+  pause: () => Promise<void> | undefined,
+): Promise<CaptureEnd> {
+  const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH });
+  const source = Readable.from(chunks, { objectMode: false });
+  source.on('error', (error) => gunzip.destroy(error));
+  source.pipe(gunzip);
+  let failure: string | undefined;
+  async function* unpacked(): AsyncIterable<Buffer> {
+    try {
+      yield* gunzip as AsyncIterable<Buffer>;
+    } catch (error) {
+      failure = (error as Error).message;
+    }
+  }
+  const { start, rest } = await peek(unpacked(), MAGIC_BYTES);
+  try {
+    const end = await feed(parserFor(start, sink), rest, pause);
+    if (failure === undefined) return end;
+    const warning = `the compressed capture is damaged (${failure}): read up to there`;
+    return { ...end, warnings: [warning, ...end.warnings], damaged: true };
+  } finally {
+    source.destroy();
+  }
+}
+
+/** The first bytes of a stream, and the whole of it. */
+async function peek(
+  chunks: AsyncIterable<Buffer>,
+  bytes: number,
+): Promise<{ start: Buffer; rest: AsyncIterable<Buffer> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let start: Buffer = Buffer.alloc(0);
+  while (start.length < bytes) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    start = Buffer.concat([start, value]);
+  }
+  async function* rest(): AsyncIterable<Buffer> {
+    yield start;
+    for (;;) {
+      const { value, done } = await iterator.next();
+      if (done) return;
+      yield value;
+    }
+  }
+  return { start, rest: rest() };
+}
