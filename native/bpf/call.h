@@ -185,14 +185,10 @@ static __always_inline bool gather_arguments(struct slot *slot, struct pt_regs *
 	return true;
 }
 
-/* Starts the record of a system call; the dispatcher has already decided that it is wanted. */
-static __always_inline struct slot *begin_call(struct pt_regs *regs, long result, __u8 kind, __u32 size)
+/* Starts the record of a system call that was identified. */
+static __always_inline struct slot *begin_identified(struct pt_regs *regs, long result, __u32 number, __u32 flags,
+						     __u8 kind, __u32 size)
 {
-	__u32 flags = 0;
-	__u32 number = identify(regs, result, &flags);
-
-	if (number >= SYSCALL_LIMIT)
-		return 0;
 	struct slot *slot = begin(current_task(), kind, size);
 
 	if (!slot)
@@ -209,6 +205,17 @@ static __always_inline struct slot *begin_call(struct pt_regs *regs, long result
 		return 0;
 	}
 	return slot;
+}
+
+/* Starts the record of a system call; the dispatcher has already decided that it is wanted. */
+static __always_inline struct slot *begin_call(struct pt_regs *regs, long result, __u8 kind, __u32 size)
+{
+	__u32 flags = 0;
+	__u32 number = identify(regs, result, &flags);
+
+	if (number >= SYSCALL_LIMIT)
+		return 0;
+	return begin_identified(regs, result, number, flags, kind, size);
 }
 
 #endif

@@ -11,9 +11,9 @@ static __always_inline struct file *file_of(struct task_struct *task, int fd)
 	struct fdtable *table = READ_TASK(task, files, fdt);
 	struct file *file = 0;
 
-	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || (__u32)fd >= READ_TASK(table, max_fds))
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), READ_TASK(table, fd) + fd);
 	return file;
 }
 

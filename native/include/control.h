@@ -35,6 +35,29 @@ struct probe_config {
 	__u16 ia32[SYSCALL_LIMIT];
 	__u8 watch[SYSCALL_LIMIT];
 	__u32 open_classes[SYSCALL_LIMIT][2]; /* by call, and whether it failed: the classes that are wanted, a bit each */
+	__u32 generation;		      /* of all the above: verdicts of another one count no more */
+	__u32 verdicts;			      /* there are some */
+};
+
+/*
+ * Opens that no rule could match, learnt from one like them. The key and the real path are all that the verdict rests on, and both
+ * are compared whole: what differs in anything else gets the same verdict, what differs in them none.
+ */
+#define VERDICT_PATH_MAX 116
+#define VERDICT_REAL_MAX 120
+#define VERDICTS_MAX 8192
+
+struct verdict_key {
+	__u32 generation;
+	__u32 open_flags; /* O_*, as given */
+	__u16 call;
+	__u16 failed;
+	char path[VERDICT_PATH_MAX]; /* as given and absolute, with NUL bytes to its end */
+};
+
+struct verdict {
+	__u64 real_length; /* 0 when the real path does not matter */
+	char real[VERDICT_REAL_MAX + 16]; /* some words more, so that reads of 8 bytes stay inside */
 };
 
 /* What became of a record. */
@@ -50,7 +73,8 @@ struct probe_config {
 #define FILTER_FAILED 0 /* the call failed, and no rule wants failed ones */
 #define FILTER_MUTED 1  /* a muted process */
 #define FILTER_CLASS 2  /* an open of a class that no rule wants */
-#define FILTERS 3
+#define FILTER_VERDICT 3 /* an open like one that no rule could match */
+#define FILTERS 4
 
 /* One per cpu. */
 struct probe_counters {

@@ -19,6 +19,13 @@ export interface NativeProbe {
   backlog(): number;
   watch(table: Uint8Array, ia32: Uint16Array, openClasses: Uint32Array, environment: boolean): void;
   mute(tgid: number): void;
+  ruleOut(
+    call: number,
+    openFlags: number,
+    failed: boolean,
+    path: Uint8Array,
+    real: Uint8Array,
+  ): void;
   /** For each kind first by cause, then by filter. */
   counters(): Float64Array;
   close(): void;

@@ -14,6 +14,7 @@ export {
   type KindFilters,
   type KindStatistics,
   type OpenClasses,
+  type OpenVerdict,
   openProbe,
   type Probe,
   type ProbeOptions,

@@ -89,6 +89,20 @@ export interface OpenClasses {
   readonly failed: number;
 }
 
+/** Opens that are not told any more: all by one native call with these flags and this path, until the setting changes. */
+export interface OpenVerdict {
+  /** Native number of open, openat or creat. */
+  readonly call: number;
+  /** O_*, as given. */
+  readonly openFlags: number;
+  /** Whether those that failed are meant, or those that did not. */
+  readonly failed: boolean;
+  /** As given and absolute, a byte a character; of less than `VERDICT_PATH_MAX` - 1 bytes. */
+  readonly path: string;
+  /** Only those of which the kernel's own path is this one, of at most `VERDICT_REAL_MAX` bytes; empty for whatever it is. */
+  readonly real: string;
+}
+
 export interface ProbeOptions {
   /** A power of two; default 16 MiB. */
   readonly ringBytes?: number;
@@ -133,6 +147,8 @@ export interface KindFilters {
   readonly muted: number;
   /** An open of a class that is not told. */
   readonly class: number;
+  /** An open like one that was ruled out. */
+  readonly verdict: number;
 }
 
 export interface ProbeStatistics {
@@ -161,6 +177,8 @@ export interface Probe {
     environment?: boolean,
     openClasses?: readonly OpenClasses[],
   ): void;
+  /** Leaves out what is like this. Takes back nothing: a change of the setting does. */
+  ruleOut(verdict: OpenVerdict): void;
   /** A process that is never told again, until it ends. */
   mute(tgid: number): void;
   statistics(): ProbeStatistics;
@@ -214,6 +232,14 @@ function facadeOf(
       const classes = classTable(openClasses);
       native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, classes, withEnvironment);
     },
+    ruleOut: ({ call, openFlags, failed, path, real }) =>
+      native.ruleOut(
+        checkedInteger(call, 'call', 0, SYSCALL_LIMIT - 1),
+        openFlags,
+        failed,
+        bytesOf(path),
+        bytesOf(real),
+      ),
     mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
     statistics: () => ({
       ...accountOf(native.counters()),
@@ -230,10 +256,18 @@ function accountOf(counters: Float64Array): Pick<ProbeStatistics, 'kinds' | 'fil
   for (const [number, kind] of KIND_NAMES) {
     const at = (index: number) => counters[number * (CAUSES + FILTERS) + index] ?? 0;
     kinds.push({ kind, sent: at(0), shed: at(1), full: at(2), fault: at(3), busy: at(4) });
-    filtered.push({ kind, failed: at(CAUSES), muted: at(CAUSES + 1), class: at(CAUSES + 2) });
+    filtered.push({
+      kind,
+      failed: at(CAUSES),
+      muted: at(CAUSES + 1),
+      class: at(CAUSES + 2),
+      verdict: at(CAUSES + 3),
+    });
   }
   return { kinds, filtered };
 }
+
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
 
 const ia32NameOf = (name: string): string => IA32_ALIASES[name] ?? name;
 

@@ -2,6 +2,7 @@
 // The boundary to JavaScript. Arguments come resolved and checked from lib/index.ts; types are checked once more here.
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernel.h"
@@ -43,6 +44,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::backlog>("backlog"),
                            InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
+                           InstanceMethod<&Probe::rule_out>("ruleOut"),
                            InstanceMethod<&Probe::counters>("counters"),
                            InstanceMethod<&Probe::close>("close"),
                            InstanceAccessor<&Probe::ring>("ring"),
@@ -173,6 +175,26 @@ class Probe : public Napi::ObjectWrap<Probe> {
     if (info.Length() < 1 || !info[0].IsNumber()) return throw_argument(env, "a process id expected");
     if (const Outcome outcome = kernel_.mute(info[0].As<Napi::Number>().Uint32Value()))
       throw_failure(env, *outcome);
+  }
+
+  // (call, openFlags, failed, path, real); bytes, the real path empty when it does not matter
+  void rule_out(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return;
+    const auto path = elements<uint8_t>(info[3], napi_uint8_array);
+    const auto real = elements<uint8_t>(info[4], napi_uint8_array);
+    if (!info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsBoolean() || path.empty() ||
+        path.size() >= VERDICT_PATH_MAX - 1 || real.size() > VERDICT_REAL_MAX)
+      return throw_argument(env, "a verdict needs a call, its flags and paths of few bytes");
+    verdict_key key = {};
+    verdict verdict = {};
+    key.call = static_cast<uint16_t>(info[0].As<Napi::Number>().Uint32Value());
+    key.open_flags = info[1].As<Napi::Number>().Uint32Value();
+    key.failed = info[2].As<Napi::Boolean>().Value() ? 1 : 0;
+    std::copy(path.begin(), path.end(), key.path);
+    verdict.real_length = real.size();
+    std::copy(real.begin(), real.end(), verdict.real);
+    if (const Outcome outcome = kernel_.rule_out(key, verdict)) throw_failure(env, *outcome);
   }
 
   Napi::Value counters(const Napi::CallbackInfo &info) {

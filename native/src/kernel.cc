@@ -109,7 +109,7 @@ Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
   object_ = bpf_object__open_file(options.object.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
-  for (const char *name : {"ring", "slots", "counters", "muted", "families", ".data.config"})
+  for (const char *name : {"ring", "slots", "counters", "muted", "verdicts", "families", ".data.config"})
     if (bpf_object__find_map_by_name(object_, name) == nullptr)
       return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
@@ -253,6 +253,7 @@ void Kernel::close() {
 void Kernel::watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
                    const std::vector<uint32_t> &open_classes, bool environment) {
   std::copy_n(ia32.begin(), SYSCALL_LIMIT, config_->ia32);
+  __atomic_add_fetch(&config_->generation, 1, __ATOMIC_SEQ_CST);
   for (const bool widen : {true, false}) {
     const auto store = [widen](auto &place, auto wanted) {
       const auto value = widen ? static_cast<decltype(wanted)>(place | wanted) : wanted;
@@ -273,6 +274,15 @@ Outcome Kernel::mute(uint32_t tgid) {
   if (bpf_map_update_elem(descriptor, &tgid, &yes, BPF_ANY) != 0)
     return failed("PROBE_MUTE", "cannot mute process " + std::to_string(tgid), errno);
   __atomic_store_n(&config_->muted, 1, __ATOMIC_RELEASE);
+  return std::nullopt;
+}
+
+Outcome Kernel::rule_out(verdict_key key, const verdict &verdict) {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "verdicts"));
+  key.generation = config_->generation;
+  if (bpf_map_update_elem(descriptor, &key, &verdict, BPF_ANY) != 0)
+    return failed("PROBE_VERDICT", "cannot keep a verdict", errno);
+  __atomic_store_n(&config_->verdicts, 1, __ATOMIC_RELEASE);
   return std::nullopt;
 }
 

@@ -60,6 +60,8 @@ class Kernel {
   void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
              const std::vector<uint32_t> &open_classes, bool environment);
   Outcome mute(uint32_t tgid);
+  // The generation of the key is filled in here.
+  Outcome rule_out(verdict_key key, const verdict &verdict);
   // Sums over all cpus.
   Outcome counters(probe_counters &sums) const;
 

@@ -50,29 +50,30 @@ export class Pipeline {
     this.#judge = judge;
   }
 
-  /** Handles the record at an offset of the event's bytes. */
-  handle(event: KernelEvent, offset: number, available: number): void {
+  /** Handles the record at an offset of the event's bytes; tells whether it went before the rules or will. */
+  handle(event: KernelEvent, offset: number, available: number): boolean {
     this.counters.records++;
     if (!event.attach(offset, available)) {
       this.counters.malformed++;
-      return;
+      return false;
     }
     this.#countGap(event.cpu, event.sequence);
     if (event.kind === EVENT_CGROUP) {
       this.#containers.apply(event);
-      return;
+      return false;
     }
     event.process = this.#tree.apply(event);
     if (event.process.isOurs) {
       this.counters.own++;
-      return;
+      return false;
     }
     event.container = this.#containers.of(event);
     const judge = this.#judge;
-    if (!judge.eventTypes.has(eventName(event))) return;
+    if (!judge.eventTypes.has(eventName(event))) return false;
     event.number = ++this.counters.judged;
-    if (event.container.pending && judge.dependsOnFacts(event) && this.parking.park(event)) return;
-    judge.judge(event);
+    const mustWait = event.container.pending && judge.dependsOnFacts(event);
+    if (!mustWait || !this.parking.park(event)) judge.judge(event);
+    return true;
   }
 
   #countGap(cpu: number, sequence: number): void {

@@ -200,6 +200,7 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
     },
     watch: (interest) => probe.watch(interest),
     statistics: () => probe.statistics(),
+    ruleOut: (verdict) => probe.ruleOut(verdict),
     filtered: () => probe.filtered(),
     close: () => probe.close(),
   };

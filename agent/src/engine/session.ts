@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly onAccounts?: AccountFilesOptions['onRead'];
   /** Called once a second. */
   readonly onSecond: () => void;
+  /** Called after each event that was put before the rules. */
+  readonly onJudged?: (event: KernelEvent) => void;
   /** Called after each turn at the ring. */
   readonly onTurn: () => void;
 }
@@ -113,7 +115,9 @@ export class Session {
     this.#pipeline = pipeline;
     pending.release = pipeline;
     this.#loop = new DrainLoop(probe, {
-      onRecord: (event, offset, available) => pipeline.handle(event, offset, available),
+      onRecord: (event, offset, available) => {
+        if (pipeline.handle(event, offset, available)) this.#options.onJudged?.(event);
+      },
       onTurn: () => {
         pipeline.parking.releaseExpired();
         this.#options.onTurn();

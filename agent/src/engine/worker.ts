@@ -1,7 +1,9 @@
 import { setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
+import { OpenVerdicts } from '../events/open-verdicts.ts';
 import { openLiveProbe } from '../probe/live.ts';
+import type { Probe } from '../probe/probe.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
 import { alertOf, internalAlert } from './alert-builder.ts';
 import { AlertOutbox } from './alert-outbox.ts';
@@ -22,6 +24,8 @@ class EngineWorker {
   readonly #outbox: AlertOutbox;
   readonly #losses: LossWatch;
   #judge: RuleJudge | undefined;
+  #probe: Probe | undefined;
+  #verdicts: OpenVerdicts | undefined;
   #droppedTold = 0;
   /** Records of the life of processes were lost since the table was compared with /proc. */
   #mustCompare = false;
@@ -35,6 +39,7 @@ class EngineWorker {
     this.#session = new Session({
       ...settings,
       onTurn: () => this.#outbox.flush(),
+      onJudged: (event) => this.#verdicts?.observe(event),
       onSecond: () => this.#everySecond(),
     });
   }
@@ -48,6 +53,8 @@ class EngineWorker {
       ...(ringBytes !== undefined && { ringBytes }),
     });
     this.#judge = judge;
+    this.#probe = probe;
+    this.#verdicts = this.#newVerdicts(judge);
     void this.#session.domains.use(judge.compiled.domains);
     this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
@@ -75,10 +82,16 @@ class EngineWorker {
       void this.#session.domains.use(judge.compiled.domains);
       this.#session.use(judge, interestOf(judge.compiled, this.#settings.pushdown));
       this.#judge = judge;
+      this.#verdicts = this.#newVerdicts(judge);
       this.#post({ type: 'reloaded', id, summary: judge.summary });
     } catch (error) {
       this.#post({ type: 'refused', id, message: messageOf(error) });
     }
+  }
+
+  #newVerdicts({ compiled }: RuleJudge): OpenVerdicts | undefined {
+    if (this.#settings.pushdown === false) return undefined;
+    return new OpenVerdicts(compiled, (verdict) => this.#probe?.ruleOut(verdict));
   }
 
   #compile(rules: RuleSettings): RuleJudge {
@@ -99,6 +112,7 @@ class EngineWorker {
   }
 
   #everySecond(): void {
+    this.#verdicts?.everySecond();
     const statistics = this.#statistics();
     const { lifecycle } = this.#losses.observe(statistics.kernel);
     this.#mustCompare ||= lifecycle;

@@ -84,6 +84,11 @@ function classesOf(
   return classes >>> 0;
 }
 
+const CLASSIFIED_NUMBERS: ReadonlySet<number> = new Set(CLASSIFIED.map(syscallNumber));
+
+/** Whether the kernel knows flags and path of such an open before it makes a record. */
+export const isClassified = (call: number): boolean => CLASSIFIED_NUMBERS.has(call);
+
 /** What of the opens these rules could match, or one of them. */
 export function openClassesOf(
   rules: Pick<CompiledRules<KernelEvent>, 'couldMatch'>,

@@ -35,6 +35,7 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
         .kinds.flatMap(({ kind, ...fates }) =>
           Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
         ),
+    ruleOut: (verdict) => probe.ruleOut(verdict),
     filtered: () =>
       probe
         .statistics()

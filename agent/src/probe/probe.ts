@@ -1,4 +1,4 @@
-import type { OpenClasses } from '@tocsin/native';
+import type { OpenClasses, OpenVerdict } from '@tocsin/native';
 
 /** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
 export interface Probe {
@@ -14,6 +14,8 @@ export interface Probe {
   advance(bytes: number): void;
   /** Sets which calls are recorded. */
   watch(interest: Interest): void;
+  /** Leaves out opens like this one until `watch` is called again. */
+  ruleOut(verdict: OpenVerdict): void;
   statistics(): readonly RecordCount[];
   /** How many events needed no record, by kind and reason, since the start. */
   filtered(): readonly FilteredCount[];
@@ -50,7 +52,7 @@ export interface RecordCount {
 /** How many events of a kind the kernel left out because no rule could match them. */
 export interface FilteredCount {
   readonly kind: string;
-  /** `failed`, `muted` or `class`. */
+  /** `failed`, `muted`, `class` or `verdict`. */
   readonly reason: string;
   readonly count: number;
 }

@@ -49,6 +49,8 @@ export class RecordedProbe implements Probe {
     return this.counts;
   }
 
+  ruleOut(): void {}
+
   filtered(): readonly FilteredCount[] {
     return [];
   }

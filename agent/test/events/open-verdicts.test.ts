@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  EVENT_IA32,
+  EVENT_IO_URING,
+  EVENT_REAL_SAME,
+  type OpenVerdict,
+  openLayout,
+} from '@tocsin/native';
+import fc from 'fast-check';
+import { givenPath, realPath } from '../../src/events/event-path.ts';
+import type { KernelEvent } from '../../src/events/kernel-event.ts';
+import { OpenVerdicts, verdictFinder } from '../../src/events/open-verdicts.ts';
+import { compile, openCondition, openEvent } from './random-open.ts';
+import { call, eventOf, open } from './records.ts';
+
+const CLOEXEC = 0o2000000;
+
+function opened(path: string, real = path, changes: { openFlags?: number; flags?: number } = {}) {
+  const { openFlags = CLOEXEC, flags = 0 } = changes;
+  const same = real === path ? EVENT_REAL_SAME : 0;
+  return eventOf(open(path, { openFlags }, { flags: flags | same }, '', real === path ? '' : real));
+}
+
+/** Whether the probe leaves the event out by the verdict. */
+function covers(verdict: OpenVerdict, event: KernelEvent): boolean {
+  return (
+    verdict.call === event.syscall &&
+    verdict.openFlags === event.uint32(openLayout.openFlags) &&
+    verdict.failed === event.result < 0 &&
+    verdict.path === givenPath(event) &&
+    (verdict.real === '' || verdict.real === realPath(event))
+  );
+}
+
+describe('verdictFinder', () => {
+  const READS = 'evt.type=openat and evt.is_open_read=true';
+
+  it('rules out a path that no rule wants, whoever opens it', () => {
+    const find = verdictFinder(
+      compile([`${READS} and fd.name startswith /etc/ and proc.name=cat`]),
+    );
+    assert.deepEqual(find(opened('/usr/lib/x')), {
+      call: call('openat'),
+      openFlags: CLOEXEC,
+      failed: false,
+      path: '/usr/lib/x',
+      real: '',
+    });
+    assert.equal(find(opened('/etc/x')), undefined, 'cat may open it');
+    assert.equal(find(opened('/usr/../etc/x')), undefined, 'folded it is below /etc');
+  });
+
+  it('ties the verdict to the real path when a rule reads it', () => {
+    const find = verdictFinder(
+      compile([`${READS} and (fd.name=/etc/shadow or fd.path.real=/etc/shadow)`]),
+    );
+    assert.equal(find(opened('/tmp/link', '/etc/shadow')), undefined);
+    assert.equal(find(opened('/tmp/link', '/tmp/file'))?.real, '/tmp/file');
+    assert.equal(find(opened('/tmp/file'))?.real, '/tmp/file');
+  });
+
+  it('leaves to user space what the probe does not compare whole', () => {
+    const find = verdictFinder(compile([`${READS} and fd.name=/etc/shadow`]));
+    assert.equal(find(opened('relative')), undefined);
+    assert.equal(find(opened(`/${'x'.repeat(200)}`)), undefined);
+    assert.equal(find(opened('/x', '/x', { flags: EVENT_IA32 })), undefined);
+    assert.equal(find(opened('/x', '/x', { flags: EVENT_IO_URING })), undefined);
+    assert.equal(find(eventOf(open('/x', {}, { syscall: call('openat2') }))), undefined);
+  });
+
+  it('never covers an open that a rule matches', () => {
+    fc.assert(
+      fc.property(
+        fc.array(openCondition, { minLength: 1, maxLength: 2 }),
+        fc.array(openEvent, { minLength: 10, maxLength: 20 }),
+        (conditions, events) => {
+          const rules = compile(conditions);
+          const find = verdictFinder(rules);
+          const verdicts = events
+            .map(({ event }) => find(event))
+            .filter((one) => one !== undefined);
+          for (const { event } of events) {
+            if (rules.match(event).length === 0) continue;
+            assert.ok(!verdicts.some((verdict) => covers(verdict, event)));
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('OpenVerdicts', () => {
+  it('asks about what comes again and again, once, and forgets in time', () => {
+    const told: OpenVerdict[] = [];
+    const rules = compile(['evt.type=openat and fd.name=/etc/shadow']);
+    const verdicts = new OpenVerdicts(rules, (verdict) => told.push(verdict));
+    const hot = opened('/usr/lib/hot');
+    for (let i = 0; i < 5; i++) verdicts.observe(hot);
+    assert.equal(told.length, 0);
+    for (let i = 0; i < 50; i++) verdicts.observe(hot);
+    assert.deepEqual(
+      told.map(({ path }) => path),
+      ['/usr/lib/hot'],
+    );
+    for (let i = 0; i < 10; i++) verdicts.everySecond();
+    for (let i = 0; i < 50; i++) verdicts.observe(hot);
+    assert.equal(told.length, 2, 'the probe may have forgotten it');
+  });
+
+  it('asks about no more kinds a second than it can afford', () => {
+    const told: OpenVerdict[] = [];
+    const rules = compile(['evt.type=openat and fd.name=/etc/shadow']);
+    const verdicts = new OpenVerdicts(rules, (verdict) => told.push(verdict));
+    for (let kind = 0; kind < 2000; kind++) {
+      const event = opened(`/usr/lib/${kind}`);
+      for (let i = 0; i < 10; i++) verdicts.observe(event);
+    }
+    assert.ok(told.length > 0 && told.length < 1000, `${told.length}`);
+  });
+});
