@@ -87,3 +87,8 @@ export const audienceKey = `${TAG}:audience`;
 
 /** STRING that `/readyz` writes, with a lifetime of a minute. */
 export const probeKey = `${TAG}:probe`;
+
+/** HASH id -> JSON of a silence. */
+export const silencesKey = `${TAG}:silences`;
+/** STRING raised by each change of a silence. */
+export const silencesVersionKey = `${TAG}:silences:version`;
