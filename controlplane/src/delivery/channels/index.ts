@@ -1,9 +1,12 @@
 /** @module The one list of channel kinds: a new kind is a folder and a line here. */
 import type { ChannelKind } from '../channel.ts';
+import { elasticsearchKind } from './elasticsearch/index.ts';
 import { emailKind } from './email/index.ts';
 import { logKind } from './log/index.ts';
+import { noneKind } from './none/index.ts';
 import { programKind } from './program/index.ts';
 import { slackKind } from './slack/index.ts';
+import { splunkKind } from './splunk/index.ts';
 import { syslogKind } from './syslog/index.ts';
 import { webhookKind } from './webhook/index.ts';
 
@@ -13,7 +16,10 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   webhookKind,
   programKind,
   syslogKind,
+  elasticsearchKind,
+  splunkKind,
   logKind,
+  noneKind,
 ];
 
 const byName = new Map(CHANNEL_KINDS.map((kind) => [kind.kind, kind]));

@@ -10,7 +10,38 @@ const slack = { token: secret, channel: '#x' };
 const program = { argv: ['/bin/true'] };
 
 const GOOD: [string, object[]][] = [
+  ['none', [{}]],
   ['log', [{}, { path: '/var/log/tocsin.jsonl' }, { format: 'ocsf', rotate: { max_bytes: 4096 } }]],
+  [
+    'elasticsearch',
+    [
+      { url: 'https://es.example.org' },
+      {
+        url: 'https://es.example.org/prefix',
+        index: 'alerts',
+        pipeline: 'geo',
+        api_key: secret,
+        format: 'ocsf',
+        ca_file: '/etc/ca.pem',
+        timeout: '5s',
+      },
+      { url: 'https://es.example.org', user: 'u', password: secret },
+    ],
+  ],
+  [
+    'splunk',
+    [
+      { url: 'https://splunk.example.org:8088', token: secret },
+      {
+        url: 'https://splunk.example.org',
+        token: secret,
+        index: 'i',
+        source: 's',
+        sourcetype: 't',
+        format: 'cef',
+      },
+    ],
+  ],
   [
     'syslog',
     [
@@ -67,6 +98,20 @@ const GOOD: [string, object[]][] = [
 
 const BAD: [string, object[]][] = [
   ['log', [{ path: 'relative' }, { path: '/a\0b' }, { format: 'xml' }, { rotate: {} }]],
+  [
+    'elasticsearch',
+    [
+      {},
+      { url: 'https://u:p@es' },
+      { url: 'https://es', index: '../_all' },
+      { url: 'https://es', index: '_all' },
+      { url: 'https://es', format: 'cef' },
+    ],
+  ],
+  [
+    'splunk',
+    [{}, { url: 'https://splunk' }, { token: secret }, { url: 'ldap://splunk', token: secret }],
+  ],
   [
     'syslog',
     [

@@ -4,12 +4,12 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { isPublicAddress } from '../../../src/delivery/channels/webhook/address.ts';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
 import {
   readSigningKey,
   signatureHeaders,
 } from '../../../src/delivery/channels/webhook/signature.ts';
+import { isPublicAddress } from '../../../src/delivery/http/address.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
 import { selfSigned } from '../certificate.ts';
 import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';

@@ -1,7 +1,7 @@
 /** @module Channel kind `email`: a mail in HTML and text through an SMTP server. */
 import type { ChannelKind, ResolvedSettings } from '../../channel.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
-import { readPem } from '../../pem.ts';
+import { readTls } from '../../tls.ts';
 import { renderMail } from './render.ts';
 import { type Envelope, Mailer, type Server } from './send.ts';
 import { EmailSettings } from './settings.ts';
@@ -37,7 +37,7 @@ function readSettings(settings: ResolvedSettings): { server: Server; envelope: E
       host,
       port,
       tls: resolved.tls ?? (port === IMPLICIT_TLS_PORT ? 'implicit' : 'starttls'),
-      ca: resolved.ca_file === undefined ? undefined : readPem('ca_file', resolved.ca_file),
+      ca: readTls(resolved).ca,
       auth: user !== undefined && password !== undefined ? { user, pass: password } : undefined,
     },
     envelope: { from, to },

@@ -1,9 +1,7 @@
 /** @module Channel kind `syslog`: RFC 5424 messages over TLS, TCP or UDP. */
-import type { ConnectionOptions } from 'node:tls';
 import type { ChannelKind } from '../../channel.ts';
 import { FORMATS } from '../../formats/index.ts';
-import { ChannelSettingsError } from '../../outcome.ts';
-import { readPem } from '../../pem.ts';
+import { readTls, TLS_FILES } from '../../tls.ts';
 import { renderMessages } from './render.ts';
 import { DatagramTransport, StreamTransport } from './send.ts';
 import { FACILITIES, SyslogSettings } from './settings.ts';
@@ -15,7 +13,7 @@ export const syslogKind: ChannelKind = {
   kind: 'syslog',
   settings: SyslogSettings,
   origin: 'any',
-  fileSettings: ['ca_file', 'cert_file'],
+  fileSettings: TLS_FILES,
   destination: ['host', 'port', 'transport'],
   create(settings) {
     const resolved = settings as Omit<SyslogSettings, 'key'> & { readonly key?: string };
@@ -41,20 +39,3 @@ export const syslogKind: ChannelKind = {
     };
   },
 };
-
-function readTls({
-  ca_file,
-  cert_file,
-  key,
-}: {
-  readonly ca_file?: string;
-  readonly cert_file?: string;
-  readonly key?: string;
-}): ConnectionOptions {
-  if ((cert_file === undefined) !== (key === undefined))
-    throw new ChannelSettingsError('cert_file and key: one needs the other.');
-  return {
-    ...(ca_file !== undefined && { ca: readPem('ca_file', ca_file) }),
-    ...(cert_file !== undefined && { cert: readPem('cert_file', cert_file), key }),
-  };
-}

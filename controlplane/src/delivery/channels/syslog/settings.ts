@@ -1,12 +1,5 @@
-import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
-
-const file = (description: string) =>
-  Type.String({
-    pattern: '^/[^\\0]*$',
-    maxLength: 4096,
-    description: `${description} Not over the API.`,
-  });
+import { TLS_SETTINGS } from '../../tls.ts';
 
 /** Facilities of RFC 5424, in the order of their numbers. */
 export const FACILITIES =
@@ -36,11 +29,7 @@ export const SyslogSettings = Type.Object(
           'tls (RFC 5425) or tcp (RFC 6587, octets counted) over a connection that is kept, or udp (RFC 5426), of which nobody knows whether it arrives.',
       }),
     ),
-    ca_file: Type.Optional(
-      file('PEM file with the authorities to trust instead of the usual ones.'),
-    ),
-    cert_file: Type.Optional(file('PEM file with the certificate to show.')),
-    key: Type.Optional(SecretReference),
+    ...TLS_SETTINGS,
     format: Type.Optional(
       Type.Enum(['rfc5424', 'falco', 'ecs', 'ocsf', 'cef', 'leef'], {
         default: 'rfc5424',

@@ -1,14 +1,14 @@
 /** @module Channel kind `webhook`: a POST signed as Standard Webhooks defines it, to addresses that were checked. */
-import { parseDuration } from '@tocsin/openapi';
 import type { ChannelKind, ResolvedSettings } from '../../channel.ts';
+import { createEgress } from '../../http/egress.ts';
+import { post } from '../../http/post.ts';
+import { readHttpSettings } from '../../http/settings.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
-import { createEgress } from './egress.ts';
+import { TLS_FILES } from '../../tls.ts';
 import { renderBody } from './render.ts';
-import { post } from './send.ts';
 import { WebhookSettings } from './settings.ts';
 import { readSigningKey, signatureHeaders } from './signature.ts';
 
-const DEFAULT_TIMEOUT = '15s';
 /** What the request itself decides. */
 const RESERVED =
   /^(webhook-.*|host|content-length|content-type|transfer-encoding|connection|keep-alive|upgrade|expect|te|trailer)$/i;
@@ -17,11 +17,12 @@ export const webhookKind: ChannelKind = {
   kind: 'webhook',
   settings: WebhookSettings,
   origin: 'any',
+  fileSettings: TLS_FILES,
   destination: ['url', 'allow_private_addresses'],
   create(settings) {
-    const { url, secret, extra, allowPrivate, timeoutMs } = readSettings(settings);
+    const { url, secret, extra, timeoutMs, egress: options } = readSettings(settings);
     const key = readSigningKey(secret);
-    const egress = createEgress({ allowPrivate });
+    const egress = createEgress(options);
     return {
       send: (notification, { signal }) => {
         const body = renderBody(notification);
@@ -39,8 +40,9 @@ export const webhookKind: ChannelKind = {
 };
 
 function readSettings(settings: ResolvedSettings) {
-  const resolved = settings as Omit<WebhookSettings, 'secret' | 'headers'> & {
+  const resolved = settings as Omit<WebhookSettings, 'secret' | 'headers' | 'key'> & {
     secret: string;
+    key?: string;
     headers?: Record<string, string>;
   };
   const extra = Object.entries(resolved.headers ?? {}).map(([name, value]): [string, string] => {
@@ -53,7 +55,6 @@ function readSettings(settings: ResolvedSettings) {
     url: resolved.url,
     secret: resolved.secret,
     extra: Object.fromEntries(extra),
-    allowPrivate: resolved.allow_private_addresses ?? false,
-    timeoutMs: parseDuration(resolved.timeout ?? DEFAULT_TIMEOUT) ?? 0,
+    ...readHttpSettings(resolved),
   };
 }

@@ -1,7 +1,8 @@
-/** The connections of a webhook: checked addresses only, and a clear line between "never connected" and "perhaps received". */
+/** The connections of channels that speak HTTP: checked addresses only, and a clear line between "never connected" and "perhaps received". */
 import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { Agent, buildConnector } from 'undici';
 import { isPublicAddress } from './address.ts';
 
@@ -19,13 +20,20 @@ export class ConnectError extends Error {
   }
 }
 
+export interface EgressOptions {
+  readonly allowPrivate: boolean;
+  /** Authorities to trust instead of the usual ones, and the certificate to show, in PEM. */
+  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>;
+}
+
 /** An undici dispatcher that connects only to public addresses, unless private ones are allowed. */
-export function createEgress(options: { readonly allowPrivate: boolean }): Agent {
+export function createEgress(options: EgressOptions): Agent {
   const isAllowed = (address: string) => options.allowPrivate || isPublicAddress(address);
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     lookup: checkedLookup(isAllowed),
     autoSelectFamily: true,
+    ...options.tls,
   });
   return new Agent({
     pipelining: 1,

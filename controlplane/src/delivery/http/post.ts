@@ -1,7 +1,7 @@
 /** One POST: what was sent, what came back, and what that means for the delivery. */
 import { setTimeout as after } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
-import type { Outcome } from '../../channel.ts';
+import type { Outcome } from '../channel.ts';
 import {
   ambiguous,
   describeError,
@@ -11,12 +11,14 @@ import {
   reasonOfAbort,
   reasonOfCode,
   retry,
-} from '../../outcome.ts';
+} from '../outcome.ts';
 import { ConnectError } from './egress.ts';
 
-/** How much of an answer is read, in bytes, and for how long, in milliseconds: the status alone decides. */
+/** How much of an answer is read, in bytes, and for how long, in milliseconds, where the status alone decides. */
 const MAX_ANSWER_BYTES = 4096;
 const MAX_ANSWER_MS = 1000;
+/** The same where the answer has to be read. */
+const MAX_READ_BYTES = 4 * 1024 * 1024;
 
 export interface Post {
   readonly url: string;
@@ -25,11 +27,15 @@ export interface Post {
   readonly timeoutMs: number;
 }
 
+/** What the answer to a POST that was taken (2xx) really means; it is whole, unless it is very long. */
+export type ReadAnswer = (answer: string) => Outcome;
+
 /** Makes one attempt. `signal` is the lane's; the timeout of the post ends it earlier. */
 export async function post(
   dispatcher: Dispatcher,
   { url, headers, body, timeoutMs }: Post,
   signal: AbortSignal,
+  read?: ReadAnswer,
 ): Promise<Outcome> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   try {
@@ -42,17 +48,21 @@ export async function post(
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    const answer = await readAnswer(response.body);
+    if (read && isTaken(response)) return read(await readWhole(response.body));
+    const answer = await readBeginning(response.body);
     return readStatus(response, answer);
   } catch (error) {
     return readFailure(error, bounded);
   }
 }
 
+const isTaken = ({ statusCode }: Pick<Dispatcher.ResponseData, 'statusCode'>): boolean =>
+  statusCode >= 200 && statusCode < 300;
+
 /** What a status means (Standard Webhooks: only 2xx is success, redirects are not followed). */
 function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: string): Outcome {
   const detail = `HTTP ${statusCode}${answer && `: ${answer}`}`;
-  if (statusCode >= 200 && statusCode < 300) return ok(detail);
+  if (isTaken({ statusCode })) return ok(detail);
   if (statusCode < 400) return permanent('client_error', `${detail} (redirects are not followed)`);
   const retryAfter = parseRetryAfter([headers['retry-after']].flat()[0], Date.now());
   if (statusCode === 429 || statusCode === 425) return retry('rate_limited', detail, retryAfter);
@@ -79,23 +89,35 @@ function readFailure(error: unknown, signal: AbortSignal): Outcome {
 }
 
 /** The beginning of the answer, for people. A body that drips, floods or breaks does not matter: the connection is dropped. */
-async function readAnswer(body: Dispatcher.ResponseData['body']): Promise<string> {
+async function readBeginning(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
   const done = new AbortController();
-  const read = async () => {
-    let size = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size >= MAX_ANSWER_BYTES) return;
-    }
-  };
   body.on('error', () => {});
   await Promise.race([
-    read().catch(() => {}),
+    readInto(chunks, body, MAX_ANSWER_BYTES).catch(() => {}),
     after(MAX_ANSWER_MS, undefined, { signal: done.signal }).catch(() => {}),
   ]);
   done.abort();
   body.destroy();
   return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES).trim();
+}
+
+async function readWhole(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  await readInto(chunks, body, MAX_READ_BYTES);
+  body.on('error', () => {}).destroy();
+  return Buffer.concat(chunks).toString();
+}
+
+async function readInto(
+  chunks: Buffer[],
+  body: Dispatcher.ResponseData['body'],
+  maxBytes: number,
+): Promise<void> {
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= maxBytes) return;
+  }
 }

@@ -1,0 +1,50 @@
+/** The settings that channels which POST to a server of the operator's have in common. */
+import { parseDuration } from '@tocsin/openapi';
+import Type from 'typebox';
+import { readTls, TLS_SETTINGS } from '../tls.ts';
+import type { EgressOptions } from './egress.ts';
+
+const DEFAULT_TIMEOUT = '15s';
+
+/** An address without a user name or password in it. */
+export const HttpUrl = (description: string) =>
+  Type.String({
+    pattern: '^https?://[^/?#@\\\\\\s]+([/?#][^\\s]*)?$',
+    maxLength: 2048,
+    description,
+  });
+
+/** Settings to spread into those of a kind. */
+export const HTTP_SETTINGS = {
+  allow_private_addresses: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: 'Also send to private, loopback and link-local addresses.',
+    }),
+  ),
+  ...TLS_SETTINGS,
+  timeout: Type.Optional(
+    Type.String({
+      pattern: '^([1-9]|[12][0-9]|30)s$',
+      default: DEFAULT_TIMEOUT,
+      description: 'For the whole request, `1s` to `30s`.',
+    }),
+  ),
+};
+
+/** Reads them, secrets resolved. Throws ChannelSettingsError. */
+export function readHttpSettings(settings: {
+  readonly allow_private_addresses?: boolean;
+  readonly ca_file?: string;
+  readonly cert_file?: string;
+  readonly key?: string;
+  readonly timeout?: string;
+}): { readonly egress: EgressOptions; readonly timeoutMs: number } {
+  return {
+    egress: {
+      allowPrivate: settings.allow_private_addresses ?? false,
+      tls: readTls(settings),
+    },
+    timeoutMs: parseDuration(settings.timeout ?? DEFAULT_TIMEOUT) ?? 0,
+  };
+}
