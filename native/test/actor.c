@@ -44,6 +44,8 @@ static void files(const char *what, char **a)
 		syscall(SYS_openat, AT_FDCWD, a[0], O_RDONLY, 0);
 	if (!strcmp(what, "open-mode"))
 		syscall(SYS_openat, AT_FDCWD, a[0], O_WRONLY | O_CREAT | O_EXCL, 0640);
+	if (!strcmp(what, "temporary"))
+		syscall(SYS_openat, AT_FDCWD, a[0], O_TMPFILE | O_RDWR, 0600);
 	if (!strcmp(what, "openat"))
 		syscall(SYS_openat, directory(a[0]), a[1], O_RDONLY, 0);
 	if (!strcmp(what, "openat2"))
