@@ -12,6 +12,7 @@ import { registerReplayCommand } from './commands/replay.ts';
 import { registerRulesCommand } from './commands/rules.ts';
 import { registerTraceCommand } from './commands/trace.ts';
 import { EngineError } from './engine/engine.ts';
+import { kernelCostOf } from './engine/kernel-cost.ts';
 import { RuleSetError } from './engine/rule-judge.ts';
 import { kernelEventFields } from './events/fields/source.ts';
 import { OutputError } from './outputs/output.ts';
@@ -38,7 +39,7 @@ export async function main(argv: string[]): Promise<void> {
   registerAgentCommand(program, context);
   registerEnrollCommand(program, context);
   registerDoctorCommand(program, context);
-  registerRulesCommand(program, { source: kernelEventFields });
+  registerRulesCommand(program, { source: kernelEventFields, kernelCost: kernelCostOf });
   registerFieldsCommand(program);
   registerTraceCommand(program);
   registerRecordCommand(program, context);

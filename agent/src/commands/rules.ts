@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { type KernelCost, kernelCostText } from '../engine/kernel-cost.ts';
 import { RuleFileError, readRuleFiles, ruleFilesOf } from '../rule-files.ts';
 import { blindFields, conditionText } from '../rules/compile-rules.ts';
 import { FieldBinder } from '../rules/compiler/operand-reader.ts';
@@ -8,6 +9,7 @@ import { LineEvaluator } from '../rules/evaluate-line.ts';
 import { explainCondition } from '../rules/explain.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { type LoadResult, loadRules, type RulesFile } from '../rules/load-rules.ts';
+import type { LoadedRule } from '../rules/loader/rule-set.ts';
 import { type FieldMap, MapSource } from '../rules/map-source.ts';
 import { reportJson, reportText } from '../rules/report.ts';
 import { RuleTestError, readRuleTests, runRuleTests } from '../rules/rule-test.ts';
@@ -19,6 +21,8 @@ const OUTPUT_CHUNK = 64 * 1024;
 export interface RulesCommandOptions {
   /** The source whose missing fields `list` shows as `blind`; without one nothing is. */
   readonly source?: FieldSource<never>;
+  /** What a rule costs the kernel, for `list`. */
+  readonly kernelCost?: (rule: LoadedRule, loaded: LoadResult) => readonly KernelCost[];
 }
 
 function write(text: string): void {
@@ -58,7 +62,11 @@ function loadOrFail(names: readonly string[]): LoadResult | undefined {
   return undefined;
 }
 
-function list(names: string[], { json }: { json?: boolean }, source?: FieldSource<never>): void {
+function list(
+  names: string[],
+  { json }: { json?: boolean },
+  { source, kernelCost }: RulesCommandOptions,
+): void {
   const result = loadOrFail(names);
   if (!result) return;
   const enabled = new Set(result.ruleset.enabled);
@@ -73,6 +81,7 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
     output: rule.output,
     event_types: rule.eventTypes === 'all' ? 'all' : [...rule.eventTypes].sort(),
     blind: binder ? blindFields(rule, binder) : [],
+    kernel: kernelCost?.(rule, result) ?? [],
   }));
   if (json) {
     write(JSON.stringify(rows));
@@ -83,6 +92,7 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
     write(`  ${row.priority}  ${row.tags.join(', ')}`);
     const types = row.event_types;
     write(`  event types: ${typeof types === 'string' ? types : types.join(', ') || 'none'}`);
+    for (const cost of row.kernel) write(`  kernel: ${kernelCostText(cost)}`);
     if (row.blind.length > 0) write(`  blind: ${row.blind.join(', ')}`);
   }
 }
@@ -207,7 +217,7 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
     .description('Show the rules with their resolved conditions.')
     .argument('<file...>', 'rule files, or folders of them')
     .option('--json', 'print a JSON array')
-    .action((names: string[], flags: { json?: boolean }) => list(names, flags, options.source));
+    .action((names: string[], flags: { json?: boolean }) => list(names, flags, options));
   rules
     .command('eval')
     .description('Evaluate conditions on events: NDJSON from standard input, a verdict a line.')

@@ -16,7 +16,7 @@ import { LATE_FIELDS } from './late-fields.ts';
 import type { Judge } from './pipeline.ts';
 
 /** Without limits a rule would have every call of the host recorded, reads and futexes included. */
-const USUAL_TYPES: ReadonlySet<string> = new Set(TRACED_TYPES);
+export const USUAL_TYPES: ReadonlySet<string> = new Set(TRACED_TYPES);
 
 /** Rules and how to take them; a plain object that crosses threads. */
 export interface RuleSettings extends LoadOptions {

@@ -1,5 +1,6 @@
 import {
   EVENT_OPEN,
+  EVENT_REAL_SAME,
   headerLayout,
   OPEN_CLASS_CREATE,
   OPEN_CLASS_DIRECTORY,
@@ -55,8 +56,13 @@ export const CLASS_KNOWLEDGE: Required<Knowledge<KernelEvent>> = {
 const eventTypeOf = (event: KernelEvent): string => syscallName(event.syscall) ?? '';
 
 /** An open of a class, made up to ask the rules about all that are like it. */
-function exampleOf(call: number, openClass: number, failed: boolean): KernelEvent {
-  const bytes = Buffer.alloc(openLayout.size);
+export function exampleOf(
+  call: number,
+  openClass: number,
+  failed: boolean,
+  path = '',
+): KernelEvent {
+  const bytes = Buffer.alloc(openLayout.size + path.length);
   const flags = BITS.reduce(
     (sum, [bit, flag]) => (openClass & bit ? sum | flag : sum),
     openClass & (ACCESS_MODES - 1),
@@ -65,12 +71,43 @@ function exampleOf(call: number, openClass: number, failed: boolean): KernelEven
   bytes.writeUInt8(EVENT_OPEN, headerLayout.kind);
   bytes.writeUInt16LE(call, headerLayout.syscall);
   bytes.writeBigInt64LE(failed ? EACCES : 3n, headerLayout.result);
+  bytes.writeUInt32LE(failed ? 0 : EVENT_REAL_SAME, headerLayout.flags);
   bytes.writeUInt32LE(flags, openLayout.openFlags);
+  bytes.writeUInt16LE(path.length, openLayout.stringLength);
+  bytes.write(path, openLayout.size, 'latin1');
   const event = new KernelEvent();
   event.use(bytes);
   event.attach(0, bytes.length);
   return event;
 }
+
+/** What the classes of a mask are, in words. */
+export function wordsOf(classes: number): string[] {
+  const has = (fits: (openClass: number) => boolean): boolean =>
+    Array.from({ length: OPEN_CLASSES }, (_, openClass) => openClass).some(
+      (openClass) => (classes & (1 << openClass)) !== 0 && fits(openClass),
+    );
+  const access = (modes: readonly number[]) => (openClass: number) =>
+    openClass < ACCESS_MODES && modes.includes(openClass);
+  const words: [string, boolean][] = [
+    ['read', has(access([0, 3]))],
+    ['write', has(access([1, 2]))],
+    ['create', has((openClass) => (openClass & OPEN_CLASS_CREATE) !== 0)],
+    [
+      'directory',
+      has((openClass) => (openClass & ~OPEN_CLASS_CREATE) >> 2 === OPEN_CLASS_DIRECTORY >> 2),
+    ],
+    ['temporary', has((openClass) => (openClass & OPEN_CLASS_TEMPORARY) !== 0)],
+  ];
+  return words.filter(([, holds]) => holds).map(([word]) => word);
+}
+
+/** Creat is always the same open. */
+const CREAT = syscallNumber('creat');
+const CREAT_CLASS = OPEN.WRONLY | OPEN_CLASS_CREATE;
+
+const isPossible = (call: number, openClass: number): boolean =>
+  call !== CREAT || openClass === CREAT_CLASS;
 
 /** The classes of opens by one call that `wanted` holds for, a bit each. */
 function classesOf(
@@ -80,7 +117,8 @@ function classesOf(
 ): number {
   let classes = 0;
   for (let openClass = 0; openClass < OPEN_CLASSES; openClass++)
-    if (wanted(exampleOf(call, openClass, failed))) classes |= 1 << openClass;
+    if (isPossible(call, openClass) && wanted(exampleOf(call, openClass, failed)))
+      classes |= 1 << openClass;
   return classes >>> 0;
 }
 

@@ -138,8 +138,47 @@ test('list shows resolved rules', () => {
     output: 'shell %proc.name by %proc.pname',
     event_types: ['execve', 'execveat'],
     blind: [],
+    kernel: [{ events: ['execve', 'execveat'], failed: true }],
   });
   assert.equal(off.enabled, false);
+});
+
+test('list shows what a rule costs the kernel', () => {
+  const OPENED = 'evt.type in (openat, openat2) and fd.num >= 0 and';
+  const rules = [
+    [
+      'written',
+      `${OPENED} evt.is_open_write = true and fd.typechar = f and fd.name startswith /etc`,
+    ],
+    ['anywhere', `${OPENED} proc.name = cat`],
+    [
+      'never',
+      'evt.type = openat and evt.is_open_read = true and evt.is_open_write = true and fd.num < 0 and fd.num > 0',
+    ],
+  ].map(([rule, condition]) => ({ rule, desc: 'd', condition, output: 'o', priority: 'INFO' }));
+  const path = file('cost.yaml', JSON.stringify(rules));
+  const [written, anywhere, never] = JSON.parse(run(['rules', 'list', '--json', path]).stdout).map(
+    ({ kernel }: { kernel: unknown }) => kernel,
+  );
+  const opens = ['write', 'create', 'temporary'];
+  assert.deepEqual(written, [
+    { events: ['openat'], failed: false, opens, paths: 'learnt' },
+    { events: ['openat2'], failed: false },
+  ]);
+  assert.deepEqual(anywhere, [
+    {
+      events: ['openat'],
+      failed: false,
+      opens: ['read', 'write', 'create', 'directory', 'temporary'],
+      paths: 'all',
+    },
+    { events: ['openat2'], failed: false },
+  ]);
+  assert.deepEqual(never, [{ events: ['openat'], failed: false, opens: [] }]);
+  assert.match(
+    run(['rules', 'list', path]).stdout,
+    / {2}kernel: openat; write, create, temporary; succeeded; hot paths learnt\n {2}kernel: openat2; succeeded\n/,
+  );
 });
 
 test('list shows what the probe can never tell', () => {
