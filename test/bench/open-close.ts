@@ -1,76 +1,100 @@
-/** What a watched open/close pair costs against an unwatched one, in one run, with the agent's CPU time and its lost events. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * What watching costs an open/close pair, in one run: on a path that no rule wants, without and with pushdown, and on one that a rule
+ * could want from anybody, so that every open is a candidate to be judged. With the agent's CPU time and its lost events.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, tocsin } from '../support/tocsin.ts';
-import { waitFor } from '../support/wait.ts';
+import { promisify } from 'node:util';
+import { ROOT } from '../support/tocsin.ts';
+import { lostOf, startAgent, underLoad } from './agent-load.ts';
 import { median, report } from './report.ts';
 
 const PAIRS = 1_000_000;
 const ROUNDS = 5;
+const RATES = { pairs: 400_000, candidates: 300_000 };
+const run = promisify(execFile);
 const home = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
 const program = join(home, 'open-close');
 const path = join(home, 'file');
 const data = join(home, 'data');
+const candidates = join(home, 'candidates.yaml');
+/** Depends on the process, so that no path can be ruled out. */
+const CANDIDATE_RULE = `- rule: candidate
+  desc: every open of the file is judged
+  condition: evt.type in (open, openat) and fd.name=${path} and proc.name=nobody-has-this-name
+  output: never
+  priority: NOTICE
+`;
 
-/** Nanoseconds a pair, pinned to the first core so that the agent can have the other. */
-const measure = () =>
-  Number(execFileSync('taskset', ['-c', '0', program, String(PAIRS), path], { encoding: 'utf8' }));
+interface Sample {
+  /** ns of CPU time a pair. */
+  readonly pair: number;
+  readonly rate: number;
+  /** Of a core. */
+  readonly agent: number;
+  readonly lost: number;
+}
 
-/** CPU time of a process in milliseconds (ticks are 10 ms). */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+/** Pinned to the first core so that the agent can have the other. */
+async function loop(rate?: number): Promise<{ pair: number; rate: number }> {
+  const words = [String(PAIRS), path, ...(rate === undefined ? [] : [String(rate)])];
+  const { stdout } = await run('taskset', ['-c', '0', program, ...words]);
+  const [pair = 0, reached = 0] = stdout.split(' ').map(Number);
+  return { pair, rate: reached };
+}
+
+async function watched(environment: Record<string, string>, rate?: number): Promise<Sample> {
+  const agent = await startAgent(data, environment);
+  let result = { pair: 0, rate: 0 };
+  const { wallMs, cpuMs } = await underLoad(agent, async () => {
+    result = await loop(rate);
+  });
+  // At its end the agent judges what is left, and counts what it cannot.
+  await agent.stop();
+  return { ...result, agent: cpuMs / wallMs, lost: lostOf(agent) };
 }
 
 try {
   execFileSync('cc', ['-O2', '-o', program, join(ROOT, 'test/bench/open-close.c')]);
   writeFileSync(path, 'x');
+  writeFileSync(candidates, CANDIDATE_RULE);
   const unwatched: number[] = [];
-  const watched: number[] = [];
-  const cpu: number[] = [];
-  let lost = 0;
-  let canaries = 0;
+  const cases = {
+    'watched pair, no rule wants the path': { environment: {} },
+    'the same without pushdown': { environment: { TOCSIN_AGENT_PUSHDOWN: 'false' } },
+    [`no rule wants it, ${RATES.pairs.toLocaleString('en')} asked for a second`]: {
+      environment: {},
+      rate: RATES.pairs,
+    },
+    [`candidates, ${RATES.candidates.toLocaleString('en')} asked for a second`]: {
+      environment: { TOCSIN_AGENT_RULES: JSON.stringify([candidates]) },
+      rate: RATES.candidates,
+    },
+  };
+  const samples = new Map<string, Sample[]>(Object.keys(cases).map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
-    unwatched.push(measure());
-    const agent = tocsin(['agent', '--output', 'stdout-json', '--data-dir', data]);
-    await agent.line(/^ready$/m);
-    const before = cpuOf(agent.process.pid ?? 0);
-    const pair = measure();
-    watched.push(pair);
-    cpu.push((cpuOf(agent.process.pid ?? 0) - before) / ((pair * PAIRS) / 1e6));
-    // In the middle of the backlog; it may be shed with the rest, and then a later one tells that the agent goes on.
-    const rings = () => agent.stdout().includes('/etc/shadow');
-    execFileSync('cat', ['/etc/shadow']);
-    await waitFor('the canary', rings, 2000).then(
-      () => canaries++,
-      () => undefined,
-    );
-    await waitFor('a later canary', () => {
-      if (!rings()) execFileSync('cat', ['/etc/shadow']);
-      return rings();
-    });
-    await agent.stop();
-    for (const line of agent.stdout().trim().split('\n')) {
-      const alert = JSON.parse(line) as { source: string; output_fields: Record<string, number> };
-      if (alert.source === 'internal') lost += alert.output_fields['tocsin.lost'] ?? 0;
+    for (const [name, entry] of Object.entries(cases)) {
+      // Right before each, so that both have the same neighbours on the machine.
+      unwatched.push((await loop()).pair);
+      const { environment, rate } = entry as { environment: Record<string, string>; rate?: number };
+      samples.get(name)?.push(await watched(environment, rate));
     }
   }
-  report('open-close', [
-    ['unwatched pair', `${median(unwatched).toFixed(0)} ns`, '1.00'],
-    [
-      'watched pair, no rule wants the path',
-      `${median(watched).toFixed(0)} ns`,
-      (median(watched) / median(unwatched)).toFixed(2),
-    ],
-    ['agent CPU meanwhile', `${(median(cpu) * 100).toFixed(0)} % of a core`, ''],
-    ['pairs a second', `${Math.round(1e9 / median(watched)).toLocaleString('en')}`, ''],
-    ['events lost', `${lost} of ${(PAIRS * ROUNDS).toLocaleString('en')} pairs`, ''],
-    ['sensitive read in the backlog rang', `${canaries} of ${ROUNDS}`, ''],
-  ]);
+  const base = median(unwatched);
+  const rows: [string, string, string][] = [['unwatched pair', `${base.toFixed(0)} ns`, '1.00']];
+  for (const [name, found] of samples) {
+    const of = (key: keyof Sample) => median(found.map((sample) => sample[key]));
+    const lost = found.reduce((sum, sample) => sum + sample.lost, 0);
+    rows.push(
+      [name, `${of('pair').toFixed(0)} ns`, (of('pair') / base).toFixed(2)],
+      ['  pairs a second', Math.round(of('rate')).toLocaleString('en'), ''],
+      ['  agent CPU meanwhile', `${(of('agent') * 100).toFixed(1)} % of a core`, ''],
+      ['  events lost', `${lost} of ${(PAIRS * ROUNDS).toLocaleString('en')} pairs`, ''],
+    );
+  }
+  report('open-close', rows);
 } finally {
   rmSync(home, { recursive: true, force: true });
 }

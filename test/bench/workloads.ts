@@ -1,0 +1,115 @@
+/**
+ * What the agent with its own packs costs ordinary work, each with and without it in turns: programs that start and end, walks over files, a compile,
+ * and Redis. And what it costs when nothing happens.
+ */
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { ROOT, tocsin } from '../support/tocsin.ts';
+import { waitFor } from '../support/wait.ts';
+import { type Cost, cpuOf, lostOf, rssOf, startAgent, underLoad } from './agent-load.ts';
+import { median, report } from './report.ts';
+
+const ROUNDS = 3;
+const IDLE_MS = 20_000;
+const run = promisify(execFile);
+const home = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
+const data = join(home, 'data');
+const spawner = join(home, 'spawn');
+const sources = join(home, 'sources');
+const socket = join(home, 'redis.sock');
+const shell = (script: string) => run('/bin/sh', ['-c', script], { cwd: home });
+
+const LOADS: Readonly<Record<string, () => Promise<unknown>>> = {
+  '10,000 short processes': () => run(spawner, ['10000', '/bin/true']),
+  'find | xargs stat': () =>
+    shell('find /usr /etc -xdev -print0 2>/dev/null | xargs -0 stat >/dev/null'),
+  'tar of /usr/include and /usr/lib/python3': () =>
+    shell('tar -cf - /usr/include /usr/lib/python3* 2>/dev/null | cat >/dev/null'),
+  'compile of 40 files': () =>
+    shell('for file in sources/*.c; do cc -O1 -c -o object.o "$file" || exit 1; done'),
+  'redis-benchmark, 200,000 calls': () =>
+    run('redis-benchmark', ['-s', socket, '-n', '100000', '-c', '20', '-t', 'set,get', '-q']),
+};
+
+const megabytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MB`;
+
+async function startRedis(): Promise<() => void> {
+  const words = ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', home];
+  const server = spawn('redis-server', words, { stdio: 'ignore' });
+  await waitFor('redis', async () => {
+    const { stdout } = await run('redis-cli', ['-s', socket, 'ping']).catch(() => ({ stdout: '' }));
+    return stdout.startsWith('PONG');
+  });
+  return () => server.kill();
+}
+
+/** From the start of the command to the first alert of a program that reads /etc/shadow all the time, and to what it is when idle. */
+async function idle(): Promise<[string, string, string][]> {
+  const start = performance.now();
+  const agent = tocsin(['agent', '--output', 'stdout-json', '--data-dir', data]);
+  const reader = spawn('/bin/sh', ['-c', 'while :; do cat /etc/shadow; sleep 0.02; done'], {
+    stdio: 'ignore',
+  });
+  await agent.line(/\/etc\/shadow/);
+  const firstMs = performance.now() - start;
+  reader.kill();
+  await delay(2000);
+  const pid = agent.process.pid ?? 0;
+  const cpu = cpuOf(pid);
+  await delay(IDLE_MS);
+  const share = (cpuOf(pid) - cpu) / IDLE_MS;
+  const rss = rssOf(pid);
+  await agent.stop();
+  return [
+    ['start to first alert', `${firstMs.toFixed(0)} ms`, ''],
+    ['idle: agent CPU', `${(share * 100).toFixed(2)} % of a core`, ''],
+    ['idle: agent RSS', megabytes(rss), ''],
+  ];
+}
+
+async function measure(
+  name: string,
+  load: () => Promise<unknown>,
+): Promise<[string, string, string][]> {
+  const bare: number[] = [];
+  const costs: Cost[] = [];
+  let lost = 0;
+  await load();
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    await load();
+    bare.push(performance.now() - start);
+    const agent = await startAgent(data);
+    costs.push(await underLoad(agent, load));
+    await agent.stop();
+    lost += lostOf(agent);
+  }
+  const of = (key: keyof Cost) => median(costs.map((cost) => cost[key]));
+  return [
+    [name, `${median(bare).toFixed(0)} ms`, '1.00'],
+    ['  watched', `${of('wallMs').toFixed(0)} ms`, (of('wallMs') / median(bare)).toFixed(2)],
+    ['  agent CPU, RSS', `${of('cpuMs').toFixed(0)} ms, ${megabytes(of('rss'))}`, ''],
+    ['  events lost', `${lost}`, ''],
+  ];
+}
+
+let stopRedis: (() => void) | undefined;
+try {
+  mkdirSync(sources);
+  execFileSync('cc', ['-O2', '-o', spawner, join(ROOT, 'test/bench/spawn.c')]);
+  const headers = ['stdio', 'stdlib', 'string', 'math', 'time', 'unistd', 'sys/socket', 'sys/stat'];
+  const text = headers.map((header) => `#include <${header}.h>\n`).join('');
+  for (let i = 0; i < 40; i++)
+    writeFileSync(join(sources, `${i}.c`), `${text}int f${i}(void) { return ${i}; }\n`);
+  stopRedis = await startRedis();
+  const rows = await idle();
+  for (const [name, load] of Object.entries(LOADS)) rows.push(...(await measure(name, load)));
+  report('workloads', rows);
+} finally {
+  stopRedis?.();
+  rmSync(home, { recursive: true, force: true });
+}
