@@ -14,10 +14,13 @@ import { findChannelKind } from './delivery/channels/index.ts';
 import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
+import { Grouping } from './groups/grouping.ts';
+import { GroupRunner, type GroupRunnerOptions } from './groups/runner.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { compileRouting } from './routing/compile.ts';
 import type { Environment } from './settings.ts';
 import { AgentStore } from './store/agents.ts';
 import { AlertStore } from './store/alerts.ts';
@@ -108,7 +111,15 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   };
   const metrics = buildMetrics(redis, () => waker.failures);
   const { onBatch: onAnswer } = metrics;
-  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits, onAnswer });
+  const groups = await startGroups(config, logger, lifecycle, {
+    ...{ redis, channels: registry, metrics: metrics.registry },
+    wake: (lanes) => waker.wake(lanes),
+  });
+  const grouping = () => groups?.grouping;
+  const ingest = new Ingest({
+    ...{ redis, keyring, registry, waker, audience, limits, onAnswer, grouping },
+  });
+  ingest.on('admitted', () => groups?.nudge());
   const enrollment = new Enrollment(agents, keyring, audience);
 
   const workerRedis = workerClient(address);
@@ -130,6 +141,25 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
   const stop = () => lifecycle.close();
   return { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded, stop };
+}
+
+/** Flushes groups, when the configuration routes alerts. */
+async function startGroups(
+  config: Config,
+  logger: FastifyBaseLogger,
+  lifecycle: Lifecycle,
+  parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
+): Promise<GroupRunner | undefined> {
+  const routing = compileRouting(config);
+  if (!routing.tree) return undefined;
+  const groups = new GroupRunner({
+    ...parts,
+    grouping: new Grouping(routing, config.labels.output_fields),
+    onProblem: (err) => logger.warn({ err }, 'groups wait for redis'),
+  });
+  await groups.start();
+  lifecycle.defer('groups', () => groups.stop());
+  return groups;
 }
 
 async function openStore(

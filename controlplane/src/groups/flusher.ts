@@ -16,11 +16,11 @@ import type {
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
-import { type OutboxEntry, throttleOf } from '../store/outbox.ts';
+import { type OutboxEntry, throttleOf, urgentLane } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
 import type { Grouping } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
-import { MAX_TOLD, told, topOf } from './notification.ts';
+import { isUrgent, MAX_TOLD, told, topOf } from './notification.ts';
 import { readSilence, SilenceIndex } from './silences.ts';
 
 export interface FlusherParts {
@@ -36,6 +36,7 @@ export interface Flushed {
   readonly group: ClaimedGroup;
   readonly route: Route;
   readonly outcome: Committed;
+  readonly lane: string;
   /** What went into the lane. */
   readonly entry: OutboxEntry | undefined;
 }
@@ -98,13 +99,14 @@ export class Flusher {
       holdOf: (labels) => holds.holdOf(labels, muted),
     });
     const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
+    const lane = entry?.group?.urgent ? urgentLane(route.channel) : route.channel;
     const outcome = await store.commit({
       ...{ group, now, entry },
       flushedAt: flush.flushedAt,
       intervalMs: route.groupIntervalMs,
       route: grouping.idOf(route),
       channel: route.channel,
-      lane: route.channel,
+      lane,
       next: flush.next,
       unsaid: flush.unsaid,
       logged: flush.entry !== undefined,
@@ -123,7 +125,7 @@ export class Flusher {
       ended: log.endedOf(flush),
       outcomes: log.outcomesOf(flush),
     });
-    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
+    return { group, route, lane, outcome, entry: outcome.status === 'said' ? entry : undefined };
   }
 
   /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */
@@ -345,6 +347,7 @@ function entryOf(
   const firing = alertsOf(flush.firing);
   const resolved = alertsOf(flush.resolved);
   const overflow = group.definition.o === 1;
+  const urgent = firing.some(({ labels }) => isUrgent(labels));
   const seen = [...firing, ...resolved].reduce((sum, { count }) => sum + count, 0);
   return {
     id: `${group.id}-${now}`,
@@ -362,6 +365,7 @@ function entryOf(
         held: flush.held.length,
         seen,
       },
+      ...(urgent && { urgent }),
       ...(overflow && { top: topOf([...firing, ...resolved]) }),
     },
   };

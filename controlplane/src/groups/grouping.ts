@@ -1,8 +1,10 @@
 /** A routing configuration as groups need it: which group an alert goes into, under which names the store knows routes. Pure. */
 import { hash } from 'node:crypto';
+import type { Alert } from '@tocsin/openapi';
 import type { Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
+import { labelsOf } from '../routing/labels.ts';
 import { groupLabels } from '../routing/tree.ts';
 import type { Labels, Route, RoutingTree } from '../routing/types.ts';
 import type { Bucket, GroupDefinition, GroupsRequest } from '../store/groups.ts';
@@ -51,8 +53,12 @@ export class Grouping {
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
 
+  /** Output fields of an alert that are labels too. */
+  readonly #fields: readonly string[];
+
   /** The configuration must have a `route`. */
-  constructor(routing: Routing) {
+  constructor(routing: Routing, outputFields: readonly string[] = []) {
+    this.#fields = outputFields;
     if (!routing.tree) throw new Error('there is no routing tree');
     this.routing = routing;
     this.tree = routing.tree;
@@ -82,9 +88,18 @@ export class Grouping {
     return digest([this.idOf(route), sortedPairs(labels)]);
   }
 
+  /** The labels of an alert that an agent sent. */
+  labelsOf(alert: Alert, agent: string): Labels {
+    return labelsOf(alert, agent, this.#fields);
+  }
+
   /** The request that puts alerts into their groups. `now` only for a clock other than that of Redis. */
-  request(alerts: readonly IncomingAlert[], now?: number): GroupsRequest {
-    return new RequestBuilder(this).build(alerts, now);
+  request(
+    alerts: readonly IncomingAlert[],
+    now?: number,
+    positionOf: (index: number) => number | undefined = () => undefined,
+  ): GroupsRequest {
+    return new RequestBuilder(this).build(alerts, now, positionOf);
   }
 }
 
@@ -99,8 +114,16 @@ class RequestBuilder {
     this.#grouping = grouping;
   }
 
-  build(alerts: readonly IncomingAlert[], now: number | undefined): GroupsRequest {
-    const rows = alerts.flatMap((alert) => this.#rowsOf(alert));
+  build(
+    alerts: readonly IncomingAlert[],
+    now: number | undefined,
+    positionOf: (index: number) => number | undefined,
+  ): GroupsRequest {
+    const rows = alerts.flatMap((alert, index) => {
+      const position = positionOf(index);
+      const own = this.#rowsOf(alert);
+      return position === undefined ? own : own.map((row) => [...row, position]);
+    });
     return {
       ...(now !== undefined && { now }),
       routes: this.#routeRows,

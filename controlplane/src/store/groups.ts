@@ -9,6 +9,7 @@ const claimScript = loadScript('claim-groups', 'groups');
 const commitScript = loadScript('commit-flush', 'groups');
 const wakeScript = loadScript('wake-groups');
 const leaveScript = loadScript('leave-group');
+const forgetScript = loadScript('forget-alerts');
 const retimeScript = loadScript('retime-group', 'groups');
 
 /** What became of the one alert that a record accounts for; `accounted elsewhere` for a second record of the same. */
@@ -306,6 +307,19 @@ export class GroupStore {
       1,
     );
     return found[1] === undefined ? undefined : Number(found[1]);
+  }
+
+  /** Forgets alerts that ended before a time, some thousands at most. */
+  async forgetEnded(before: number): Promise<void> {
+    const ids = await this.#redis.zrangebyscore(activeKeys.ends, '-inf', before, 'LIMIT', 0, 5000);
+    if (ids.length > 0) {
+      await runScript(
+        this.#redis,
+        forgetScript,
+        [activeKeys.record, activeKeys.ends, activeKeys.sources],
+        [before, ...ids],
+      );
+    }
   }
 
   /** Alerts that fire at `now`, in pages. */

@@ -44,6 +44,8 @@ export function laneKeys(channel: string) {
     entries: `${base}:entries`,
     /** HASH rule -> alerts that the throttle holds back. */
     held: `${base}:held`,
+    /** HASH agent -> those of them that this channel accounts for in the ledger. */
+    heldUnits: `${base}:held-units`,
     /** STRING theoretical arrival time of the throttle's bucket, microseconds. */
     bucket: `${base}:bucket`,
     /** HASH state -> alerts of this channel in it. */

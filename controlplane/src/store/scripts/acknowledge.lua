@@ -19,7 +19,9 @@ for _, text in ipairs(entries) do
   if entry.alert or entry.group then told = told + 1 end
   for _, unit in ipairs(entry.units or {}) do
     local outcome = fate
-    if fate == 'notified' and entry.group and entry.group.reason == 'digest' then outcome = 'digested' end
+    if fate == 'notified' then
+      outcome = unit[4] or (entry.group and entry.group.reason == 'digest' and 'digested') or fate
+    end
     add(tally, unit[1], unit[2], 'pending', -unit[3])
     add(tally, unit[1], unit[2], outcome, unit[3])
   end
