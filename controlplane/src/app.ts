@@ -6,6 +6,7 @@ import { handleProblems, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
+import { type GroupRoutesOptions, groupRoutes } from './api/routes/groups.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
 import { validatorCompiler } from './api/validator.ts';
@@ -15,7 +16,7 @@ import type { Ingest } from './ingest/ingest.ts';
 import type { AlertStore } from './store/alerts.ts';
 import type { TokenStore } from './store/tokens.ts';
 
-export interface AppParts extends ChannelRoutesOptions, HealthRoutesOptions {
+export interface AppParts extends ChannelRoutesOptions, GroupRoutesOptions, HealthRoutesOptions {
   readonly ingest: Ingest;
   readonly alerts: AlertStore;
   readonly enrollment: Enrollment;
@@ -47,6 +48,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async (admin) => {
     admin.addHook('onRequest', requireRole(parts.tokens, 'admin'));
     await admin.register(alertRoutes, parts);
+    await admin.register(groupRoutes, parts);
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
   });

@@ -134,6 +134,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
 
   const app = await buildApp({
     ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger },
+    groups: () => groups,
     metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());

@@ -13,6 +13,7 @@ import type {
   Bucket,
   ClaimedGroup,
   Committed,
+  GroupState,
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
@@ -39,6 +40,15 @@ export interface Flushed {
   readonly lane: string;
   /** What went into the lane. */
   readonly entry: OutboxEntry | undefined;
+}
+
+/** What a group would say. */
+export interface Preview {
+  readonly route: Route;
+  readonly channel: Channel | undefined;
+  readonly log: GroupLog;
+  readonly tick: number;
+  readonly flush: Flush;
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
@@ -77,8 +87,12 @@ export class Flusher {
     return keyed.map(({ group }) => group);
   }
 
-  /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
-  async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+  /** What a group would say at a time if nothing came until then. Undefined: its route is of another configuration. */
+  async preview(group: GroupState, now: number): Promise<Preview | undefined> {
+    return this.#decide({ ...group, leaseEnds: 0, tick: now }, now);
+  }
+
+  async #decide(group: ClaimedGroup, now: number): Promise<Preview | undefined> {
     const { store, channels } = this.#parts;
     const grouping = this.#parts.grouping();
     const route = grouping.route(group.definition.r);
@@ -98,6 +112,16 @@ export class Flusher {
       flushedAt: group.flushedAt,
       holdOf: (labels) => holds.holdOf(labels, muted),
     });
+    return { route, channel, log, tick, flush };
+  }
+
+  /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
+  async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+    const decided = await this.#decide(group, now);
+    if (!decided) return undefined;
+    const { store } = this.#parts;
+    const grouping = this.#parts.grouping();
+    const { route, channel, log, tick, flush } = decided;
     const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
     const lane = entry?.group?.urgent ? urgentLane(route.channel) : route.channel;
     const outcome = await store.commit({
@@ -238,6 +262,8 @@ function bucketOf(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
   const { interval, burst } = throttleOf(channel);
   return [interval, burst];
 }
+
+export type { GroupLog };
 
 /** What is stored of a group, in the words of the decision and back. */
 class GroupLog {

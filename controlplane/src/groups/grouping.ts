@@ -1,6 +1,5 @@
 /** A routing configuration as groups need it: which group an alert goes into, under which names the store knows routes. Pure. */
 import { hash } from 'node:crypto';
-import type { Alert } from '@tocsin/openapi';
 import type { Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
@@ -42,6 +41,22 @@ const sortedPairs = (labels: Labels) =>
   Object.keys(labels)
     .sort(compareText)
     .map((name) => [name, labels[name]]);
+
+/** The fingerprint of an alert as a route sees it: of all its labels, or of those that the route names. */
+function fingerprintFor(grouping: Grouping, route: Route, labels: Labels): string {
+  const identity = route.dedupe?.identity;
+  return identity
+    ? digest([grouping.idOf(route), identity.map((name) => labels[name] ?? '')])
+    : fingerprintOfLabels(labels);
+}
+
+/** Where an alert with these labels is: under which fingerprint in which group of each route. */
+export const fingerprintsOf = (grouping: Grouping, labels: Labels) =>
+  grouping.tree.match(labels).map((route) => ({
+    route,
+    fingerprint: fingerprintFor(grouping, route, labels),
+    group: grouping.groupId(route, groupLabels(route, labels)),
+  }));
 
 interface RequestGroup {
   readonly position: number;
@@ -89,7 +104,7 @@ export class Grouping {
   }
 
   /** The labels of an alert that an agent sent. */
-  labelsOf(alert: Alert, agent: string): Labels {
+  labelsOf(alert: Parameters<typeof labelsOf>[0], agent: string): Labels {
     return labelsOf(alert, agent, this.#fields);
   }
 
@@ -145,10 +160,7 @@ class RequestBuilder {
     // Routes that say themselves what is the same thing have a record of their own of it.
     const records = new Map<string, Route[]>();
     for (const route of routes) {
-      const identity = route.dedupe?.identity;
-      const fingerprint = identity
-        ? digest([this.#grouping.idOf(route), identity.map((name) => labels[name] ?? '')])
-        : fingerprintOfLabels(labels);
+      const fingerprint = fingerprintFor(this.#grouping, route, labels);
       records.set(fingerprint, [...(records.get(fingerprint) ?? []), route]);
     }
     const text = JSON.stringify(labels);

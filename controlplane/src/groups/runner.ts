@@ -9,6 +9,7 @@ import { SilenceStore } from '../store/silences.ts';
 import { Flusher } from './flusher.ts';
 import type { Grouping } from './grouping.ts';
 import { rehome } from './rehome.ts';
+import type { ViewParts } from './view.ts';
 
 export interface GroupRunnerOptions {
   readonly redis: Redis;
@@ -77,6 +78,11 @@ export class GroupRunner {
     return this.#grouping;
   }
 
+  /** What groups look like now, for people. */
+  get view(): ViewParts {
+    return { store: this.#store, flusher: this.#flusher, grouping: () => this.#grouping };
+  }
+
   /** Makes the groups those of the configuration, and flushes them from then on. */
   async start(): Promise<void> {
     await this.use(this.#grouping);
@@ -85,7 +91,7 @@ export class GroupRunner {
 
   /** Goes on with another configuration. Throws when Redis is away; then the old one stays. */
   async use(grouping: Grouping): Promise<void> {
-    await rehome(this.#store, grouping, await this.#now());
+    await rehome(this.#store, grouping, await this.now());
     this.#grouping = grouping;
   }
 
@@ -119,7 +125,7 @@ export class GroupRunner {
   }
 
   async #look(): Promise<void> {
-    let now = await this.#now();
+    let now = await this.now();
     await this.#flusher.seeHoldEnds(now);
     for (;;) {
       const claimed = await this.#flusher.claim(now, CLAIMS);
@@ -138,7 +144,7 @@ export class GroupRunner {
       };
       await Promise.all(Array.from({ length: AT_ONCE }, work));
       this.#options.wake([...lanes]);
-      now = await this.#now();
+      now = await this.now();
     }
     if (now >= this.#tidyAt) {
       this.#tidyAt = now + TIDY_MS;
@@ -155,7 +161,7 @@ export class GroupRunner {
   }
 
   /** The clock of Redis, which all replicas share. */
-  async #now(): Promise<number> {
+  async now(): Promise<number> {
     const [seconds = 0, microseconds = 0] = await this.#options.redis.time();
     return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
   }

@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import {
   deadLettersKey,
+  fatePrefix,
   heldDueKey,
   laneKeys,
   lanesKey,
@@ -131,6 +132,7 @@ export class Outbox {
         DEAD_LETTERS_KEPT,
         counted,
         outcomesPrefix,
+        fatePrefix,
       ],
     )) as number;
     return left < 0 ? undefined : left;

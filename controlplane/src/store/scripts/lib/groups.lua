@@ -106,6 +106,7 @@ local function write_tally(tally, outcomes, prefix)
     if route ~= '-' then sum(prefix .. 'route:' .. route, outcome, number) end
   end
   for key, counters in pairs(sums) do
+    if key ~= outcomes then redis.call('SADD', prefix .. 'scopes', string.sub(key, #prefix + 1)) end
     for outcome, number in pairs(counters) do
       if number ~= 0 then redis.call('HINCRBY', key, outcome, string.format('%.0f', number)) end
     end
