@@ -14,13 +14,12 @@ import { findChannelKind } from './delivery/channels/index.ts';
 import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
-import { Grouping } from './groups/grouping.ts';
+import { groupingOf } from './groups/grouping.ts';
 import { GroupRunner, type GroupRunnerOptions } from './groups/runner.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { compileRouting } from './routing/compile.ts';
 import type { Environment } from './settings.ts';
 import { AgentStore } from './store/agents.ts';
 import { AlertStore } from './store/alerts.ts';
@@ -151,11 +150,10 @@ async function startGroups(
   lifecycle: Lifecycle,
   parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
 ): Promise<GroupRunner | undefined> {
-  const routing = compileRouting(config);
-  if (!routing.tree) return undefined;
+  const grouping = groupingOf(config);
+  if (!grouping) return undefined;
   const groups = new GroupRunner({
-    ...parts,
-    grouping: new Grouping(routing, config.labels.output_fields),
+    ...{ ...parts, grouping },
     onProblem: (err) => logger.warn({ err }, 'groups wait for redis'),
   });
   await groups.start();
