@@ -19,7 +19,7 @@ import type {
 } from '../store/groups.ts';
 import { type OutboxEntry, throttleOf, urgentLane } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
-import type { Grouping } from './grouping.ts';
+import { bucketOf, type Grouping } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
 import { isUrgent, MAX_TOLD, told, topOf } from './notification.ts';
 import { readSilence, SilenceIndex } from './silences.ts';
@@ -139,11 +139,9 @@ export class Flusher {
         i: route.groupIntervalMs,
         ...(flush.entry && { c: route.channel }),
       },
-      channelThrottle: bucketOf(channel),
+      channelThrottle: throttleBucket(channel),
       routeThrottle: route.throttle
-        ? bucketOf({
-            throttle: { per_minute: route.throttle.perMinute, burst: route.throttle.burst },
-          })
+        ? bucketOf(route.throttle.perMinute, route.throttle.burst)
         : NO_THROTTLE,
       flags: log.flagsAfter(flush),
       ended: log.endedOf(flush),
@@ -257,7 +255,7 @@ const routingOf = (grouping: Grouping) => ({
 });
 
 const NO_THROTTLE: Bucket = [0, 0];
-function bucketOf(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
+function throttleBucket(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
   if (!channel) return NO_THROTTLE;
   const { interval, burst } = throttleOf(channel);
   return [interval, burst];

@@ -1,12 +1,14 @@
 /** A routing configuration as groups need it: which group an alert goes into, under which names the store knows routes. Pure. */
 import { hash } from 'node:crypto';
-import type { Routing } from '../routing/compile.ts';
+import type { Config } from '@tocsin/openapi';
+import { compileRouting, type Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
 import { labelsOf } from '../routing/labels.ts';
 import { groupLabels } from '../routing/tree.ts';
 import type { Labels, Route, RoutingTree } from '../routing/types.ts';
 import type { Bucket, GroupDefinition, GroupsRequest } from '../store/groups.ts';
+import { isUrgent } from './notification.ts';
 
 /** An alert on its way into its groups. Times are ms since the epoch. */
 export interface IncomingAlert {
@@ -25,10 +27,29 @@ export interface IncomingAlert {
   readonly agent: string | undefined;
 }
 
-/** Groups a route may have; what would need more goes into its overflow group. */
-export const MAX_GROUPS = 10_000;
-/** New groups of a route over time and at once. What comes faster is a storm, and told together. */
-const NEW_GROUPS: Bucket = [60_000_000 / 120, 500 * (60_000_000 / 120)];
+/** How much may be told apart; the rest is told together, in the overflow group of its route. */
+export interface GroupLimits {
+  /** Groups a route may have. */
+  readonly maxGroups: number;
+  /** New groups of a route over time and at once: what comes faster is a storm. */
+  readonly newGroups: Bucket;
+  /** New alerts of one rule and host over time and at once. */
+  readonly throttle: Bucket | undefined;
+}
+
+const MINUTE_US = 60_000_000;
+
+/** A rate as the scripts take it. */
+export const bucketOf = (perMinute: number, burst: number): Bucket => [
+  Math.round(MINUTE_US / perMinute),
+  Math.round(MINUTE_US / perMinute) * (burst - 1),
+];
+
+const DEFAULT_LIMITS: GroupLimits = {
+  maxGroups: 10_000,
+  newGroups: bucketOf(120, 500),
+  throttle: undefined,
+};
 
 /** Identity of labels: 128 bits, because whoever chooses labels must not be able to hide one alert behind another. */
 export const fingerprintOfLabels = (labels: Labels): string => digest(sortedPairs(labels));
@@ -65,6 +86,7 @@ interface RequestGroup {
 export class Grouping {
   readonly routing: Routing;
   readonly tree: RoutingTree;
+  readonly limits: GroupLimits;
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
 
@@ -72,8 +94,13 @@ export class Grouping {
   readonly #fields: readonly string[];
 
   /** The configuration must have a `route`. */
-  constructor(routing: Routing, outputFields: readonly string[] = []) {
+  constructor(
+    routing: Routing,
+    outputFields: readonly string[] = [],
+    limits: GroupLimits = DEFAULT_LIMITS,
+  ) {
     this.#fields = outputFields;
+    this.limits = limits;
     if (!routing.tree) throw new Error('there is no routing tree');
     this.routing = routing;
     this.tree = routing.tree;
@@ -139,8 +166,10 @@ class RequestBuilder {
       const own = this.#rowsOf(alert);
       return position === undefined ? own : own.map((row) => [...row, position]);
     });
+    const { throttle } = this.#grouping.limits;
     return {
       ...(now !== undefined && { now }),
+      ...(throttle && { throttle }),
       routes: this.#routeRows,
       groups: this.#groupRows,
       alerts: rows,
@@ -149,7 +178,7 @@ class RequestBuilder {
 
   #rowsOf(alert: IncomingAlert): unknown[][] {
     const { labels } = alert;
-    const { routing, tree } = this.#grouping;
+    const { routing, tree, limits } = this.#grouping;
     const routes = tree.match(labels);
     const resolveAfter = Math.max(
       ...routes.map(
@@ -183,6 +212,8 @@ class RequestBuilder {
       own
         .filter((route) => route.flushImmediately?.matches(labels))
         .map((route) => this.#groupOf(route, labels)),
+      isUrgent(labels) ? 1 : 0,
+      limits.throttle ? `rule ${digest([labels['rule'], labels['hostname']])}` : '',
     ]);
   }
 
@@ -213,8 +244,21 @@ class RequestBuilder {
     this.#routes.set(route, { position });
     const id = this.#grouping.idOf(route);
     const overflowAt = this.#groupRows.length + 1;
-    this.#routeRows.push([id, MAX_GROUPS, overflowAt, ...NEW_GROUPS]);
+    const { maxGroups, newGroups } = this.#grouping.limits;
+    this.#routeRows.push([id, maxGroups, overflowAt, ...newGroups]);
     this.#group(route, digest([id, 'overflow']), { l: {}, o: 1 });
     return position;
   }
+}
+
+/** The grouping of a configuration; undefined when it has no `route`. */
+export function groupingOf(config: Config): Grouping | undefined {
+  const routing = compileRouting(config);
+  if (!routing.tree) return undefined;
+  const { max_groups, new_groups, new_alerts } = config.storm;
+  return new Grouping(routing, config.labels.output_fields, {
+    maxGroups: max_groups,
+    newGroups: bucketOf(new_groups.per_minute, new_groups.burst),
+    throttle: new_alerts && bucketOf(new_alerts.per_minute, new_alerts.burst),
+  });
 }

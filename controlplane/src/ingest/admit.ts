@@ -20,7 +20,7 @@ import {
 import { LANE_CAPACITY, laneScriptKeys, throttleOf } from '../store/outbox.ts';
 import { loadScript, runScript } from '../store/scripts.ts';
 import type { ReceivedAlert } from './batch.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { fingerprintOf, fingerprintOfLabels } from './fingerprint.ts';
 
 export interface AdmitLimits {
   /** Identical alerts within it are folded, ms. */
@@ -86,7 +86,9 @@ function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: 
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
   for (const one of received) {
-    const fingerprint = fingerprintOf(one.alert, agent);
+    const fingerprint = one.external
+      ? fingerprintOfLabels(one.external.labels, agent)
+      : fingerprintOf(one.alert, agent);
     const same = one.external ? undefined : open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
       same.occurrences++;

@@ -82,7 +82,8 @@ export function parseBatch(body: Buffer): ReceivedAlert[] {
   return received;
 }
 
-function parseLine(
+/** Reads one line; answers what is wrong with it, with pointers below `/index`. */
+export function parseLine(
   line: string,
   index: number,
 ): ReceivedAlert | { pointer: string; message: string }[] {

@@ -95,6 +95,7 @@ export interface StoredMember {
 /** The request that `plan_groups` takes. */
 export interface GroupsRequest {
   readonly now?: number;
+  readonly throttle?: Bucket;
   readonly routes: readonly (readonly [
     id: string,
     capacity: number,

@@ -208,7 +208,7 @@ end
 local plan
 if request.grouped then
   request.grouped.now = now
-  for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[15]] end
+  for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[17]] end
   plan = plan_groups(request.grouped, 12 + 5 * #request.channels)
 end
 
