@@ -2,7 +2,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
-import { handleProblems, sendProblem } from './api/problems.ts';
+import { handleProblems, refuseConnection, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
@@ -36,6 +36,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     // Idle connections of agents do not keep us from stopping; those at work are waited for.
     forceCloseConnections: 'idle',
     frameworkErrors: sendProblem,
+    clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   handleProblems(app);

@@ -6,9 +6,10 @@
 import type { Static, TSchema } from 'typebox';
 import { Default, Errors } from 'typebox/value';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { DURATION_PATTERN } from './duration.ts';
 
 export interface SettingsProblem {
-  /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `--listen`. */
+  /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `command line`. */
   readonly where: string;
   readonly message: string;
 }
@@ -34,6 +35,8 @@ export interface SettingsSources {
   readonly flags?: Readonly<Record<string, string | undefined>>;
 }
 
+/** The message names the key; which flag sets it is a matter of each command. */
+const COMMAND_LINE = 'command line';
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** `agent.ring_bytes` is `TOCSIN_AGENT_RING_BYTES`. */
@@ -71,7 +74,7 @@ export function loadSettings<S extends TSchema>(
     const text = sources.environment?.[variable];
     if (text !== undefined) override(path, child, text, variable);
     const flag = sources.flags?.[path.join('.')];
-    if (flag !== undefined) override(path, child, flag, `--${path.join('-').replaceAll('_', '-')}`);
+    if (flag !== undefined) override(path, child, flag, COMMAND_LINE);
   }
   const value = Default(schema, tree);
   if (problems.length === 0) {
@@ -93,6 +96,23 @@ export interface Complaint {
   readonly message: string;
 }
 
+/** A pattern tells a program what is expected, and people little. */
+const WORDS_FOR_PATTERNS: ReadonlyMap<string, string> = new Map([
+  [DURATION_PATTERN, 'must be a duration such as 30s, 5m or 1h30m'],
+]);
+
+interface ErrorParams {
+  readonly additionalProperties?: string[];
+  readonly allowedValues?: unknown[];
+  readonly pattern?: string | RegExp;
+}
+
+function wantedOf({ keyword, params, message }: ReturnType<typeof Errors>[number]): string {
+  const { allowedValues = [], pattern } = params as ErrorParams;
+  if (keyword === 'enum') return `must be one of ${allowedValues.join(', ')}`;
+  return WORDS_FOR_PATTERNS.get(String(pattern)) ?? message;
+}
+
 /** What a value breaks in a schema, without repeating one place. `at` is the pointer of the value itself. */
 export function explainErrors(schema: TSchema, value: unknown, at = ''): Complaint[] {
   const found = new Map<string, string>();
@@ -100,7 +120,7 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
   for (const error of Errors(schema, value)) {
     const { keyword, instancePath } = error;
     if (keyword === 'boolean' || keyword === 'anyOf') continue;
-    const params = error.params as { additionalProperties?: string[]; allowedValues?: unknown[] };
+    const params = error.params as ErrorParams;
     if (keyword === 'additionalProperties') {
       const known = knownKeys(schema, instancePath);
       for (const key of params.additionalProperties ?? []) {
@@ -110,12 +130,8 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     }
     if (found.has(instancePath)) continue;
     const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
-    const wanted =
-      keyword === 'enum'
-        ? `must be one of ${(params.allowedValues ?? []).join(', ')}`
-        : error.message;
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
-    found.set(instancePath, `${name} ${wanted}${got}`);
+    found.set(instancePath, `${name} ${wantedOf(error)}${got}`);
     if (keyword === 'type') wrongTypes.add(instancePath);
   }
   return [...found]
