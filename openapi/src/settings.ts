@@ -96,23 +96,6 @@ export interface Complaint {
   readonly message: string;
 }
 
-/** A pattern tells a program what is expected, and people little. */
-const WORDS_FOR_PATTERNS: ReadonlyMap<string, string> = new Map([
-  [DURATION_PATTERN, 'must be a duration such as 30s, 5m or 1h30m'],
-]);
-
-interface ErrorParams {
-  readonly additionalProperties?: string[];
-  readonly allowedValues?: unknown[];
-  readonly pattern?: string | RegExp;
-}
-
-function wantedOf({ keyword, params, message }: ReturnType<typeof Errors>[number]): string {
-  const { allowedValues = [], pattern } = params as ErrorParams;
-  if (keyword === 'enum') return `must be one of ${allowedValues.join(', ')}`;
-  return WORDS_FOR_PATTERNS.get(String(pattern)) ?? message;
-}
-
 /** What a value breaks in a schema, without repeating one place. `at` is the pointer of the value itself. */
 export function explainErrors(schema: TSchema, value: unknown, at = ''): Complaint[] {
   const found = new Map<string, string>();
@@ -130,13 +113,27 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     }
     if (found.has(instancePath)) continue;
     const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
+    const wanted = wantedOf(keyword, params, error.message);
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
-    found.set(instancePath, `${name} ${wantedOf(error)}${got}`);
+    found.set(instancePath, `${name} ${wanted}${got}`);
     if (keyword === 'type') wrongTypes.add(instancePath);
   }
   return [...found]
     .filter(([pointer]) => !(wrongTypes.has(pointer) && hasDeeper(found, pointer)))
     .map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
+}
+
+interface ErrorParams {
+  readonly additionalProperties?: string[];
+  readonly allowedValues?: unknown[];
+  readonly pattern?: string | RegExp;
+}
+
+function wantedOf(keyword: string, params: ErrorParams, message: string): string {
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues ?? []).join(', ')}`;
+  if (keyword === 'pattern' && String(params.pattern) === DURATION_PATTERN)
+    return 'must be a duration such as 30s, 5m or 1h30m';
+  return message;
 }
 
 /** Of a union, the alternative that went deeper is what was meant. */
