@@ -119,7 +119,7 @@ describe('pushdown', { skip: skipLive }, () => {
     await act('exec', '/bin/true', 'the-end');
     await Promise.all(
       engines.map((one) =>
-        one.until('programs', (fields) => `${fields['proc.cmdline']}`.includes('the-end')),
+        one.until('programs', (fields) => fields['proc.cmdline'] === 'true the-end'),
       ),
     );
     const [withIt = [], without = []] = engines.map(({ alerts }) =>
