@@ -22,6 +22,8 @@ export interface CaptureEnd {
   readonly warnings: readonly string[];
   /** Bytes that could not be understood were met, not only a premature end. */
   readonly damaged: boolean;
+  /** It has an end and no damage. Events that were lost while it was made do not count. */
+  readonly isWhole: boolean;
 }
 
 /** Takes the bytes of a capture as they come and gives what they hold to a sink. */
@@ -86,6 +88,7 @@ export class TocsinParser implements CaptureParser {
       records: this.#records,
       warnings,
       damaged: this.#lost || this.#damagedBlocks > 0,
+      isWhole: isWhole && !this.#lost && this.#damagedBlocks === 0,
     };
   }
 

@@ -111,6 +111,7 @@ export class ScapParser implements CaptureParser {
       records: this.#records,
       warnings: this.#warnings,
       damaged: this.#lost || this.#malformed > 0,
+      isWhole: !(isCut || this.#lost || this.#malformed > 0),
     };
   }
 
