@@ -28,8 +28,8 @@ export interface CaptureEnd {
 
 /** Takes the bytes of a capture as they come and gives what they hold to a sink. */
 export interface CaptureParser {
-  /** Throws `CaptureError` when this is no capture, or one that cannot be used. */
-  feed(chunk: Buffer): void;
+  /** Throws `CaptureError` when this is no capture, or one that cannot be used. False when nothing after this is of use. */
+  feed(chunk: Buffer): boolean;
   end(): CaptureEnd;
 }
 
@@ -54,12 +54,12 @@ export class TocsinParser implements CaptureParser {
     this.#sink = sink;
   }
 
-  feed(chunk: Buffer): void {
-    if (this.#lost) return;
+  feed(chunk: Buffer): boolean {
+    if (this.#lost) return false;
     this.#bytes.push(chunk);
     if (this.#version === 0) {
       const start = this.#bytes.take(MAGIC.length + 1);
-      if (start === undefined) return;
+      if (start === undefined) return true;
       this.#version = start[MAGIC.length] ?? 0;
       if (this.#version !== FORMAT_VERSION) {
         throw new CaptureError(
@@ -68,6 +68,7 @@ export class TocsinParser implements CaptureParser {
       }
     }
     while (!this.#lost && this.#block());
+    return !this.#lost;
   }
 
   end(): CaptureEnd {

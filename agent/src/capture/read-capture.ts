@@ -7,6 +7,8 @@ import { SCAP_MAGIC, ScapParser } from './scap/parser.ts';
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 /** Bytes that tell the formats apart. */
 const MAGIC_BYTES = MAGIC.length;
+/** Pieces are small because much can come of a little: what waits for a pause is in memory. */
+const PIECE = 16 * 1024;
 /** Bytes at the end of a gzip stream that hold its unpacked size. */
 const SIZE_BYTES = 4;
 
@@ -37,8 +39,10 @@ async function feed(
   pause: () => Promise<void> | undefined,
 ): Promise<CaptureEnd> {
   for await (const chunk of chunks) {
-    parser.feed(chunk);
-    await pause();
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      if (!parser.feed(chunk.subarray(at, at + PIECE))) return parser.end();
+      await pause();
+    }
   }
   return parser.end();
 }
