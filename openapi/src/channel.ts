@@ -39,7 +39,8 @@ export const Channel = Type.Object(
   {
     name: ChannelName,
     kind: Type.String({
-      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk or log.',
+      description:
+        'email, slack, teams, discord, mattermost, telegram, ntfy, pagerduty, opsgenie, webhook, program, syslog, elasticsearch, splunk or log.',
     }),
     minimum_priority: Type.Enum([...PRIORITIES.map((priority) => priority.toLowerCase())], {
       default: 'debug',
