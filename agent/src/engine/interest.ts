@@ -9,29 +9,6 @@ export interface RuleNeeds {
   usesField(name: string): boolean;
 }
 
-/** Fields that only a container's runtime can tell. */
-const CONTAINER_FACTS = [
-  ...['name', 'image', 'image.id', 'image.repository', 'image.tag', 'image.digest', 'type'],
-  ...['privileged', 'mounts', 'mount', 'mount.source', 'mount.dest', 'mount.mode', 'mount.rdwr'],
-  ...['mount.propagation', 'healthcheck', 'ip', 'host_pid', 'host_network', 'host_ipc'],
-  ...['label', 'labels', 'cni.json', 'unconfirmed'],
-]
-  .map((name) => `container.${name}`)
-  .concat(
-    ['pod.name', 'ns.name', 'pod.id', 'pod.uid', 'pod.sandbox_id', 'pod.full_sandbox_id'].map(
-      (name) => `k8s.${name}`,
-    ),
-    ['k8s.pod.label', 'k8s.pod.labels', 'k8s.pod.ip', 'k8s.pod.cni.json'],
-    ['id', 'name', 'label', 'labels'].map((name) => `mesos.task.${name}`),
-    ['id', 'name', 'label', 'labels'].map((name) => `marathon.app.${name}`),
-    ['marathon.group.id', 'marathon.group.name'],
-  );
-
-/** Whether a rule reads what a container's runtime tells. */
-export function needsContainerFacts(rules: RuleNeeds): boolean {
-  return CONTAINER_FACTS.some((name) => rules.usesField(name));
-}
-
 /** The least the probe must record for these rules: their own types, and calls that change what they read. */
 export function interestOf(rules: RuleNeeds): Interest {
   const state = STATE_CALLS.filter(({ fields }) => fields.some((name) => rules.usesField(name)));

@@ -9,8 +9,8 @@ import { Parking, type ParkingOptions } from './parking.ts';
 export interface Judge {
   /** Types that some rule may match. */
   readonly eventTypes: ReadonlySet<EventName>;
-  /** Whether a rule reads what a container's runtime tells. */
-  readonly needsContainerFacts: boolean;
+  /** Whether what becomes of an event depends on what a container's runtime tells, which is not known yet. */
+  dependsOnFacts(event: KernelEvent): boolean;
   /** Judges an event and does what follows from a match. */
   judge(event: KernelEvent): void;
 }
@@ -71,7 +71,7 @@ export class Pipeline {
     const judge = this.#judge;
     if (!judge.eventTypes.has(eventName(event))) return;
     event.number = ++this.counters.judged;
-    if (judge.needsContainerFacts && this.parking.park(event)) return;
+    if (event.container.pending && judge.dependsOnFacts(event) && this.parking.park(event)) return;
     judge.judge(event);
   }
 

@@ -115,7 +115,7 @@ export class Recorder {
     const { accounts } = this.#session;
     return {
       eventTypes: ALL_TYPES,
-      needsContainerFacts: false,
+      dependsOnFacts: () => false,
       judge: (event) => {
         accounts.user(event.euid, event);
         const { process } = event;

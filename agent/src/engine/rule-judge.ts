@@ -3,6 +3,7 @@ import type { EventName } from '../events/event-name.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { TRACED_TYPES } from '../events/parameter-tables.ts';
 import { type CompiledRule, type CompiledRules, compileRules } from '../rules/compile-rules.ts';
+import { followLinks } from '../rules/condition/follow-links.ts';
 import type { AddressBytes, FieldSource } from '../rules/field.ts';
 import {
   type LoadOptions,
@@ -11,7 +12,7 @@ import {
   type RulesFile,
 } from '../rules/load-rules.ts';
 import { withStaticFields } from '../rules/static-fields.ts';
-import { needsContainerFacts } from './interest.ts';
+import { LATE_FIELDS } from './late-fields.ts';
 import type { Judge } from './pipeline.ts';
 
 /** Without limits a rule would have every call of the host recorded, reads and futexes included. */
@@ -23,6 +24,8 @@ export interface RuleSettings extends LoadOptions {
   /** Whether an event alerts by the first rule that matches or by all. */
   readonly matching: 'first' | 'all';
   readonly minimumPriority?: Priority | undefined;
+  /** Whether conditions on paths also hold where the kernel came out at the path they name. */
+  readonly followsLinks?: boolean | undefined;
   /** Of so many events, one on average is used to measure the time of each rule; without it none is. */
   readonly measureOneOf?: number | undefined;
 }
@@ -47,7 +50,6 @@ export class RuleJudge implements Judge {
   readonly compiled: CompiledRules<KernelEvent>;
   readonly summary: RuleSummary;
   readonly eventTypes: ReadonlySet<EventName>;
-  readonly needsContainerFacts: boolean;
   readonly #onMatch: OnMatch;
   readonly #measureOneOf: number | undefined;
   #untilMeasured = Number.POSITIVE_INFINITY;
@@ -61,7 +63,6 @@ export class RuleJudge implements Judge {
     this.compiled = compiled;
     this.summary = summary;
     this.eventTypes = compiled.eventTypes;
-    this.needsContainerFacts = needsContainerFacts(compiled);
     this.#onMatch = onMatch;
     this.#measureOneOf = measureOneOf;
     if (measureOneOf !== undefined) this.#untilMeasured = strideOf(measureOneOf);
@@ -74,15 +75,24 @@ export class RuleJudge implements Judge {
     resolveDomain: (name: string) => readonly AddressBytes[] | undefined,
     onMatch: OnMatch,
   ): RuleJudge {
-    const { files, matching, minimumPriority, measureOneOf, ...options } = settings;
+    const { files, matching, minimumPriority, measureOneOf, followsLinks, ...options } = settings;
     const loaded = loadRules(files, options);
     if (!loaded.ok) throw new RuleSetError(problemsOf(loaded, 'errors').join('\n'));
-    const compiled = compileRules(loaded, withStaticFields(source, options.staticFields), {
-      matching,
-      resolveDomain,
-      usualTypes: USUAL_TYPES,
-      ...(minimumPriority && { minimumPriority }),
-    });
+    const { registry, ruleset } = loaded;
+    const enabled = followsLinks
+      ? ruleset.enabled.map((rule) => followLinks(rule, registry))
+      : ruleset.enabled;
+    const compiled = compileRules(
+      { registry, ruleset: { ...ruleset, enabled } },
+      withStaticFields(source, options.staticFields),
+      {
+        matching,
+        resolveDomain,
+        usualTypes: USUAL_TYPES,
+        lateFields: LATE_FIELDS,
+        ...(minimumPriority && { minimumPriority }),
+      },
+    );
     const summary = {
       rules: compiled.rules.length,
       warnings: problemsOf(loaded, 'warnings'),
@@ -93,6 +103,10 @@ export class RuleJudge implements Judge {
       ),
     };
     return new RuleJudge(compiled, summary, onMatch, measureOneOf);
+  }
+
+  dependsOnFacts(event: KernelEvent): boolean {
+    return this.compiled.dependsOnLate(event);
   }
 
   judge(event: KernelEvent): void {

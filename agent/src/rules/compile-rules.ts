@@ -1,10 +1,17 @@
 import { isAtLeast, type Priority } from '@tocsin/openapi';
 import { textOf } from './byte-string.ts';
+import { couldHold, mustHold } from './compiler/bounds.ts';
 import { failureOf } from './compiler/failure.ts';
 import { Graph, type Node } from './compiler/graph.ts';
 import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
 import { type Decide, Program, type Scan } from './compiler/program.ts';
-import { fieldsOf, type Leaf, leavesOf, textOfCondition } from './condition/condition.ts';
+import {
+  type Condition,
+  fieldsOf,
+  type Leaf,
+  leavesOf,
+  textOfCondition,
+} from './condition/condition.ts';
 import { constantOf } from './condition/event-type-set.ts';
 import { ConditionResolver } from './condition/resolve.ts';
 import { EVENT_TYPES } from './event-types.ts';
@@ -22,6 +29,8 @@ export interface CompileOptions {
   readonly resolveDomain?: ResolveDomain;
   /** Types that a rule is tried for which names none, or names what it does not want; default all. */
   readonly usualTypes?: ReadonlySet<string>;
+  /** Fields whose values may come later than the event; see `CompiledRules.dependsOnLate`. */
+  readonly lateFields?: ReadonlySet<string>;
 }
 
 /** What a rule did since it was first loaded. */
@@ -65,6 +74,11 @@ export interface CompiledRules<E> {
   wantsFailures(eventType: string): boolean;
   /** Whether a condition or output of an enabled rule reads the field, with whatever argument. */
   usesField(name: string): boolean;
+  /**
+   * For an event whose late fields have no value yet: whether they decide if a rule matches, or a rule that could match shows one.
+   * All other events can be judged at once.
+   */
+  dependsOnLate(event: E): boolean;
 }
 
 /** The rules of one event type in order. */
@@ -270,8 +284,45 @@ export function compileRules<E>(
     },
     wantsFailures: (eventType) => wantsFailures(rules, binder, eventType),
     usesField: fieldUse(rules),
+    dependsOnLate: lateDependence(rules, binder, source, options),
   };
 }
+
+/** Compiled apart and when first asked, since only events of things just begun are asked about. */
+function lateDependence<E>(
+  rules: readonly CompiledRule<E>[],
+  binder: FieldBinder<E>,
+  source: FieldSource<E>,
+  { lateFields = new Set(), resolveDomain = NO_DOMAIN }: CompileOptions,
+): (event: E) => boolean {
+  const isLate = (leaf: Leaf): boolean =>
+    leafFields(leaf).some(({ reference }) => lateFields.has(reference.definition.name));
+  const waiting = rules.flatMap((compiled) => {
+    const { rule } = compiled;
+    const shows = fieldUse([{ ...compiled, rule: { ...rule, condition: NOTHING } }]);
+    const could = couldHold(rule.condition, isLate);
+    if ([...lateFields].some(shows)) return [{ ...compiled, rule: { ...rule, condition: could } }];
+    if (![...leavesOf(rule.condition)].some(isLate)) return [];
+    const must: Condition = { kind: 'not', child: mustHold(rule.condition, isLate) };
+    const condition: Condition = { kind: 'and', children: [could, must] };
+    return [{ ...compiled, rule: { ...rule, condition } }];
+  });
+  if (waiting.length === 0) return () => false;
+  let compiled: ReturnType<RuleCompiler<E>['compile']> | undefined;
+  return (event) => {
+    compiled ??= new RuleCompiler(waiting, binder).compile(resolveDomain);
+    const { begin, tables, fallback } = compiled;
+    begin();
+    const table = tables.get(source.typeOf(event)) ?? tables.get(undefined) ?? fallback;
+    try {
+      return table.scan(event, 0) >= 0 || fallback.scan(event, 0) >= 0;
+    } catch {
+      return true;
+    }
+  };
+}
+
+const NOTHING: Condition = { kind: 'or', children: [] };
 
 /** The rules of a table that match; nothing if none does. */
 function select<E>(

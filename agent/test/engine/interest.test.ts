@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SYSCALLS } from '@tocsin/native';
-import { interestOf, needsContainerFacts, type RuleNeeds } from '../../src/engine/interest.ts';
+import { interestOf, type RuleNeeds } from '../../src/engine/interest.ts';
 
 const needs = (types: string[], fields: string[], failing: string[] = []): RuleNeeds => ({
   eventTypes: new Set(types),
@@ -29,11 +29,5 @@ describe('interestOf', () => {
     );
     assert.deepEqual(syscalls, numbers('openat', 'chdir', 'fchdir', 'setpgid', 'setsid'));
     assert.equal(environment, true);
-  });
-
-  it('knows whether facts of containers are read', () => {
-    assert.equal(needsContainerFacts(needs([], ['container.id'])), false);
-    assert.equal(needsContainerFacts(needs([], ['container.image.repository'])), true);
-    assert.equal(needsContainerFacts(needs([], ['k8s.ns.name'])), true);
   });
 });

@@ -20,9 +20,9 @@ const makeCgroup = (cgroup: number, path: string, action = CGROUP_MKDIR): Buffer
 
 /** A pipeline whose runtime answers when told to, and notes of what was judged. */
 function setUp(
-  options: { needsContainerFacts?: boolean; now?: () => number; tree?: ProcessTreeOptions } = {},
+  options: { dependsOnFacts?: boolean; now?: () => number; tree?: ProcessTreeOptions } = {},
 ) {
-  const { needsContainerFacts = true, now = () => 0 } = options;
+  const { dependsOnFacts = true, now = () => 0 } = options;
   const notes: string[] = [];
   const answers: ((found: Found | undefined) => void)[] = [];
   const ask = () => new Promise<Found | undefined>((resolve) => answers.push(resolve));
@@ -39,7 +39,7 @@ function setUp(
   });
   const judge: Judge = {
     eventTypes: new Set(['execve', 'openat']),
-    needsContainerFacts,
+    dependsOnFacts: () => dependsOnFacts,
     judge: (event) =>
       notes.push(
         ['evt.num', 'evt.type', 'proc.name', 'container.id', 'container.image.repository']
@@ -108,8 +108,8 @@ describe('Pipeline', () => {
     assert.deepEqual(pipeline.parking.counters, { parked: 1, expired: 1, refused: 0 });
   });
 
-  it('does not wait when no rule reads facts', () => {
-    const { notes, handle } = setUp({ needsContainerFacts: false });
+  it('does not wait when no verdict depends on facts', () => {
+    const { notes, handle } = setUp({ dependsOnFacts: false });
     handle(makeCgroup(7, `/docker/${id}`), exec({ cgroup: 7 }, { argv: ['a'] }, 'a'));
     assert.equal(notes.length, 1);
   });
@@ -230,7 +230,7 @@ describe('Session', () => {
     );
     const judge: Judge = {
       eventTypes: new Set(['openat']),
-      needsContainerFacts: false,
+      dependsOnFacts: () => false,
       judge: (event) => {
         seen.push(get(event, 'fd.name'));
         // Longer than one turn may last, all together.

@@ -335,3 +335,29 @@ test('a width pads, cuts or, when it is 0, does nothing; a transformer may have 
   assert.equal(output, 'CAT   |<NA>  |');
   assert.deepEqual({ ...outputFields }, { 'toupper(proc.name)': 'CAT', 'user.name': null });
 });
+
+test('an event waits for late fields only if they decide, or would be shown', () => {
+  const lateFields = new Set(['container.name', 'container.image.repository']);
+  const depends = (condition: string, output: string, fields: Record<string, unknown>) =>
+    compile([{ name: 'r', condition, output }], { lateFields }).dependsOnLate(event(fields));
+  const open = { 'evt.type': 'open', 'fd.name': '/etc/shadow', 'container.id': '1f' };
+  const named = 'evt.type = open and fd.name = /etc/shadow and container.name = web';
+  assert.equal(depends(named, 'x', open), true);
+  assert.equal(
+    depends(named, 'x', { ...open, 'fd.name': '/etc/hosts' }),
+    false,
+    'false either way',
+  );
+  assert.equal(depends(named, 'x', { ...open, 'evt.type': 'connect' }), false);
+  const excepted = 'evt.type = open and not container.image.repository in (a, b)';
+  assert.equal(depends(excepted, 'x', open), true);
+  const either = 'evt.type = open and (fd.name = /etc/shadow or container.name = web)';
+  assert.equal(depends(either, 'x', open), false, 'true either way');
+  assert.equal(depends(either, '%container.name', open), true, 'but shown');
+  assert.equal(depends(either, 'x', { ...open, 'fd.name': '/tmp' }), true);
+  assert.equal(depends('evt.type = open', '%container.name', open), true);
+  assert.equal(depends('evt.type = open', '%container.id', open), false);
+  const both = 'evt.type = open and (container.name = a or container.name != a)';
+  assert.equal(depends(both, 'x', open), true);
+  assert.equal(compile([{ name: 'r', condition: named }]).dependsOnLate(event(open)), false);
+});

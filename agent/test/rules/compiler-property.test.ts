@@ -163,3 +163,33 @@ test('alternatives on one field are decided together as they are one by one', ()
     { numRuns: 2000 },
   );
 });
+
+test('what does not depend on late fields is decided whatever they turn out to be', () => {
+  const lateFields = new Set(['proc.name', 'fd.name']);
+  const without = (of: FieldMap): FieldMap =>
+    new Map([...of].filter(([name]) => !lateFields.has(name.replace(/\[.*/, ''))));
+  let settled = 0;
+  fc.assert(
+    fc.property(
+      fc.array(condition, { minLength: 1, maxLength: 4 }),
+      event,
+      fc.array(event, { minLength: 6, maxLength: 6 }),
+      (nodes, first, others) => {
+        const rules = nodes.map((node, index) => loadedRule(`r${index}`, node));
+        const loaded = { ruleset: { rules, enabled: rules }, registry: new FieldRegistry() };
+        const compiled = compileRules(loaded as never, source, { matching: 'all', lateFields });
+        const base = without(first);
+        if (compiled.dependsOnLate(base)) return;
+        settled++;
+        const names = (of: FieldMap) => compiled.match(of).map(({ name }) => name);
+        const now = names(base);
+        for (const other of others) {
+          const late = [...other].filter(([name]) => lateFields.has(name));
+          assert.deepEqual(names(new Map([...base, ...late])), now);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+  assert.ok(settled > 500, `${settled} verdicts were known at once`);
+});

@@ -5,6 +5,7 @@ import { elasticsearchKind } from './elasticsearch/index.ts';
 import { emailKind } from './email/index.ts';
 import { logKind } from './log/index.ts';
 import { mattermostKind } from './mattermost/index.ts';
+import { noneKind } from './none/index.ts';
 import { ntfyKind } from './ntfy/index.ts';
 import { opsgenieKind } from './opsgenie/index.ts';
 import { pagerdutyKind } from './pagerduty/index.ts';
@@ -32,6 +33,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   elasticsearchKind,
   splunkKind,
   logKind,
+  noneKind,
 ];
 
 const byName = new Map(CHANNEL_KINDS.map((kind) => [kind.kind, kind]));
