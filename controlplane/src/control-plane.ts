@@ -21,7 +21,8 @@ import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { compileRouting } from './routing/compile.ts';
+import { type Authority, RoutingRegistry } from './routes/registry.ts';
+import { documentOf } from './routing/compile.ts';
 import { routingText } from './routing/text.ts';
 import type { Environment } from './settings.ts';
 import { recentAlerts } from './silences/recent.ts';
@@ -37,6 +38,7 @@ import {
   shownAddress,
   workerClient,
 } from './store/redis.ts';
+import { RoutingStore } from './store/routing.ts';
 import { SilenceStore } from './store/silences.ts';
 import { type Role, TokenStore } from './store/tokens.ts';
 import { buildMetrics } from './telemetry/metrics.ts';
@@ -61,6 +63,10 @@ export interface ControlPlane {
   readonly outbox: Outbox;
   /** The embedded Redis; undefined with one of its own. */
   readonly embedded: EmbeddedRedis | undefined;
+  /** Takes the channels and the routing of a configuration that was read again; the rest needs a restart. */
+  reload(config: Config): Promise<void>;
+  /** Counts that a configuration was not taken. */
+  reloadFailed(): void;
   /** Stops everything in reverse order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -129,7 +135,15 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
-  const routing = compileRouting(config);
+  const routes = new RoutingRegistry({
+    store: new RoutingStore(redis),
+    authority: config.routing.authority as Authority,
+    file: documentOf(config),
+    channels: () => registry.all().map(({ name }) => name),
+    onProblem: (err) => logger.warn({ err }, 'routing could not be taken'),
+  });
+  await routes.start();
+  lifecycle.defer('routing registry', () => routes.stop());
   const recent = (since?: number) => recentAlerts(alerts, config.labels.output_fields, since);
   const silences = new Silences(new SilenceStore(redis), recent, {
     maxDurationMs: millisecondsOf(config.silences.max_duration),
@@ -139,8 +153,8 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
 
   const app = await buildApp({
     ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
-    routing: () => routing,
-    routingText: () => routingText(config, registry.all()),
+    ...{ routes, routing: () => routes.routing },
+    routingText: () => routingText(routes.current.document, registry.all()),
     receivers: () => registry.all().map(({ name }) => name),
     trustLoopback: config.intake.trust_loopback,
     metrics: metrics.registry,
@@ -149,7 +163,14 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   await listenOn(app, listen);
   const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
   const stop = () => lifecycle.close();
-  return { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded, stop };
+  const reload = async (next: Config) => {
+    registry.useFile(channelsOf(next));
+    await routes.takeFile(documentOf(next));
+    metrics.onReload(true);
+  };
+  const reloadFailed = () => metrics.onReload(false);
+  const shown = { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded };
+  return { ...shown, reload, reloadFailed, stop };
 }
 
 async function openStore(

@@ -10,6 +10,7 @@ import type { CommandContext } from './commands/context.ts';
 import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
+import { silencesCommand } from './commands/silences.ts';
 import { StartupError } from './errors.ts';
 
 const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
@@ -18,7 +19,7 @@ const STOP_MS = 4500;
 
 const COMMANDS = [
   ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand],
-  routesCommand,
+  ...[routesCommand, silencesCommand],
 ];
 
 /** Runs one command. Sets the exit code of the process. */
@@ -41,11 +42,14 @@ const context: CommandContext = {
   err: process.stderr,
   untilStopped: (stop) =>
     new Promise((resolve) => {
-      closeWithGrace({ delay: STOP_MS, logger: false, skip: ['beforeExit'] }, async ({ err }) => {
-        if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
-        await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));
-        resolve();
-      });
+      closeWithGrace(
+        { delay: STOP_MS, logger: false, skip: ['beforeExit', 'SIGHUP'] },
+        async ({ err }) => {
+          if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
+          await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));
+          resolve();
+        },
+      );
     }),
 };
 
