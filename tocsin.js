@@ -2,7 +2,10 @@
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
-  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'silences'],
+  '@tocsin/controlplane': [
+    ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'silences'],
+    ...['groups', 'ledger'],
+  ],
 };
 
 const [command = '--help'] = process.argv.slice(2);
@@ -32,6 +35,8 @@ The control plane:
   agents      list agents and make join tokens
   silences    list, add, preview and end silences
   routes      tell which way alerts go, try it out and convert what others configured
+  groups      list groups of alerts and when they speak next
+  ledger      tell what became of every alert
 
 tocsin COMMAND --help tells the options of each.\n`;
   (known ? process.stdout : process.stderr).write(text);

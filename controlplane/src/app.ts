@@ -8,7 +8,7 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
-import { handleProblems, sendProblem } from './api/problems.ts';
+import { handleProblems, refuseConnection, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
 import {
   type AlertmanagerRoutesOptions,
@@ -18,6 +18,7 @@ import {
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
 import { falcoRoutes } from './api/routes/falco.ts';
+import { type GroupRoutesOptions, groupRoutes } from './api/routes/groups.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
 import { type RoutingRoutesOptions, routingRoutes } from './api/routes/routing.ts';
@@ -31,6 +32,7 @@ import type { Role, TokenStore } from './store/tokens.ts';
 
 export interface AppParts
   extends ChannelRoutesOptions,
+    GroupRoutesOptions,
     HealthRoutesOptions,
     AlertmanagerRoutesOptions,
     RoutingRoutesOptions {
@@ -56,6 +58,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     // Idle connections of agents do not keep us from stopping; those at work are waited for.
     forceCloseConnections: 'idle',
     frameworkErrors: sendProblem,
+    clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   handleProblems(app);
@@ -88,6 +91,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async (admin) => {
     admin.addHook('onRequest', requireRole(parts.tokens, 'admin'));
     await admin.register(alertRoutes, parts);
+    await admin.register(groupRoutes, parts);
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
     await admin.register(routingRoutes, parts);

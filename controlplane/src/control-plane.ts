@@ -17,12 +17,14 @@ import { ChannelSettingsError } from './delivery/outcome.ts';
 import { resolveSecrets } from './delivery/secrets.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
+import { groupingOf } from './groups/grouping.ts';
+import { GroupRunner, type GroupRunnerOptions } from './groups/runner.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type Authority, RoutingRegistry } from './routes/registry.ts';
-import { documentOf } from './routing/compile.ts';
+import { documentOf, type Routing } from './routing/compile.ts';
 import { routingText } from './routing/text.ts';
 import type { Environment } from './settings.ts';
 import { recentAlerts } from './silences/recent.ts';
@@ -122,7 +124,33 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   };
   const metrics = buildMetrics(redis, () => waker.failures);
   const { onBatch: onAnswer } = metrics;
-  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits, onAnswer });
+  const routes = new RoutingRegistry({
+    store: new RoutingStore(redis),
+    authority: config.routing.authority as Authority,
+    file: documentOf(config),
+    channels: () => registry.all().map(({ name }) => name),
+    onProblem: (err) => logger.warn({ err }, 'routing could not be taken'),
+  });
+  await routes.start();
+  lifecycle.defer('routing registry', () => routes.stop());
+  const start = (routing: Routing) =>
+    startGroups(config, routing, logger, lifecycle, {
+      ...{ redis, channels: registry, metrics: metrics.registry },
+      wake: (lanes) => waker.wake(lanes),
+    });
+  let groups = await start(routes.routing);
+  routes.follow(async (routing) => {
+    const grouping = groupingOf(config, routing);
+    if (!groups) groups = await start(routing);
+    else if (grouping) await groups.use(grouping);
+  });
+  // Without a route nothing new is grouped; what is in groups still speaks.
+  const current = () => (routes.routing.tree ? groups : undefined);
+  const grouping = () => current()?.grouping;
+  const ingest = new Ingest({
+    ...{ redis, keyring, registry, waker, audience, limits, onAnswer, grouping },
+  });
+  ingest.on('admitted', () => groups?.nudge());
   const enrollment = new Enrollment(agents, keyring, audience);
 
   const workerRedis = workerClient(address);
@@ -135,15 +163,6 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
-  const routes = new RoutingRegistry({
-    store: new RoutingStore(redis),
-    authority: config.routing.authority as Authority,
-    file: documentOf(config),
-    channels: () => registry.all().map(({ name }) => name),
-    onProblem: (err) => logger.warn({ err }, 'routing could not be taken'),
-  });
-  await routes.start();
-  lifecycle.defer('routing registry', () => routes.stop());
   const recent = (since?: number) => recentAlerts(alerts, config.labels.output_fields, since);
   const silences = new Silences(new SilenceStore(redis), recent, {
     maxDurationMs: millisecondsOf(config.silences.max_duration),
@@ -155,6 +174,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
     ...{ routes, routing: () => routes.routing },
     routingText: () => routingText(routes.current.document, registry.all()),
+    groups: () => current(),
     receivers: () => registry.all().map(({ name }) => name),
     trustLoopback: config.intake.trust_loopback,
     metrics: metrics.registry,
@@ -171,6 +191,25 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const reloadFailed = () => metrics.onReload(false);
   const shown = { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded };
   return { ...shown, reload, reloadFailed, stop };
+}
+
+/** Flushes groups, when the configuration routes alerts. */
+async function startGroups(
+  config: Config,
+  routing: Routing,
+  logger: FastifyBaseLogger,
+  lifecycle: Lifecycle,
+  parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
+): Promise<GroupRunner | undefined> {
+  const grouping = groupingOf(config, routing);
+  if (!grouping) return undefined;
+  const groups = new GroupRunner({
+    ...{ ...parts, grouping },
+    onProblem: (err) => logger.warn({ err }, 'groups wait for redis'),
+  });
+  await groups.start();
+  lifecycle.defer('groups', () => groups.stop());
+  return groups;
 }
 
 async function openStore(

@@ -4,14 +4,15 @@
  */
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
-import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
+import { channelOfLane, type Fate, type Outbox, type OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt, writeAttempt } from './attempt.ts';
 import type { Notification, Outcome } from './channel.ts';
-import { batchSize, compose, MAX_BATCH, unstored } from './compose.ts';
+import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
+import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
-import { decide, type RetryPolicy } from './policy.ts';
+import { type Decision, decide, type RetryPolicy } from './policy.ts';
 import type { Senders } from './senders.ts';
 
 /** What came of draining: whether and when to come back. */
@@ -69,6 +70,12 @@ export async function drainLane(parts: LaneParts, channel: string): Promise<Drai
   }
 }
 
+const LOG_WORDS: Readonly<Record<Decision['next'], string>> = {
+  again: 'notification is tried again',
+  'give up': 'notification is given up',
+  done: 'notification is refused by some recipients',
+};
+
 class Drain {
   readonly #parts: LaneParts;
   readonly #channel: string;
@@ -86,7 +93,7 @@ class Drain {
     const { outbox, channels, times, stopping } = this.#parts;
     const end = Date.now() + times.sliceMs;
     for (;;) {
-      const channel = channels.get(this.#channel);
+      const channel = channels.get(channelOfLane(this.#channel));
       if (!channel) return { next: 'unknown channel' };
       const [head, known] = await Promise.all([
         outbox.readHead(this.#channel, MAX_BATCH),
@@ -110,15 +117,16 @@ class Drain {
     before: Attempt | undefined,
   ): Promise<Drained | undefined> {
     const { alerts: store, redis } = this.#parts;
-    const candidates = head.slice(0, before?.count ?? head.length);
+    const candidates = head.slice(0, before?.count ?? together(head));
     const alerts = await this.#readAlerts(store, candidates);
     const count = before?.count ?? batchSize(alerts);
     const repeated = before !== undefined && (before.repeated || before.sending);
     const notification = compose(
-      this.#channel,
+      channel.name,
       candidates.slice(0, count),
       alerts.slice(0, count),
       repeated,
+      await this.#readSamples(store, candidates[0]),
     );
     const counted = unstored(candidates.slice(0, count), alerts).length;
     if (!notification) return this.#settle(count, { fate: 'notified', counted });
@@ -146,6 +154,7 @@ class Drain {
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
     if (decision.next === 'done') {
       metrics.expired.inc(counted);
+      if (outcome.result === 'ok' && outcome.refused) this.#log(channel, attempt, outcome, 'done');
       return this.#settle(attempt.count, { fate: 'notified', counted });
     }
     if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
@@ -176,12 +185,12 @@ class Drain {
   }
 
   /** The first failure and the last are worth a line; those between only tell the same again. */
-  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: 'again' | 'give up'): void {
+  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: Decision['next']): void {
     if (attempt.failures > 0 && next === 'again') return;
     const { name, kind } = channel;
     this.#parts.logger.warn(
       { channel: name, kind, notification: attempt.head, ...outcome },
-      next === 'again' ? 'notification is tried again' : 'notification is given up',
+      LOG_WORDS[next],
     );
   }
 
@@ -200,6 +209,16 @@ class Drain {
     const found = await store.getMany(ids);
     const byId = new Map(ids.map((id, index) => [id, found[index]]));
     return entries.map(({ alert }) => (alert === undefined ? undefined : byId.get(alert)));
+  }
+
+  /** The stored alerts that show what a group tells. */
+  async #readSamples(
+    store: LaneParts['alerts'],
+    entry: OutboxEntry | undefined,
+  ): Promise<ReadonlyMap<string, StoredAlert>> {
+    const ids = entry?.group ? samplesOf(entry.group) : [];
+    const found = await store.getMany(ids);
+    return new Map(found.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
   async #attempt(channel: Channel, notification: Notification): Promise<Outcome> {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
+import { describeGroup } from '../../grouped.ts';
 import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
@@ -15,19 +16,34 @@ export interface Mail {
   readonly text: string;
   readonly html: string;
   readonly messageId: string;
+  readonly inReplyTo: string;
+  readonly references: string;
   readonly date: Date;
   readonly priority: 'high' | 'normal' | 'low';
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const hashed = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/**
+ * What mails that belong together refer to (RFC 5322, 3.6.4): mails about the same thing are one thread. It is no mail of its own, so that
+ * no state is needed and no first mail can be missed.
+ */
+function threadOf({ channel, alerts }: Notification, domain: string): string {
+  return `<thread-${hashed(JSON.stringify([channel, alerts[0]?.fingerprint ?? null]))}@${domain}>`;
+}
+
 /** Renders a mail. The Message-ID follows from the notification alone, so that a mail sent twice can be told from two mails. */
 export function renderMail(notification: Notification, domain: string): Mail {
   const priority = highestPriority(notification);
+  const thread = threadOf(notification, domain);
   return {
     subject: `[${priority}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`,
     text: renderText(notification),
     html: renderHtml(notification),
-    messageId: `<${createHash('sha256').update(notification.id).digest('hex')}@${domain}>`,
+    messageId: `<${hashed(notification.id)}@${domain}>`,
+    inReplyTo: thread,
+    references: thread,
     date: new Date(notification.time),
     priority: importanceOf(priority),
     headers: {
@@ -43,13 +59,14 @@ export function renderMail(notification: Notification, domain: string): Mail {
 export function renderText(notification: Notification): string {
   const sections = notification.alerts.map((alert) =>
     [
-      `${alert.priority}: ${printable(alert.rule, 200)}`,
+      `${alert.status === 'resolved' ? 'Resolved: ' : ''}${alert.priority}: ${printable(alert.rule, 200)}`,
       '',
       printable(messageOf(alert), OUTPUT_CHARACTERS),
       '',
       ...factsOf(alert).map(({ label, value }) => `${`${label}:`.padEnd(11)}${value}`),
     ].join('\n'),
   );
+  if (notification.group) sections.unshift(describeGroup(notification));
   if (notification.held.count > 0) sections.push(describeHeld(notification.held));
   if (notification.repeated) sections.push(repeatNote(notification));
   const footer = `-- \nTocsin, channel ${printable(notification.channel, 64)}, notification ${printable(notification.id, 200)}\n`;
