@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DockerDaemon, skipDocker } from '../state/docker-daemon.ts';
 import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
+import { shortLived } from './short-lived.ts';
 
 const FIELDS = [
   'proc.name',
@@ -112,6 +113,14 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
       .filter(({ rule }) => rule === 'privileged')
       .map(({ output_fields }) => output_fields['container.name']);
     assert.deepEqual([...new Set(names)], ['strong']);
+  });
+
+  it('names every one of many short-lived containers', async (context) => {
+    const image = { repository: 'tocsin/test', tag: '1.5' };
+    const told = await shortLived(live, image, (name) =>
+      docker('--rm', '--name', name, 'tocsin/test:1.5', '/bin/true'),
+    );
+    context.diagnostic(told);
   });
 
   it('knows containers that ran before it', async () => {
