@@ -2,7 +2,7 @@
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
-  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents'],
+  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents', 'routes'],
 };
 
 const [command = '--help'] = process.argv.slice(2);
@@ -30,6 +30,7 @@ The control plane:
   channels    list, create, test and delete channels
   alerts      list alerts
   agents      list agents and make join tokens
+  routes      tell which way alerts go, try it out and convert what others configured
 
 tocsin COMMAND --help tells the options of each.\n`;
   (known ? process.stdout : process.stderr).write(text);

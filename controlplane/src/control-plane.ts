@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import { buildApp } from './app.ts';
 import { ensureAdminToken } from './auth/admin-token.ts';
-import { checkChannel } from './channels/definition.ts';
+import { checkFileChannels } from './channels/definition.ts';
 import { ChannelRegistry } from './channels/registry.ts';
 import { Sealer } from './channels/sealing.ts';
 import { holdDataDir } from './data-dir.ts';
@@ -155,12 +155,10 @@ function checkedUrl(url: string): RedisAddress {
 }
 
 /** The channels of the file with the defaults of their kinds; readSettings has told what is wrong with any. */
-function channelsOf(config: Config): Channel[] {
-  return config.channels.map((given, index) => {
-    const checked = checkChannel(given, findChannelKind, `/channels/${index}`);
-    if (checked.ok) return checked.channel;
-    throw new StartupError(checked.errors.map(({ message }) => message).join('; '));
-  });
+function channelsOf(config: Config): readonly Channel[] {
+  const { channels, errors } = checkFileChannels(config, findChannelKind);
+  if (errors.length === 0) return channels;
+  throw new StartupError(errors.map(({ message }) => message).join('; '));
 }
 
 function millisecondsOf(duration: string): number {

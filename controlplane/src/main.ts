@@ -7,6 +7,7 @@ import { alertsCommand } from './commands/alerts.ts';
 import { ApiError } from './commands/api-client.ts';
 import { channelsCommand } from './commands/channels.ts';
 import type { CommandContext } from './commands/context.ts';
+import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
 import { StartupError } from './errors.ts';
@@ -15,14 +16,17 @@ const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
 /** Ctrl-C ends within five seconds, whatever hangs. */
 const STOP_MS = 4500;
 
+const COMMANDS = [
+  ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand],
+  routesCommand,
+];
+
 /** Runs one command. Sets the exit code of the process. */
 export async function main(argv: string[]): Promise<void> {
   // A reader that went away (`| head`) is no reason to fail.
   process.stdout.on('error', () => {});
   const program = new Command('tocsin').exitOverride();
-  for (const add of [runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand]) {
-    add(program, context);
-  }
+  for (const add of COMMANDS) add(program, context);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -32,6 +36,7 @@ export async function main(argv: string[]): Promise<void> {
 
 const context: CommandContext = {
   environment: process.env,
+  in: process.stdin,
   out: process.stdout,
   err: process.stderr,
   untilStopped: (stop) =>

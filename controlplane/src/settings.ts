@@ -1,8 +1,9 @@
 /** The settings of a command: which file, which flags, which environment. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Complaint, Config, keysOf, loadSettings, SettingsError } from '@tocsin/openapi';
-import { checkChannel } from './channels/definition.ts';
+import { checkFileChannels } from './channels/definition.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
+import { checkRouting } from './routing/compile.ts';
 
 /** Where settings come from, as the command line names it. */
 export interface SettingsFlags {
@@ -38,15 +39,11 @@ export function readSettings(given: SettingsFlags, environment: Environment): Se
   return { config, file: name, flags };
 }
 
-/** What the schema of the file cannot tell: the settings of each kind of channel, and names that are taken twice. */
-function complaintsOf({ channels }: Config): Complaint[] {
-  return channels.flatMap((channel, index) => {
-    const at = `/channels/${index}`;
-    const checked = checkChannel(channel, findChannelKind, at);
-    const first = channels.findIndex(({ name }) => name === channel.name);
-    const twice = { pointer: `${at}/name`, message: `two channels are named '${channel.name}'` };
-    return [...(checked.ok ? [] : checked.errors), ...(first < index ? [twice] : [])];
-  });
+/** What the schema of the file cannot tell: the settings of each kind of channel, names that are taken twice, and routing. */
+function complaintsOf(config: Config): Complaint[] {
+  const { errors } = checkFileChannels(config, findChannelKind);
+  const names = [...config.channels, ...config.receivers].map(({ name }) => name);
+  return [...errors, ...checkRouting(config, new Set(names))];
 }
 
 function readFile(name: string): string {

@@ -30,41 +30,49 @@ export const SecretReference = Type.Union(
 export type SecretReference = Type.Static<typeof SecretReference>;
 
 export const ChannelName = Type.String({
-  pattern: '^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$',
-  description: 'Lower-case letters, digits, `-` and `_`, at most 63.',
+  pattern: '^[A-Za-z0-9_]([A-Za-z0-9_./:@ -]{0,126}[A-Za-z0-9_])?$',
+  description:
+    'Letters, digits, `_`, and inside also `.`, `/`, `:`, `@`, `-` and blanks; at most 128.',
 });
+
+const shared = {
+  name: ChannelName,
+  minimum_priority: Type.Enum([...PRIORITIES.map((priority) => priority.toLowerCase())], {
+    default: 'debug',
+    description: 'Alerts less severe than this are not told here.',
+  }),
+  send_resolved: Type.Optional(
+    Type.Boolean({ description: 'Whether it is told that an alert is over; true without it.' }),
+  ),
+  throttle: Type.Optional(
+    Type.Object(
+      {
+        per_minute: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 60000,
+          description: 'Notifications a minute over time.',
+        }),
+        burst: Type.Integer({
+          minimum: 1,
+          maximum: 10000,
+          description: 'Notifications at once.',
+        }),
+      },
+      {
+        additionalProperties: false,
+        description: 'What is held back is told in the next notification.',
+      },
+    ),
+  ),
+};
 
 /** The part of a channel that is the same for every kind; `settings` is checked by the kind. */
 export const Channel = Type.Object(
   {
-    name: ChannelName,
+    ...shared,
     kind: Type.String({
-      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk or log.',
+      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk, log or none.',
     }),
-    minimum_priority: Type.Enum([...PRIORITIES.map((priority) => priority.toLowerCase())], {
-      default: 'debug',
-      description: 'Alerts less severe than this are not told here.',
-    }),
-    throttle: Type.Optional(
-      Type.Object(
-        {
-          per_minute: Type.Number({
-            exclusiveMinimum: 0,
-            maximum: 60000,
-            description: 'Notifications a minute over time.',
-          }),
-          burst: Type.Integer({
-            minimum: 1,
-            maximum: 10000,
-            description: 'Notifications at once.',
-          }),
-        },
-        {
-          additionalProperties: false,
-          description: 'What is held back is told in the next notification.',
-        },
-      ),
-    ),
     settings: Type.Record(Type.String(), Type.Unknown(), {
       description:
         'By kind. Over the API, a secret is a `value`, or an `env` whose name starts with `TOCSIN_SECRET_`; nothing there names ' +
@@ -74,6 +82,24 @@ export const Channel = Type.Object(
   { $id: 'Channel', additionalProperties: false },
 );
 export type Channel = Type.Static<typeof Channel>;
+
+/**
+ * A channel in the configuration file: as over the API, or with its settings under the name of its kind (`log: {}`), or as a bare name,
+ * where nobody is told.
+ */
+export const ChannelEntry = Type.Object(
+  {
+    name: shared.name,
+    minimum_priority: Type.Optional(shared.minimum_priority),
+    send_resolved: shared.send_resolved,
+    throttle: shared.throttle,
+  },
+  {
+    additionalProperties: true,
+    description: 'Also `kind` and `settings`, or settings under the name of the kind.',
+  },
+);
+export type ChannelEntry = Type.Static<typeof ChannelEntry> & Readonly<Record<string, unknown>>;
 
 /** A channel as the API shows it. */
 export const ShownChannel = Type.Object(

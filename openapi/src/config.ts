@@ -1,7 +1,8 @@
 import Type from 'typebox';
-import { Channel, SecretReference } from './channel.ts';
+import { ChannelEntry, SecretReference } from './channel.ts';
 import { DURATION_PATTERN } from './duration.ts';
 import { PRIORITIES } from './priority.ts';
+import { InhibitRuleConfig, type RouteConfig, TimeIntervalConfig } from './routing.ts';
 
 const priorityName = (description: string) =>
   Type.Enum([...PRIORITIES.map((priority) => priority.toLowerCase())], {
@@ -148,7 +149,53 @@ export const Config = Type.Object(
       },
       'How much is kept.',
     ),
-    channels: Type.Array(Channel, { default: [], description: 'Where alerts are told.' }),
+    channels: Type.Array(ChannelEntry, { default: [], description: 'Where alerts are told.' }),
+    receivers: Type.Array(ChannelEntry, {
+      default: [],
+      description: 'The same as `channels`, by the name that Alertmanager has for it.',
+    }),
+    global: section(
+      {
+        resolve_timeout: duration(
+          '5m',
+          'An alert without an end is resolved when it was not seen for so long.',
+        ),
+      },
+      'What holds for all routes.',
+    ),
+    route: Type.Optional(
+      Type.Unsafe<RouteConfig>(
+        Type.Object(
+          {},
+          {
+            description:
+              'The first node of the routing tree. Without it nothing is grouped: every channel is told what its minimum priority allows.',
+          },
+        ),
+      ),
+    ),
+    inhibit_rules: Type.Array(InhibitRuleConfig, {
+      default: [],
+      description: 'Which alerts hold others back while they fire.',
+    }),
+    time_intervals: Type.Array(TimeIntervalConfig, {
+      default: [],
+      description: 'Times with a name, which routes use to be mute or active.',
+    }),
+    mute_time_intervals: Type.Array(TimeIntervalConfig, {
+      default: [],
+      description: 'The same as `time_intervals`, older.',
+    }),
+    labels: section(
+      {
+        output_fields: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+          default: [],
+          maxItems: 64,
+          description: 'Output fields of alerts that routes can match and group by.',
+        }),
+      },
+      'What routing sees of an alert beside rule, priority, source, hostname, tags, container, image, namespace and pod.',
+    ),
     agent: section(
       {
         enabled: Type.Boolean({

@@ -1,10 +1,10 @@
 /** @module The contract between agents, the control plane and their users. */
 export { Agent, AgentPublicKey, EnrollRequest, EnrollResponse } from './agent.ts';
 export { ALERT_LIMITS, Alert, StoredAlert } from './alert.ts';
-export { Channel, ChannelName, SecretReference, ShownChannel } from './channel.ts';
+export { Channel, ChannelEntry, ChannelName, SecretReference, ShownChannel } from './channel.ts';
 export { PROBLEM_CODES, type ProblemCode } from './codes.ts';
 export { Config } from './config.ts';
-export { DURATION_PATTERN, parseDuration } from './duration.ts';
+export { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';
 export {
   type BatchClaims,
   EnvelopeError,
@@ -16,6 +16,13 @@ export {
 } from './envelope.ts';
 export { isAtLeast, PRIORITIES, type Priority, parsePriority, severityOf } from './priority.ts';
 export { Problem, problemOf } from './problem.ts';
+export {
+  InhibitRuleConfig,
+  type RouteConfig,
+  RouteNode,
+  TimeIntervalConfig,
+  TimeIntervalSpec,
+} from './routing.ts';
 export {
   type Complaint,
   escapePointer,

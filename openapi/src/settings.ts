@@ -6,6 +6,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Default, Errors } from 'typebox/value';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { DURATION_PATTERN } from './duration.ts';
 
 export interface SettingsProblem {
   /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `--listen`. */
@@ -100,7 +101,7 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
   for (const error of Errors(schema, value)) {
     const { keyword, instancePath } = error;
     if (keyword === 'boolean' || keyword === 'anyOf') continue;
-    const params = error.params as { additionalProperties?: string[]; allowedValues?: unknown[] };
+    const params = error.params as ErrorParams;
     if (keyword === 'additionalProperties') {
       const known = knownKeys(schema, instancePath);
       for (const key of params.additionalProperties ?? []) {
@@ -110,10 +111,7 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     }
     if (found.has(instancePath)) continue;
     const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
-    const wanted =
-      keyword === 'enum'
-        ? `must be one of ${(params.allowedValues ?? []).join(', ')}`
-        : error.message;
+    const wanted = wantedOf(keyword, params, error.message);
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
     found.set(instancePath, `${name} ${wanted}${got}`);
     if (keyword === 'type') wrongTypes.add(instancePath);
@@ -121,6 +119,19 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
   return [...found]
     .filter(([pointer]) => !(wrongTypes.has(pointer) && hasDeeper(found, pointer)))
     .map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
+}
+
+interface ErrorParams {
+  readonly additionalProperties?: string[];
+  readonly allowedValues?: unknown[];
+  readonly pattern?: string | RegExp;
+}
+
+function wantedOf(keyword: string, params: ErrorParams, message: string): string {
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues ?? []).join(', ')}`;
+  if (keyword === 'pattern' && String(params.pattern) === DURATION_PATTERN)
+    return 'must be a duration such as 30s, 5m or 1h30m';
+  return message;
 }
 
 /** Of a union, the alternative that went deeper is what was meant. */

@@ -1,4 +1,11 @@
-import { Channel, type Complaint, explainErrors, PRIORITIES } from '@tocsin/openapi';
+import {
+  Channel,
+  type ChannelEntry,
+  type Complaint,
+  escapePointer,
+  explainErrors,
+  PRIORITIES,
+} from '@tocsin/openapi';
 import { Default } from 'typebox/value';
 import type { ChannelKind } from '../delivery/channel.ts';
 
@@ -33,4 +40,83 @@ export function checkChannel(
   return errors.length > 0
     ? { ok: false, errors }
     : { ok: true, channel: { ...channel, settings }, kind };
+}
+
+const SHARED = ['name', 'minimum_priority', 'send_resolved', 'throttle'];
+
+/**
+ * Checks a channel of the configuration file, whose settings may stand under the name of its kind, `send_resolved` among them.
+ * Without any it is one where nobody is told.
+ */
+export function checkEntry(entry: ChannelEntry, findKind: FindKind, at: string): Checked {
+  if (entry['kind'] !== undefined || entry['settings'] !== undefined)
+    return checkChannel(entry as unknown as Channel, findKind, at);
+  const kinds = Object.keys(entry).filter((key) => !SHARED.includes(key));
+  const [kind = 'none', another] = kinds;
+  const unknown = kinds.find((key) => !findKind(key));
+  const complaint = (key: string, message: string): Checked => ({
+    ok: false,
+    errors: [{ pointer: `${at}/${escapePointer(key)}`, message }],
+  });
+  if (unknown?.endsWith('_configs'))
+    return complaint(
+      unknown,
+      `'${unknown}' is a key of Alertmanager: 'tocsin routes import' converts its files`,
+    );
+  if (unknown !== undefined) return complaint(unknown, `there is no kind '${unknown}'`);
+  if (another !== undefined)
+    return complaint(another, 'a channel has one kind: make another channel of this one');
+  return checkShort(entry, kind, findKind, at);
+}
+
+function checkShort(entry: ChannelEntry, kind: string, findKind: FindKind, at: string): Checked {
+  const given = entry[kind] ?? {};
+  if (typeof given !== 'object' || Array.isArray(given))
+    return {
+      ok: false,
+      errors: [{ pointer: `${at}/${kind}`, message: `${kind} must be a mapping of settings` }],
+    };
+  const { send_resolved, ...settings } = given as Channel['settings'];
+  const shared = Object.fromEntries(
+    SHARED.flatMap((key) => (key in entry ? [[key, entry[key]]] : [])),
+  );
+  const channel = {
+    ...shared,
+    ...(send_resolved !== undefined && { send_resolved }),
+    kind,
+    settings,
+  } as unknown as Channel;
+  const checked = checkChannel(channel, findKind, at);
+  if (checked.ok) return checked;
+  const written = (pointer: string) =>
+    pointer
+      .replace(`${at}/settings`, `${at}/${kind}`)
+      .replace(`${at}/send_resolved`, `${at}/${kind}/send_resolved`);
+  return {
+    ok: false,
+    errors: checked.errors.map(({ pointer, message }) => ({ pointer: written(pointer), message })),
+  };
+}
+
+/** The channels of a configuration, under either name of the key, and what is wrong with them. */
+export function checkFileChannels(
+  config: {
+    readonly channels: readonly ChannelEntry[];
+    readonly receivers: readonly ChannelEntry[];
+  },
+  findKind: FindKind,
+): { readonly channels: readonly Channel[]; readonly errors: readonly Complaint[] } {
+  const entries = (['channels', 'receivers'] as const).flatMap((key) =>
+    config[key].map((entry, index) => ({ entry, at: `/${key}/${index}` })),
+  );
+  const errors: Complaint[] = [];
+  const channels = entries.flatMap(({ entry, at }, index) => {
+    if (entries.findIndex((other) => other.entry.name === entry.name) < index)
+      errors.push({ pointer: `${at}/name`, message: `two channels are named '${entry.name}'` });
+    const checked = checkEntry(entry, findKind, at);
+    if (checked.ok) return [checked.channel];
+    errors.push(...checked.errors);
+    return [];
+  });
+  return { channels, errors };
 }

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { cut } from '../delivery/text.ts';
@@ -6,6 +7,7 @@ import type { Environment, SettingsFlags } from '../settings.ts';
 /** What a command knows of the process it runs in. */
 export interface CommandContext {
   readonly environment: Environment;
+  readonly in: Readable;
   readonly out: NodeJS.WriteStream;
   readonly err: NodeJS.WriteStream;
   /** Returns when the process is told to stop, after `stop` has run. */

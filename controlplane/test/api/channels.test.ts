@@ -82,7 +82,7 @@ test('delivery gets the secret as it was given, also after a restart of the read
 test('refuses channels that do not fit, and says where', async (t) => {
   const plane = await startTestControlPlane(t);
   const wrong: [object, string][] = [
-    [hook({ name: 'Not A Name' }), '/name'],
+    [hook({ name: '<no name>' }), '/name'],
     [hook({ kind: 'pigeon' }), '/kind'],
     [hook({ minimum_priority: 'loud' }), '/minimum_priority'],
     [hook({ extra: 1 }), '/extra'],

@@ -92,7 +92,7 @@ test('tells every problem of the configuration with its place, and what keeps it
   const folder = tempFolder(t);
   writeFileSync(
     join(folder, 'tocsin.yaml'),
-    'listen: 1\ncolor: red\ndedupe:\n  window: soon\nchannels:\n  - name: x\n',
+    'listen: 1\ncolor: red\ndedupe:\n  window: soon\nchannels:\n  - name: -x\n',
   );
   const { code, err } = await finished(t, folder, ['server']);
   assert.equal(code, 78);

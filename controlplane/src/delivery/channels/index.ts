@@ -3,6 +3,7 @@ import type { ChannelKind } from '../channel.ts';
 import { elasticsearchKind } from './elasticsearch/index.ts';
 import { emailKind } from './email/index.ts';
 import { logKind } from './log/index.ts';
+import { noneKind } from './none/index.ts';
 import { programKind } from './program/index.ts';
 import { slackKind } from './slack/index.ts';
 import { splunkKind } from './splunk/index.ts';
@@ -18,6 +19,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   elasticsearchKind,
   splunkKind,
   logKind,
+  noneKind,
 ];
 
 const byName = new Map(CHANNEL_KINDS.map((kind) => [kind.kind, kind]));

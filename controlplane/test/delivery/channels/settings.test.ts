@@ -10,6 +10,7 @@ const slack = { token: secret, channel: '#x' };
 const program = { argv: ['/bin/true'] };
 
 const GOOD: [string, object[]][] = [
+  ['none', [{}]],
   ['log', [{}, { path: '/var/log/tocsin.jsonl' }, { format: 'ocsf', rotate: { max_bytes: 4096 } }]],
   [
     'elasticsearch',

@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import { StartupError } from '../errors.ts';
+import { compileRouting } from '../routing/compile.ts';
+import { LabelsError, readLabels } from '../routing/labels.ts';
+import { groupKey, groupLabels } from '../routing/tree.ts';
+import type { RoutingTree } from '../routing/types.ts';
+import { readSettings } from '../settings.ts';
+import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
+
+/** `tocsin routes`: which way alerts go. */
+export function routesCommand(program: Command, context: CommandContext): void {
+  const routes = program
+    .command('routes')
+    .description('tell which way alerts go, try it out and convert what others configured');
+
+  withSettingsFlags(
+    routes
+      .command('match')
+      .description('read {"labels":{…}} a line from stdin, and tell the routes that take each'),
+  ).action(async (flags: SettingsFlags) => {
+    const { tree } = compileRouting(readSettings(flags, context.environment).config);
+    if (!tree)
+      throw new StartupError("The configuration has no 'route': without one nothing is routed.");
+    for await (const line of linesOf(context.in)) {
+      const taken = context.out.write(`${JSON.stringify(answer(tree, line))}\n`);
+      if (!taken) await once(context.out, 'drain');
+    }
+  });
+}
+
+const MAX_LINE = 1024 * 1024;
+
+/** Lines that hold something. */
+async function* linesOf(input: Readable): AsyncGenerator<string> {
+  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }))
+    if (line.trim() !== '') yield line;
+}
+
+/** What one line of input is answered with. */
+function answer(tree: RoutingTree, line: string): object {
+  if (line.length > MAX_LINE) return { error: `the line is longer than ${MAX_LINE} characters` };
+  let given: unknown;
+  try {
+    given = JSON.parse(line);
+  } catch (error) {
+    return { error: `not JSON: ${(error as Error).message}` };
+  }
+  if (typeof given !== 'object' || given === null || !('labels' in given))
+    return { error: 'the line must be an object with labels: {"labels":{"rule":"…"}}' };
+  try {
+    const labels = readLabels(given.labels);
+    const routes = tree.match(labels).map((route) => ({
+      id: route.id,
+      channel: route.channel,
+      group_key: groupKey(route, labels),
+      group_labels: groupLabels(route, labels),
+    }));
+    return { routes };
+  } catch (error) {
+    if (!(error instanceof LabelsError)) throw error;
+    return { error: error.message };
+  }
+}
