@@ -1,9 +1,9 @@
-/** Two hundred containers of Docker and as many of containerd that end at once: the live tests of both, with a larger number. */
+/** Two hundred containers each of Docker, containerd and Podman that end at once: their live tests, with a larger number. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from '../support/tocsin.ts';
 
-const files = ['docker', 'containerd'].map((runtime) =>
+const files = ['docker', 'containerd', 'podman'].map((runtime) =>
   join(ROOT, `agent/dist/test/engine/${runtime}.live.test.js`),
 );
 const options = ['--test', '--test-concurrency=1', '--test-reporter=spec'];

@@ -1,5 +1,6 @@
 import { ALL_SYSCALLS, type EventName, syscallName, syscallsOf } from '../events/event-name.ts';
 import type { Interest } from '../probe/probe.ts';
+import { FIELD_DEFINITIONS } from '../rules/fields/registry.ts';
 import { STATE_CALLS } from '../state/call-effects.ts';
 
 /** What compiled rules tell of themselves. */
@@ -9,6 +10,11 @@ export interface RuleNeeds {
   usesField(name: string): boolean;
 }
 
+/** Read from the environment of processes; recording it costs. */
+const ENVIRONMENT_FIELDS = FIELD_DEFINITIONS.map(({ name }) => name).filter((name) =>
+  /^(?:proc\.a?env$|mesos\.|marathon\.)/.test(name),
+);
+
 /** The least the probe must record for these rules: their own types, and calls that change what they read. */
 export function interestOf(rules: RuleNeeds): Interest {
   const state = STATE_CALLS.filter(({ fields }) => fields.some((name) => rules.usesField(name)));
@@ -17,7 +23,7 @@ export function interestOf(rules: RuleNeeds): Interest {
   return {
     syscalls: syscallsOf(types),
     keepFailed: syscallsOf(failing),
-    environment: ['proc.env', 'proc.aenv'].some((name) => rules.usesField(name)),
+    environment: ENVIRONMENT_FIELDS.some((name) => rules.usesField(name)),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Container, ContainerFacts, Mount } from '../../state/container.ts'
 import { type ImageReference, parseImageReference } from '../../state/image-reference.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { type Binder, integer, never, plain } from './context.ts';
+import { type Labels, labelText } from './labels.ts';
 
 /** A fact of the container; `host` is what the host has instead. */
 function fact(
@@ -56,49 +57,11 @@ function compile(pattern: string): RE2JS | undefined {
   }
 }
 
-type Labels = ReadonlyMap<ByteString, ByteString> | undefined;
-
-const labelText = (labels: Labels): ByteString | undefined =>
-  labels && [...labels].map(([key, value]) => `${key}:${value}`).join(', ');
-
 function label(of: (facts: ContainerFacts) => Labels): Binder {
   return (_context, key) => (key === undefined ? undefined : fact((facts) => of(facts)?.get(key)));
 }
 
 const podLabels = ({ podLabels: own, labels }: ContainerFacts): Labels => own ?? labels;
-
-/** A value of the container's configured environment. */
-function variable({ environment }: ContainerFacts, key: ByteString): ByteString | undefined {
-  const found = environment?.find((pair) => pair.startsWith(`${key}=`));
-  return found?.slice(key.length + 1);
-}
-
-const taskId = (facts: ContainerFacts): ByteString | undefined =>
-  ['MESOS_TASK_ID', 'mesos_task_id', 'MESOS_EXECUTOR_ID']
-    .map((key) => variable(facts, key))
-    .find((id) => id !== undefined && id.length >= 3 && /[._]/.test(id));
-
-const appId = (facts: ContainerFacts): ByteString | undefined => variable(facts, 'MARATHON_APP_ID');
-
-/** Marathon tells labels as `MARATHON_APP_LABEL_<NAME>`. */
-function appLabel(facts: ContainerFacts, key: ByteString): ByteString | undefined {
-  return variable(facts, `MARATHON_APP_LABEL_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`);
-}
-
-function appLabels(facts: ContainerFacts): ByteString | undefined {
-  const names = variable(facts, 'MARATHON_APP_LABELS')
-    ?.split(' ')
-    .filter((name) => name !== '');
-  return names?.map((name) => `${name.toLowerCase()}:${appLabel(facts, name) ?? ''}`).join(', ');
-}
-
-const lastOf = (id: ByteString | undefined): ByteString | undefined =>
-  id?.slice(id.lastIndexOf('/') + 1);
-const groupOf = (id: ByteString | undefined): ByteString | undefined =>
-  id === undefined ? undefined : id.slice(0, Math.max(id.lastIndexOf('/'), 0)) || '/';
-
-const appLabelField: Binder = (_context, key) =>
-  key === undefined ? fact(appLabels) : fact((facts) => appLabel(facts, key));
 
 const containerStart: Binder =
   (context) =>
@@ -150,14 +113,6 @@ export const containerFields: readonly [string, Binder][] = [
     'k8s.pod.labels': fact((facts) =>
       facts.podName === undefined ? undefined : labelText(podLabels(facts)),
     ),
-    'mesos.task.id': fact(taskId),
-    'mesos.task.name': fact((facts) => taskId(facts)?.replace(/\.[^.]*$/, '')),
-    'mesos.task.labels': fact(appLabels),
-    'marathon.app.id': fact(appId),
-    'marathon.app.name': fact((facts) => lastOf(appId(facts))),
-    'marathon.app.labels': fact(appLabels),
-    'marathon.group.id': fact((facts) => groupOf(appId(facts))),
-    'marathon.group.name': fact((facts) => lastOf(groupOf(appId(facts)))),
   }),
   ...NEVER_KINDS.map((name): [string, Binder] => [name, () => never]),
   ['container.start_ts', containerStart],
@@ -169,6 +124,4 @@ export const containerFields: readonly [string, Binder][] = [
   ['container.mount.rdwr', mount('source', (one) => String(one.writable))],
   ['container.mount.propagation', mount('source', (one) => one.propagation)],
   ['k8s.pod.label', label(podLabels)],
-  ['mesos.task.label', appLabelField],
-  ['marathon.app.label', appLabelField],
 ];
