@@ -286,9 +286,15 @@ struct open_how {
 	__u64 resolve;
 };
 
+struct io_cqe {
+	int fd; /* of the submission, until the answer lies here */
+};
+
 struct io_kiocb {
 	__u8 opcode;
 	struct file *file;
+	struct io_cqe cqe;
+	__u64 flags;
 };
 
 /* The commands below lie over the start of the request. */

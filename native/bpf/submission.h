@@ -95,8 +95,12 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 	finish(slot, EVENT_PATHS, WRITE);
 }
 
-static __always_inline void submit_connect(struct io_connect *command)
+/* A ring may number its files itself; then the number is told, but not the socket. */
+#define FIXED_FILE 1
+
+static __always_inline void submit_connect(struct io_kiocb *request)
 {
+	struct io_connect *command = (void *)request;
 	__u64 address = (__u64)BPF_CORE_READ(command, addr);
 	__u32 size = BPF_CORE_READ(command, addr_len);
 	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), __NR_connect);
@@ -105,12 +109,24 @@ static __always_inline void submit_connect(struct io_connect *command)
 		return;
 	struct event_socket *event = (void *)slot->data;
 	struct ends ends = {};
+	struct file *file;
+	struct sock *sk;
 
-	event->fd = -1;
+	event->fd = bpf_core_field_exists(request->cqe) ? BPF_CORE_READ(request, cqe.fd) : 0;
+	file = (BPF_CORE_READ(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
+	sk = file ? sock_of(file) : 0;
+	if (sk) {
+		read_ends(sk, &ends);
+		event->type = BPF_CORE_READ(sk, sk_type);
+		event->protocol = BPF_CORE_READ(sk, sk_protocol);
+		event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	}
 	event->from_user =
 		read_user_end(address, size, &ends.family, ends.remote, &ends.remote_port);
 	event->family = ends.family;
+	event->local_port = ends.local_port;
 	event->remote_port = ends.remote_port;
+	__builtin_memcpy(event->local_address, ends.local, 16);
 	__builtin_memcpy(event->remote_address, ends.remote, 16);
 	if (ends.family == FAMILY_UNIX)
 		event->string_length[1] = append_user_unix(slot, address, size);
@@ -135,7 +151,7 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 		break;
 	case OPERATION_CONNECT:
 		if (bpf_core_field_exists(((struct io_connect *)request)->addr))
-			submit_connect((void *)request);
+			submit_connect(request);
 		break;
 	case OPERATION_UNLINKAT:
 		if (bpf_core_field_exists(unlink->filename))

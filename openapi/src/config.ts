@@ -41,7 +41,7 @@ const AgentOutput = Type.Union([
 
 const alternatives = { additionalProperties: false, minProperties: 1, maxProperties: 1 };
 
-/** Which rules a step of the selection means. */
+/** Which rules a step of the selection means; with both keys those of either. */
 const RuleTarget = Type.Object(
   {
     rule: Type.Optional(
@@ -49,7 +49,7 @@ const RuleTarget = Type.Object(
     ),
     tag: Type.Optional(Type.String({ minLength: 1 })),
   },
-  alternatives,
+  { additionalProperties: false, minProperties: 1 },
 );
 
 /** One step of the rule selection, as in Falco's `rules`. */
@@ -223,6 +223,11 @@ export const Config = Type.Object(
         rule_matching: Type.Enum(['first', 'all'], {
           default: 'first',
           description: 'One alert an event, or one for each rule that matches.',
+        }),
+        follow_links: Type.Boolean({
+          default: true,
+          description:
+            'Conditions that a path must fulfil also hold for the path the kernel came out at, past links; false is as Falco does.',
         }),
         rule_selection: Type.Array(RuleSelection, {
           default: [],

@@ -21,6 +21,7 @@ export function ruleSettingsOf(agent: AgentConfig, files: readonly RulesFile[]):
     files,
     matching: agent.rule_matching,
     minimumPriority: parsePriority(agent.priority),
+    followsLinks: agent.follow_links,
     selection: agent.rule_selection.map(selectionOf),
     // Falco's rules leave the container to its default configuration, and alerts are told apart by it.
     appendOutput: [{ extraFields: SUGGESTED_FIELDS }, ...agent.append_output.map(appendOutputOf)],

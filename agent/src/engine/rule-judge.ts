@@ -3,6 +3,7 @@ import type { EventName } from '../events/event-name.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { TRACED_TYPES } from '../events/parameter-tables.ts';
 import { type CompiledRule, type CompiledRules, compileRules } from '../rules/compile-rules.ts';
+import { followLinks } from '../rules/condition/follow-links.ts';
 import type { AddressBytes, FieldSource } from '../rules/field.ts';
 import {
   type LoadOptions,
@@ -23,6 +24,8 @@ export interface RuleSettings extends LoadOptions {
   /** Whether an event alerts by the first rule that matches or by all. */
   readonly matching: 'first' | 'all';
   readonly minimumPriority?: Priority | undefined;
+  /** Whether conditions on paths also hold where the kernel came out at the path they name. */
+  readonly followsLinks?: boolean | undefined;
   /** Of so many events, one on average is used to measure the time of each rule; without it none is. */
   readonly measureOneOf?: number | undefined;
 }
@@ -72,16 +75,24 @@ export class RuleJudge implements Judge {
     resolveDomain: (name: string) => readonly AddressBytes[] | undefined,
     onMatch: OnMatch,
   ): RuleJudge {
-    const { files, matching, minimumPriority, measureOneOf, ...options } = settings;
+    const { files, matching, minimumPriority, measureOneOf, followsLinks, ...options } = settings;
     const loaded = loadRules(files, options);
     if (!loaded.ok) throw new RuleSetError(problemsOf(loaded, 'errors').join('\n'));
-    const compiled = compileRules(loaded, withStaticFields(source, options.staticFields), {
-      matching,
-      resolveDomain,
-      usualTypes: USUAL_TYPES,
-      lateFields: LATE_FIELDS,
-      ...(minimumPriority && { minimumPriority }),
-    });
+    const { registry, ruleset } = loaded;
+    const enabled = followsLinks
+      ? ruleset.enabled.map((rule) => followLinks(rule, registry))
+      : ruleset.enabled;
+    const compiled = compileRules(
+      { registry, ruleset: { ...ruleset, enabled } },
+      withStaticFields(source, options.staticFields),
+      {
+        matching,
+        resolveDomain,
+        usualTypes: USUAL_TYPES,
+        lateFields: LATE_FIELDS,
+        ...(minimumPriority && { minimumPriority }),
+      },
+    );
     const summary = {
       rules: compiled.rules.length,
       warnings: problemsOf(loaded, 'warnings'),

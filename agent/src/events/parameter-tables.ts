@@ -169,6 +169,10 @@ const linkText = plainly('target', (event) => event.string(0));
 const ACCEPT = [newFd(), tuple, ...['queuepct', 'queuelen', 'queuemax'].map(absent)];
 const moduleText = plainly('uargs', (event) => event.string(0));
 const RESULT = [result()];
+/** The path argument of a call that is told by its raw arguments. */
+const callPath = plainly('path', (event) => event.string(1));
+const TREE = [newFd(), plainly('dirfd', int(0)), callPath, plainly('flags', uint(2))];
+const otherProcess = plainly('pid', int(0));
 
 const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   execve: [...EXEC_HEAD, plainly('filename', (event) => event.string(0))],
@@ -255,6 +259,16 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     plainly('flags', callFlags),
   ],
   move_mount: [result(), given('from'), target('to'), plainly('flags', callFlags)],
+  fsopen: [newFd(), plainly('fs_name', (event) => event.string(0)), plainly('flags', uint(1))],
+  fsmount: [
+    newFd(),
+    plainly('fs_fd', int(0)),
+    plainly('flags', uint(1)),
+    plainly('attr_flags', uint(2)),
+  ],
+  open_tree: TREE,
+  open_tree_attr: TREE,
+  mount_setattr: [result(), plainly('dirfd', int(0)), callPath, plainly('flags', uint(2))],
   pivot_root: [result(), given('new_root'), target('put_old')],
   socket: [
     newFd(),
@@ -307,6 +321,28 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   bpf: [newFd(), choice('cmd', BPF_COMMANDS, int(0))],
   userfaultfd: [newFd('res'), plainly('flags', uint(0))],
   memfd_create: [newFd(), plainly('name', (event) => event.string(0)), plainly('flags', uint(1))],
+  pidfd_open: [newFd(), otherProcess, plainly('flags', uint(1))],
+  pidfd_getfd: [
+    newFd(),
+    plainly('pid_fd', int(0)),
+    plainly('target_fd', int(1)),
+    plainly('flags', uint(2)),
+  ],
+  process_vm_readv: [result(), otherProcess],
+  process_vm_writev: [result(), otherProcess],
+  kexec_load: [
+    result(),
+    absent('entry'),
+    plainly('segments', uint(1)),
+    absent('list'),
+    plainly('flags', uint(3)),
+  ],
+  kexec_file_load: [
+    result(),
+    usedFd(),
+    absent('initrd_fd'),
+    plainly('cmdline', (event) => event.string(0)),
+  ],
   kill: [result(), plainly('pid', int(0)), plainly('sig', int(1))],
   prctl: [
     result(),

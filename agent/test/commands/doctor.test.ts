@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { controlPlaneFindings } from '../../src/doctor/control-plane.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { skippedFinding } from '../../src/doctor/kernel.ts';
+import { rulesFindings } from '../../src/doctor/rules.ts';
 import { describeMissing } from '../../src/probe/capabilities.ts';
 import { ControlPlaneStub } from '../support/control-plane-stub.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -64,14 +67,18 @@ describe('tocsin doctor', () => {
     assert.match(tocsin.stdout, /\d+ ok, \d+ warnings, \d+ failed\n$/);
   });
 
-  it('finds rules that do not load', async () => {
-    const folder = temporaryFolder();
-    const rules = join(folder, 'rules.yaml');
-    writeFileSync(rules, '- rule: One\n  condition: evt.type=\n');
-    const broken = (await doctor(['--rules', rules])).of('rules', 'failed');
-    assert.match(broken.lines?.[0] ?? '', /rules\.yaml:\d+:\d+: One: /);
-    const absent = await doctor(['--rules', join(folder, 'no.yaml')]);
-    assert.match(absent.of('rules', 'failed').detail, /no such file/);
+  it('finds rules that do not load', () => {
+    const rules = (content: string) => {
+      const [found] = rulesFindings({
+        files: [{ name: 'rules.yaml', content }],
+        matching: 'first',
+      });
+      return found;
+    };
+    const broken = rules('- rule: One\n  condition: evt.type=\n');
+    assert.equal(broken?.status, 'failed');
+    assert.match(broken?.lines?.[0] ?? '', /rules\.yaml:\d+:\d+: One: /);
+    assert.equal(rules('- list: some\n  items: []\n')?.status, 'failed');
   });
 
   it('finds rights that are missing', { skip: !isRoot && 'only root can drop them' }, async () => {
@@ -86,33 +93,28 @@ describe('tocsin doctor', () => {
   });
 
   it('tells whether the control plane is there, is one, knows this host, and its time', async () => {
-    const gone = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => gone.once('listening', resolve));
-    const url = `http://127.0.0.1:${(gone.address() as AddressInfo).port}`;
-    await new Promise((resolve) => gone.close(resolve));
-    const unreachable = await doctor(['--server', url]);
-    assert.match(unreachable.of('control plane', 'failed').detail, /cannot be reached/);
-
+    const ask = async (server: string) => {
+      const dataDir = join(temporaryFolder(), 'data');
+      const found = await controlPlaneFindings({ server, dataDir, hasJoinToken: false });
+      return (check: string) => found.find((one) => one.check === check);
+    };
     const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
-    await new Promise((resolve) => other.once('listening', resolve));
-    const another = await doctor([
-      '--server',
-      `http://127.0.0.1:${(other.address() as AddressInfo).port}`,
-    ]);
-    assert.match(another.of('control plane', 'failed').detail, /not as a Tocsin control plane/);
-    await new Promise((resolve) => other.close(resolve));
+    await once(other, 'listening');
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    assert.match((await ask(url))('control plane')?.detail ?? '', /not as a Tocsin control plane/);
+    other.close();
+    other.closeAllConnections();
+    await once(other, 'close');
+    assert.match((await ask(url))('control plane')?.detail ?? '', /cannot be reached/);
 
     const stub = new ControlPlaneStub();
     stub.clockAheadSeconds = 3600;
     await stub.start();
-    const strange = await doctor(['--server', stub.url]);
-    strange.of('control plane', 'ok');
-    assert.match(strange.of('enrolment', 'failed').remedy ?? '', /tocsin enroll/);
-    assert.match(
-      strange.of('clock skew', 'warning').detail,
-      /3[56]\d\d s behind the control plane's/,
-    );
+    const of = await ask(stub.url);
     await stub.stop();
+    assert.equal(of('control plane')?.status, 'ok');
+    assert.match(of('enrolment')?.remedy ?? '', /tocsin enroll/);
+    assert.match(of('clock skew')?.detail ?? '', /3[56]\d\d s behind the control plane's/);
   });
 
   it('shows the last words of the verifier on a program that is left out', () => {

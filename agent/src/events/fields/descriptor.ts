@@ -21,7 +21,7 @@ import {
   socketFamily,
 } from '../endpoints.ts';
 import { eventName } from '../event-name.ts';
-import { givenPath, isPathFromFd, realPath } from '../event-path.ts';
+import { givenPath, isPathFromFd, mainPath, realPath } from '../event-path.ts';
 import { fdName, fdNumber, fdType, fdTypeCharacter, hasFd } from '../file-descriptor.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { baseName, directoryOf, withoutDoubledSlashes } from '../path.ts';
@@ -190,6 +190,12 @@ function serviceOf(port: Extractor<KernelEvent>): Extractor<KernelEvent> {
   };
 }
 
+/** Where the kernel came out when that is not what the letters of the path say. */
+function resolvedPath(event: KernelEvent): string | undefined {
+  const real = realPath(event);
+  return real === mainPath(event) ? undefined : real;
+}
+
 export const descriptorFields: readonly [string, Binder][] = [
   ...plain({
     'fd.num': fdNumber,
@@ -198,6 +204,11 @@ export const descriptorFields: readonly [string, Binder][] = [
     'fd.name': fdName,
     'fd.nameraw': nameGiven,
     'fd.path.real': (event) => realPath(event),
+    'fd.path.resolved': resolvedPath,
+    'fd.path.resolved.directory': (event) => {
+      const path = resolvedPath(event);
+      return path === undefined ? undefined : directoryOf(path);
+    },
     'fd.directory': directory,
     'fd.filename': fileName,
     'fd.l4proto': transport,

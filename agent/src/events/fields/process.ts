@@ -1,4 +1,5 @@
 import {
+  EVENT_EXE_DELETED,
   EVENT_EXE_MEMFD,
   EVENT_EXE_OVERLAY,
   EVENT_EXE_UPPER,
@@ -245,6 +246,7 @@ export const processFields: readonly [string, Binder][] = [
     'proc.is_exe_lower_layer': own(isLowerLayer),
     'proc.is_exe_writable': own(({ exeFlags }) => (exeFlags & EVENT_EXE_WRITABLE) !== 0),
     'proc.is_exe_from_memfd': own(({ exeFlags }) => (exeFlags & EVENT_EXE_MEMFD) !== 0),
+    'proc.is_exe_deleted': own(({ exeFlags }) => (exeFlags & EVENT_EXE_DELETED) !== 0),
     'proc.exe_ino': own(({ exeInode }) => integer(exeInode)),
     'proc.exe_ino.ctime': own(({ exeChangeTime }) => integer(exeChangeTime)),
     'proc.exe_ino.mtime': own(({ exeModificationTime }) => integer(exeModificationTime)),

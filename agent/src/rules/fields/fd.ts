@@ -9,6 +9,12 @@ export const FD_FIELDS: readonly FieldDefinition[] = [
   field('fd.name', 'path', 'Absolute path of a file, or the connection of a socket.'),
   field('fd.nameraw', 'path', 'Path as the program gave it.'),
   field('fd.path.real', 'path', 'Path of what the kernel opened, after symbolic links.'),
+  field(
+    'fd.path.resolved',
+    'path',
+    '`fd.path.real` where it is not `fd.name`: the call went through a link, or another root.',
+  ),
+  field('fd.path.resolved.directory', 'path', 'Directory of `fd.path.resolved`.'),
   field('fd.directory', 'path', 'Directory of the file.'),
   field('fd.filename', 'path', 'Last component of the path.'),
   field('fd.ip', 'address', 'Either address of the connection.', BOTH_ENDS),

@@ -103,6 +103,11 @@ export const PROCESS_FIELDS: readonly FieldDefinition[] = [
     "Whether the executable is in an overlay's lower layer.",
   ),
   field('proc.is_exe_from_memfd', 'bool', 'Whether the executable is an anonymous memory file.'),
+  field(
+    'proc.is_exe_deleted',
+    'bool',
+    'Whether the executable has no name any more, or never had.',
+  ),
   field('proc.exe_ino', 'int', 'Inode of the executable.'),
   field('proc.exe_ino.ctime', 'abstime', "Change time of the executable's inode."),
   field('proc.exe_ino.mtime', 'abstime', 'Modification time of the executable.'),

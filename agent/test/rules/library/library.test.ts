@@ -19,7 +19,7 @@ const SUPPLIED = new Set(
    chroot truncate execve execveat clone procexit connect accept accept4 bind listen socket sendto sendmsg recvfrom recvmsg
    ptrace process_vm_writev setuid setgid setreuid setregid setresuid setresgid setns unshare bpf dup dup2 dup3 init_module
    finit_module delete_module memfd_create userfaultfd prctl capset setsid kexec_load kexec_file_load perf_event_open
-   io_uring_setup pidfd_getfd swapon quotactl`.split(/\s+/),
+   io_uring_setup pidfd_getfd swapon quotactl fsopen`.split(/\s+/),
 );
 
 interface WrittenRule {
