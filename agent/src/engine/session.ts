@@ -7,6 +7,8 @@ import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
+import type { KubernetesSettings } from '../state/kubernetes/api.ts';
+import { Cluster } from '../state/kubernetes/cluster.ts';
 import { ProcessTree } from '../state/process-tree.ts';
 import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
@@ -24,6 +26,8 @@ export interface SessionOptions {
   readonly hostname: string;
   readonly runtimes?: Partial<RuntimePaths>;
   readonly patienceMs?: number;
+  /** The API of the cluster that this host is a node of. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Whether what this process starts is not judged either. */
   readonly ignoresOwn?: boolean;
   /** This machine unless given: a recording listens to what it answers. */
@@ -49,6 +53,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #lookup: RuntimeLookup;
   readonly #host: Host;
+  readonly #cluster: Cluster | undefined;
   #probe: Probe | undefined;
   #containers: Containers | undefined;
   #pipeline: Pipeline | undefined;
@@ -70,6 +75,8 @@ export class Session {
       read: (tgid, withEnvironment) => host.readProcess(tgid, withEnvironment),
       list: () => host.listProcesses(),
     });
+    const cluster = options.kubernetes && new Cluster(options.kubernetes);
+    this.#cluster = cluster;
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
@@ -77,6 +84,7 @@ export class Session {
       processes: this.tree,
       capabilities: (tgid) => host.readCapabilities(tgid),
       domainOf: this.domains.domainOf,
+      podOf: cluster && ((uid) => cluster.pod(uid)),
     });
   }
 
@@ -88,6 +96,7 @@ export class Session {
     const { patienceMs } = this.#options;
     // Nothing waits for the answer: until then the usual places are looked at.
     this.#lookup.discover().catch(() => {});
+    void this.#cluster?.run();
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
       taskRoots: this.#options.runtimes?.taskRoots,
@@ -151,6 +160,7 @@ export class Session {
         ...containers?.counters,
         ...containers?.loader.counters,
       },
+      kubernetes: this.#cluster ? { pods: this.#cluster.podCount, ...this.#cluster.counters } : {},
       parking: { waiting: parking?.waiting ?? 0, ...parking?.counters },
     };
   }
@@ -162,6 +172,7 @@ export class Session {
     this.#containers?.loader.stop();
     this.#pipeline?.parking.releaseAll();
     this.domains.stop();
+    this.#cluster?.stop();
     this.#probe?.close();
     this.#probe = undefined;
   }

@@ -23,6 +23,7 @@ const SIZES = [
   ['tocsin_processes_dead', 'Dead processes still in the table.', 'processes', 'dead'],
   ['tocsin_cgroups', 'Cgroups in the table.', 'containers', 'cgroups'],
   ['tocsin_containers', 'Containers in the table.', 'containers', 'containers'],
+  ['tocsin_kubernetes_pods', 'Pods of this node, by the API.', 'kubernetes', 'pods'],
   ['tocsin_parked_events', 'Events that wait for facts.', 'parking', 'waiting'],
   ['tocsin_engine_alerts', 'Alerts on their way out of the engine.', 'alerts', 'waiting'],
 ] as const;
@@ -30,6 +31,7 @@ const SIZES = [
 const HAPPENINGS = [
   ['tocsin_process_events_total', 'What happened to the table of processes.', 'processes'],
   ['tocsin_container_events_total', 'What became known of containers.', 'containers'],
+  ['tocsin_kubernetes_events_total', 'What was had from the Kubernetes API.', 'kubernetes'],
   ['tocsin_parking_events_total', 'Events that waited for facts, and how it ended.', 'parking'],
 ] as const;
 

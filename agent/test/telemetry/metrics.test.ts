@@ -19,6 +19,7 @@ const engine: EngineStatistics = {
   pipeline: { records: 7, judged: 5, malformed: 0, missing: 2 },
   processes: { size: 30, dead: 4, pidReused: 1 },
   containers: { cgroups: 9, containers: 3, evicted: 0, found: 2 },
+  kubernetes: { pods: 2, lists: 1 },
   parking: { waiting: 1, parked: 6, expired: 1, refused: 0 },
   alerts: { waiting: 8, dropped: 11 },
   rules: Object.fromEntries([
@@ -66,6 +67,8 @@ describe('buildMetrics', () => {
       'tocsin_container_events_total{event="found"} 2',
       'tocsin_parked_events 1',
       'tocsin_parking_events_total{event="expired"} 1',
+      'tocsin_kubernetes_pods 2',
+      'tocsin_kubernetes_events_total{event="lists"} 1',
       'tocsin_engine_alerts 8',
       'tocsin_rules 2',
       'tocsin_rule_matches_total{rule="a \\"quoted\\" \\\\ rule\\nof two lines {x=\\"y\\"}"} 3',

@@ -4,7 +4,7 @@ import type { Container, ContainerFacts, Mount } from '../../state/container.ts'
 import { type ImageReference, parseImageReference } from '../../state/image-reference.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { type Binder, integer, never, plain } from './context.ts';
-import { type Labels, labelText } from './labels.ts';
+import { labelText } from './labels.ts';
 
 /** A fact of the container; `host` is what the host has instead. */
 function fact(
@@ -57,23 +57,12 @@ function compile(pattern: string): RE2JS | undefined {
   }
 }
 
-function label(of: (facts: ContainerFacts) => Labels): Binder {
-  return (_context, key) => (key === undefined ? undefined : fact((facts) => of(facts)?.get(key)));
-}
-
-const podLabels = ({ podLabels: own, labels }: ContainerFacts): Labels => own ?? labels;
-
 const containerStart: Binder =
   (context) =>
   ({ container }) =>
     container.initStartTime === 0n
       ? undefined
       : integer(container.initStartTime + context.bootEpoch());
-
-const NEVER_KINDS = ['rc', 'svc', 'rs', 'deployment', 'ns'].flatMap((kind) => [
-  ...(kind === 'ns' ? [] : [`k8s.${kind}.name`]),
-  ...['id', 'label', 'labels'].map((part) => `k8s.${kind}.${part}`),
-]);
 
 export const containerFields: readonly [string, Binder][] = [
   ...plain({
@@ -102,26 +91,16 @@ export const containerFields: readonly [string, Binder][] = [
       event.container.initStartTime === 0n
         ? undefined
         : integer(event.time - event.container.initStartTime),
-    'k8s.pod.name': fact(({ podName }) => podName),
-    'k8s.ns.name': fact(({ podNamespace }) => podNamespace),
-    'k8s.pod.id': fact(({ podUid }) => podUid),
-    'k8s.pod.uid': fact(({ podUid }) => podUid),
-    'k8s.pod.ip': fact((facts) => (facts.podName === undefined ? undefined : facts.ip)),
-    'k8s.pod.cni.json': fact((facts) => (facts.podName === undefined ? undefined : facts.cni)),
-    'k8s.pod.sandbox_id': fact(({ podSandboxId }) => podSandboxId?.slice(0, 12)),
-    'k8s.pod.full_sandbox_id': fact(({ podSandboxId }) => podSandboxId),
-    'k8s.pod.labels': fact((facts) =>
-      facts.podName === undefined ? undefined : labelText(podLabels(facts)),
-    ),
   }),
-  ...NEVER_KINDS.map((name): [string, Binder] => [name, () => never]),
   ['container.start_ts', containerStart],
-  ['container.label', label(({ labels }) => labels)],
+  [
+    'container.label',
+    (_context, key) => (key === undefined ? undefined : fact(({ labels }) => labels?.get(key))),
+  ],
   ['container.mount', mount('source', mountText)],
   ['container.mount.source', mount('destination', (one) => one.source)],
   ['container.mount.dest', mount('source', (one) => one.destination)],
   ['container.mount.mode', mount('source', (one) => one.mode)],
   ['container.mount.rdwr', mount('source', (one) => String(one.writable))],
   ['container.mount.propagation', mount('source', (one) => one.propagation)],
-  ['k8s.pod.label', label(podLabels)],
 ];

@@ -6,6 +6,7 @@ import { type Binders, type FieldContext, NO_STATE } from './context.ts';
 import { descriptorFields } from './descriptor.ts';
 import { eventFields } from './event.ts';
 import { eventTimeFields } from './event-time.ts';
+import { kubernetesFields } from './kubernetes.ts';
 import { mesosFields } from './mesos.ts';
 import { pathFields } from './paths.ts';
 import { processFields } from './process.ts';
@@ -19,6 +20,7 @@ const binders: Binders = new Map([
   ...descriptorFields,
   ...pathFields,
   ...containerFields,
+  ...kubernetesFields,
   ...mesosFields,
 ]);
 
