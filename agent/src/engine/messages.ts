@@ -27,6 +27,7 @@ export interface EngineStatistics {
   readonly pipeline: Readonly<Record<string, number>>;
   readonly processes: Readonly<Record<string, number>>;
   readonly containers: Readonly<Record<string, number>>;
+  readonly accounts: Readonly<Record<string, number>>;
   readonly kubernetes: Readonly<Record<string, number>>;
   readonly parking: Readonly<Record<string, number>>;
   readonly alerts: Readonly<Record<string, number>>;

@@ -147,16 +147,33 @@ export class Session {
   }
 
   counters() {
-    const { tree } = this;
+    const { tree, accounts } = this;
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
       pipeline: { ...this.#pipeline?.counters },
-      processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
+      processes: {
+        size: tree.size,
+        dead: tree.deadCount,
+        bytes: tree.bytes,
+        limit: tree.limits.entries,
+        byteLimit: tree.limits.bytes,
+        ...tree.counters,
+      },
+      accounts: {
+        tables: accounts.size,
+        bytes: accounts.bytes,
+        limit: accounts.limits.entries,
+        byteLimit: accounts.limits.bytes,
+      },
       containers: {
         cgroups: containers?.cgroupCount ?? 0,
         containers: containers?.containerCount ?? 0,
+        bytes: containers?.bytes ?? 0,
+        cgroupLimit: containers?.limits.cgroups ?? 0,
+        containerLimit: containers?.limits.containers ?? 0,
+        byteLimit: containers?.limits.bytes ?? 0,
         ...containers?.counters,
         ...containers?.loader.counters,
       },

@@ -142,6 +142,21 @@ function values(facts: ContainerFacts, fields: object, cluster?: Cluster) {
 }
 
 describe('fields of Kubernetes without the API', () => {
+  it('tell what there is, and nothing of a container that is in no pod', () => {
+    const namespace = {
+      'k8s.ns.name': 'shop',
+      'k8s.pod.name': undefined,
+      'k8s.pod.uid': undefined,
+    };
+    assert.deepEqual(values({ podNamespace: 'shop' }, namespace), namespace);
+    const none = {
+      'k8s.pod.ip': undefined,
+      'k8s.pod.label[a]': undefined,
+      'k8s.pod.labels': undefined,
+    };
+    assert.deepEqual(values({ ip: '10.0.0.1', labels: new Map([['a', 'b']]) }, none), none);
+  });
+
   const owner = (podName: string | undefined, hash: string | undefined) => {
     const podLabels = new Map(hash === undefined ? [] : [['pod-template-hash', hash]]);
     const facts = { podLabels, ...(podName !== undefined && { podName }) };

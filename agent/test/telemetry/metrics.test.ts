@@ -20,6 +20,7 @@ const engine: EngineStatistics = {
   processes: { size: 30, dead: 4, pidReused: 1 },
   containers: { cgroups: 9, containers: 3, evicted: 0, found: 2 },
   kubernetes: { pods: 2, lists: 1 },
+  accounts: { tables: 5, bytes: 600, limit: 10, byteLimit: 1000 },
   parking: { waiting: 1, parked: 6, expired: 1, refused: 0 },
   alerts: { waiting: 8, dropped: 11 },
   rules: Object.fromEntries([
@@ -67,6 +68,8 @@ describe('buildMetrics', () => {
       'tocsin_container_events_total{event="found"} 2',
       'tocsin_parked_events 1',
       'tocsin_parking_events_total{event="expired"} 1',
+      'tocsin_accounts_bytes 600',
+      'tocsin_account_tables_limit 10',
       'tocsin_kubernetes_pods 2',
       'tocsin_kubernetes_events_total{event="lists"} 1',
       'tocsin_engine_alerts 8',

@@ -9,7 +9,12 @@ import { type Labels, labelText } from './labels.ts';
 function ofPod(read: (facts: ContainerFacts, pod: Pod | undefined) => Value | undefined): Binder {
   return (context) =>
     ({ container: { facts } }) =>
-      facts?.podName === undefined ? undefined : read(facts, podOf(context, facts));
+      facts && read(facts, podOf(context, facts));
+}
+
+/** A fact that containers outside of pods have as well, but not as one of a pod. */
+function inPod(read: (facts: ContainerFacts, pod: Pod | undefined) => Value | undefined): Binder {
+  return ofPod((facts, pod) => (facts.podName === undefined ? undefined : read(facts, pod)));
 }
 
 const podOf = ({ podOf: find }: FieldContext, { podUid }: ContainerFacts): Pod | undefined =>
@@ -21,7 +26,7 @@ const labelsOf = ({ podLabels, labels }: ContainerFacts, pod: Pod | undefined): 
 const label: Binder = (context, key) =>
   key === undefined
     ? undefined
-    : ofPod((facts, pod) => labelsOf(facts, pod)?.get(key))(context, undefined);
+    : inPod((facts, pod) => labelsOf(facts, pod)?.get(key))(context, undefined);
 
 /** What of these kinds the pod belongs to; several services are joined by commas. */
 function ofOwners(kind: OwnerKind, read: (owner: Owner) => ByteString | undefined): Binder {
@@ -55,9 +60,9 @@ export const kubernetesFields: readonly [string, Binder][] = [
   ['k8s.pod.uid', ofPod(({ podUid }) => podUid)],
   ['k8s.pod.sandbox_id', ofPod(({ podSandboxId }) => podSandboxId?.slice(0, 12))],
   ['k8s.pod.full_sandbox_id', ofPod(({ podSandboxId }) => podSandboxId)],
-  ['k8s.pod.ip', ofPod(({ ip }, pod) => ip ?? pod?.ip)],
-  ['k8s.pod.cni.json', ofPod(({ cni }) => cni)],
-  ['k8s.pod.labels', ofPod((facts, pod) => labelText(labelsOf(facts, pod)))],
+  ['k8s.pod.ip', inPod(({ ip }, pod) => ip ?? pod?.ip)],
+  ['k8s.pod.cni.json', inPod(({ cni }) => cni)],
+  ['k8s.pod.labels', inPod((facts, pod) => labelText(labelsOf(facts, pod)))],
   ['k8s.pod.label', label],
   ...(['rc', 'svc', 'rs', 'deployment', 'ns'] as const).flatMap(ownerFields),
 ];

@@ -74,7 +74,8 @@ export class RuntimeLookup {
       return guest ? { facts: { name: id }, confirmed: true, isAll: true } : undefined;
     const bundle = await this.#findBundle(container);
     if (bundle !== undefined && !fitsBundle(container, bundle)) return undefined;
-    const docker = await this.#readDocker(container, bundle);
+    const isStored = bundle !== undefined && storageOfBundle(bundle.folder) !== undefined;
+    const docker = isStored ? undefined : await this.#readDocker(container, bundle);
     if (docker !== undefined) return docker;
     return bundle && this.#readStorage(container, bundle);
   }
