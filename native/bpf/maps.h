@@ -126,4 +126,13 @@ static __always_inline void lose(__u32 kind, __u32 cause)
 	}
 }
 
+/* An event that needs no record: neither a loss nor a gap in the sequence. */
+static __always_inline void filter(__u32 kind, __u32 reason)
+{
+	struct probe_counters *mine = my_counters();
+
+	if (mine)
+		__sync_fetch_and_add(&mine->filtered[kind & (KINDS - 1)][reason], 1);
+}
+
 #endif

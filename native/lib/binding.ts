@@ -17,8 +17,9 @@ export interface NativeProbe {
   scan(span: Uint32Array): boolean;
   advance(bytes: number): void;
   backlog(): number;
-  watch(table: Uint8Array, ia32: Uint16Array, environment: boolean): void;
+  watch(table: Uint8Array, ia32: Uint16Array, openClasses: Uint32Array, environment: boolean): void;
   mute(tgid: number): void;
+  /** For each kind first by cause, then by filter. */
   counters(): Float64Array;
   close(): void;
 }

@@ -11,7 +11,9 @@ export { currentHierarchy } from './cgroups.ts';
 // biome-ignore lint/performance/noReExportAll: generated constants, all of them public
 export * from './layout.ts';
 export {
+  type KindFilters,
   type KindStatistics,
+  type OpenClasses,
   openProbe,
   type Probe,
   type ProbeOptions,

@@ -319,6 +319,11 @@ export const Config = Type.Object(
           }),
         ),
         kubernetes: Type.Optional(Kubernetes),
+        pushdown: Type.Boolean({
+          default: true,
+          description:
+            'The kernel leaves out events that no rule could match; the alerts are the same without.',
+        }),
         ring_bytes: Type.Integer({
           default: 16 * 1024 * 1024,
           minimum: 262_144,

@@ -200,6 +200,7 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
     },
     watch: (interest) => probe.watch(interest),
     statistics: () => probe.statistics(),
+    filtered: () => probe.filtered(),
     close: () => probe.close(),
   };
 }

@@ -1,6 +1,6 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
+import type { FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
@@ -61,6 +61,7 @@ export class Session {
   #timers: NodeJS.Timeout[] = [];
   /** What the kernel had counted when the probe was closed. */
   #kernelAtEnd: readonly RecordCount[] = [];
+  #filteredAtEnd: readonly FilteredCount[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -152,6 +153,7 @@ export class Session {
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
+      filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: {
         size: tree.size,
@@ -200,6 +202,7 @@ export class Session {
     this.#probe.watch(NOTHING);
     const count = this.#loop?.finish(FINISH_MS) ?? 0;
     this.#loop = undefined;
+    this.#filteredAtEnd = this.#probe.filtered();
     this.#kernelAtEnd = [
       ...this.#probe.statistics(),
       ...(count > 0 ? [{ kind: 'record', fate: 'unread', count }] : []),

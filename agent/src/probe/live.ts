@@ -1,5 +1,5 @@
 import { openProbe, probeCapabilities } from '@tocsin/native';
-import type { Interest, Probe, RecordCount } from './probe.ts';
+import type { FilteredCount, Interest, Probe, RecordCount } from './probe.ts';
 
 export interface LiveProbeOptions {
   /** A power of two. */
@@ -27,14 +27,23 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
     skipped: probe.skipped,
     scan: (span) => probe.scan(span),
     advance: (bytes) => probe.advance(bytes),
-    watch: ({ syscalls, keepFailed, environment }) =>
-      probe.setSyscalls(syscalls, keepFailed, environment),
+    watch: ({ syscalls, keepFailed, openClasses, environment }) =>
+      probe.setSyscalls(syscalls, keepFailed, environment, openClasses),
     statistics: () =>
       probe
         .statistics()
         .kinds.flatMap(({ kind, ...fates }) =>
           Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
         ),
+    filtered: () =>
+      probe
+        .statistics()
+        .filtered.flatMap(({ kind, ...reasons }) =>
+          Object.entries(reasons).map(
+            ([reason, count]): FilteredCount => ({ kind, reason, count }),
+          ),
+        )
+        .filter(({ count }) => count > 0),
     close: () => probe.close(),
   };
 }

@@ -1,10 +1,4 @@
-import type { Process } from './process.ts';
-
-/** Text that a process has in common with those it forked: counted once while any of them is in the table. */
-export interface SharedText {
-  readonly bytes: number;
-  holders: number;
-}
+import type { Process, SharedText } from './process.ts';
 
 /** What a process costs without its text, with its place in the table. */
 const PROCESS_BYTES = 700;

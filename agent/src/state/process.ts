@@ -1,5 +1,10 @@
 import type { ByteString } from '../rules/field.ts';
-import type { SharedText } from './process-bytes.ts';
+
+/** Text that a process has in common with those it forked: counted once while any of them is in the table. */
+export interface SharedText {
+  readonly bytes: number;
+  holders: number;
+}
 
 /** How many dead ancestors a live process keeps for its original lineage. */
 const LINEAGE_LIMIT = 16;

@@ -1,4 +1,4 @@
-import type { Interest, Probe, RecordCount } from '../../src/probe/probe.ts';
+import type { FilteredCount, Interest, Probe, RecordCount } from '../../src/probe/probe.ts';
 
 /** A ring that holds records given beforehand, as the kernel lays them out. */
 export class RecordedProbe implements Probe {
@@ -47,6 +47,10 @@ export class RecordedProbe implements Probe {
 
   statistics(): readonly RecordCount[] {
     return this.counts;
+  }
+
+  filtered(): readonly FilteredCount[] {
+    return [];
   }
 
   close(): void {
