@@ -117,11 +117,14 @@ export class FactsLoader {
     before: Found | undefined,
   ): Promise<{ found: Found | undefined; isLast: boolean }> {
     if (this.#stopped) return { found: undefined, isLast: true };
+    // It answers only as long as the container lasts, so it is asked while the files are read.
+    const asksNow = container.runtime === 'containerd' && container.bundle !== undefined;
+    const asking = asksNow ? this.#lookup.ask(container).catch(() => undefined) : undefined;
     const found = await this.#lookup.readFiles(container);
     const isEnough = found !== undefined && (found.isAll || isWhole(found.facts));
     if (isEnough && !ANSWER_MORE.has(found.runtime)) return { found, isLast: true };
     const partial = found ?? before;
-    const told = await this.#lookup.ask(container, partial?.runtime);
+    const told = await (asking ?? this.#lookup.ask(container, partial?.runtime));
     if (told === undefined) return { found, isLast: isEnough };
     this.counters.asked++;
     return { found: { ...told, facts: { ...partial?.facts, ...told.facts } }, isLast: true };
