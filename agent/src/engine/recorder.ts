@@ -121,7 +121,8 @@ export class Recorder {
       eventTypes: ALL_TYPES,
       dependsOnFacts: () => false,
       judge: (event) => {
-        accounts.user(event.euid, event);
+        // What sets a container up still sees the names of the host; once its facts are there, its own were read.
+        if (!event.container.pending) accounts.user(event.euid, event);
         const { process } = event;
         if (!process.capabilitiesStale) return;
         process.capabilitiesStale = false;
