@@ -19,7 +19,14 @@ export interface NativeProbe {
   backlog(): number;
   watch(table: Uint8Array, ia32: Uint16Array, environment: boolean): void;
   mute(tgid: number): void;
-  counters(): Float64Array;
+  /** By `[kind * CAUSES + cause]` and by `[call * 2 + lost]`. */
+  counters(): { readonly kinds: Float64Array; readonly calls: Float64Array };
+  takeLosers(): {
+    readonly tgid: number;
+    readonly lost: number;
+    readonly cgroup: number;
+    readonly comm: Buffer;
+  }[];
   close(): void;
 }
 

@@ -11,7 +11,9 @@ export { currentHierarchy } from './cgroups.ts';
 // biome-ignore lint/performance/noReExportAll: generated constants, all of them public
 export * from './layout.ts';
 export {
+  type CallStatistics,
   type KindStatistics,
+  type Loser,
   openProbe,
   type Probe,
   type ProbeOptions,

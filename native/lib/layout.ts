@@ -55,6 +55,8 @@ export const CAUSE_FAULT = 3;
 export const CAUSE_BUSY = 4;
 export const CAUSES = 5;
 export const KINDS = 16;
+export const LOSERS_MAX = 1024;
+export const NO_SYSCALL = 65535;
 export const MUTED_PROCESSES_MAX = 1024;
 
 export const headerLayout = {

@@ -27,7 +27,7 @@ import {
   WATCH_IA32_NUMBER,
   WATCH_NATIVE,
 } from './layout.ts';
-import { IA32_NAMES, SYSCALLS } from './syscalls.ts';
+import { IA32_NAMES, SYSCALL_NAMES, SYSCALLS } from './syscalls.ts';
 
 const DEFAULT_RING_BYTES = 16 * 1024 * 1024;
 const RING_LIMITS = [256 * 1024, 1024 * 1024 * 1024] as const;
@@ -112,8 +112,28 @@ export interface KindStatistics {
   readonly busy: number;
 }
 
+/** What became of the records of one system call. */
+export interface CallStatistics {
+  readonly call: string;
+  readonly sent: number;
+  /** For whatever cause. */
+  readonly lost: number;
+}
+
+/** A process whose records were lost. */
+export interface Loser {
+  readonly tgid: number;
+  readonly lost: number;
+  /** As in the records. */
+  readonly cgroup: number;
+  /** Bytes, a character each. */
+  readonly comm: string;
+}
+
 export interface ProbeStatistics {
   readonly kinds: readonly KindStatistics[];
+  /** Calls that were watched and happened. */
+  readonly calls: readonly CallStatistics[];
   readonly ringBytes: number;
   /** Bytes that wait to be read. */
   readonly backlogBytes: number;
@@ -139,6 +159,8 @@ export interface Probe {
   /** A process that is never told again, until it ends. */
   mute(tgid: number): void;
   statistics(): ProbeStatistics;
+  /** Whose records were lost since this was last asked, at most 1024 processes. */
+  takeLosers(): Loser[];
   /** Detaches the programs and empties `ring`. Idempotent. */
   close(): void;
 }
@@ -188,11 +210,17 @@ function facadeOf(
       native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, withEnvironment);
     },
     mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
-    statistics: () => ({
-      kinds: kindsFrom(native.counters()),
-      ringBytes,
-      backlogBytes: native.backlog(),
-    }),
+    statistics: () => {
+      const { kinds, calls } = native.counters();
+      return {
+        kinds: kindsFrom(kinds),
+        calls: callsFrom(calls),
+        ringBytes,
+        backlogBytes: native.backlog(),
+      };
+    },
+    takeLosers: () =>
+      native.takeLosers().map((one) => ({ ...one, comm: one.comm.toString('latin1') })),
     close: () => native.close(),
   };
 }
@@ -202,6 +230,14 @@ function kindsFrom(counters: Float64Array): KindStatistics[] {
     const at = (cause: number) => counters[kind * CAUSES + cause] ?? 0;
     return { kind: name, sent: at(0), shed: at(1), full: at(2), fault: at(3), busy: at(4) };
   });
+}
+
+function callsFrom(counters: Float64Array): CallStatistics[] {
+  return SYSCALL_NAMES.map((call, number) => ({
+    call,
+    sent: counters[number * 2] ?? 0,
+    lost: counters[number * 2 + 1] ?? 0,
+  })).filter(({ sent, lost }) => sent + lost > 0);
 }
 
 const ia32NameOf = (name: string): string => IA32_ALIASES[name] ?? name;

@@ -44,6 +44,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
                            InstanceMethod<&Probe::counters>("counters"),
+                           InstanceMethod<&Probe::take_losers>("takeLosers"),
                            InstanceMethod<&Probe::close>("close"),
                            InstanceAccessor<&Probe::ring>("ring"),
                            InstanceAccessor<&Probe::skipped>("skipped"),
@@ -177,13 +178,37 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return env.Undefined();
     std::array<uint64_t, KINDS * CAUSES> sums;
-    if (const Outcome outcome = kernel_.counters(sums)) {
+    std::array<uint64_t, SYSCALL_LIMIT * 2> calls;
+    if (const Outcome outcome = kernel_.counters(sums, calls)) {
       throw_failure(env, *outcome);
       return env.Undefined();
     }
-    auto out = Napi::Float64Array::New(env, sums.size());
-    for (size_t index = 0; index < sums.size(); index++)
-      out[index] = static_cast<double>(sums[index]);
+    auto out = Napi::Object::New(env);
+    out.Set("kinds", numbers(env, sums));
+    out.Set("calls", numbers(env, calls));
+    return out;
+  }
+
+  template <size_t Size>
+  static Napi::Float64Array numbers(Napi::Env env, const std::array<uint64_t, Size> &values) {
+    auto out = Napi::Float64Array::New(env, Size);
+    for (size_t index = 0; index < Size; index++) out[index] = static_cast<double>(values[index]);
+    return out;
+  }
+
+  Napi::Value take_losers(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return env.Undefined();
+    auto out = Napi::Array::New(env);
+    for (const auto &[tgid, one] : kernel_.take_losers()) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("tgid", tgid);
+      entry.Set("lost", static_cast<double>(one.lost));
+      entry.Set("cgroup", static_cast<double>(one.cgroup));
+      // Bytes, not text: a name need not be UTF-8.
+      entry.Set("comm", Napi::Buffer<char>::Copy(env, one.comm, strnlen(one.comm, sizeof one.comm)));
+      out[out.Length()] = entry;
+    }
     return out;
   }
 

@@ -109,7 +109,8 @@ Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
   object_ = bpf_object__open_file(options.object.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
-  for (const char *name : {"ring", "slots", "counters", "muted", "families", ".data.config"})
+  for (const char *name :
+       {"ring", "slots", "counters", "muted", "losers", "families", ".data.config"})
     if (bpf_object__find_map_by_name(object_, name) == nullptr)
       return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
@@ -266,7 +267,8 @@ Outcome Kernel::mute(uint32_t tgid) {
   return std::nullopt;
 }
 
-Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums) const {
+Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums,
+                         std::array<uint64_t, SYSCALL_LIMIT * 2> &calls) const {
   const int cpus = libbpf_num_possible_cpus();
   const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "counters"));
   const uint32_t zero = 0;
@@ -274,11 +276,28 @@ Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums) const {
   if (cpus < 0 || bpf_map_lookup_elem(descriptor, &zero, all.data()) != 0)
     return failed("PROBE_COUNTERS", "cannot read the probe's counters", errno);
   sums.fill(0);
-  for (const probe_counters &one : all)
+  calls.fill(0);
+  for (const probe_counters &one : all) {
     for (size_t kind = 0; kind < KINDS; kind++)
       for (size_t cause = 0; cause < CAUSES; cause++)
         sums[kind * CAUSES + cause] += one.count[kind][cause];
+    for (size_t call = 0; call < SYSCALL_LIMIT; call++)
+      for (size_t lost = 0; lost < 2; lost++) calls[call * 2 + lost] += one.calls[call][lost];
+  }
   return std::nullopt;
+}
+
+std::vector<std::pair<uint32_t, loser>> Kernel::take_losers() {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "losers"));
+  std::vector<std::pair<uint32_t, loser>> taken;
+  uint32_t tgid = 0;
+  // Whoever fills the table while it is emptied is heard of the next time.
+  while (taken.size() < LOSERS_MAX && bpf_map_get_next_key(descriptor, nullptr, &tgid) == 0) {
+    loser one;
+    if (bpf_map_lookup_elem(descriptor, &tgid, &one) == 0) taken.emplace_back(tgid, one);
+    if (bpf_map_delete_elem(descriptor, &tgid) != 0) break;
+  }
+  return taken;
 }
 
 }  // namespace tocsin

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control.h"
@@ -60,8 +61,11 @@ class Kernel {
   void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
              bool environment);
   Outcome mute(uint32_t tgid);
-  // Sums over all cpus, indexed [kind * CAUSES + cause].
-  Outcome counters(std::array<uint64_t, KINDS * CAUSES> &sums) const;
+  // Sums over all cpus, indexed [kind * CAUSES + cause] and [call * 2 + lost].
+  Outcome counters(std::array<uint64_t, KINDS * CAUSES> &sums,
+                   std::array<uint64_t, SYSCALL_LIMIT * 2> &calls) const;
+  // Whose records were lost since the last time, by process.
+  std::vector<std::pair<uint32_t, loser>> take_losers();
 
  private:
   Outcome prepare(const KernelOptions &options);

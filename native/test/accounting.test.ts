@@ -28,7 +28,18 @@ describe('accounting', { skip }, () => {
       assert.ok(sent + shed + full >= 5000);
       assert.ok(shed > 0, 'reads are shed at three quarters');
       assert.equal(fault + busy, 0);
-      const { backlogBytes, ringBytes, kinds } = probe.statistics();
+      const { backlogBytes, ringBytes, kinds, calls } = probe.statistics();
+      const openat = calls.find(({ call }) => call === 'openat');
+      assert.deepEqual(openat, { call: 'openat', sent, lost: shed + full });
+      const losers = probe.takeLosers();
+      const actor = losers.find(({ tgid }) => tgid === pid);
+      assert.equal(actor?.comm, 'actor');
+      assert.ok(actor.lost + sent >= 5000 && actor.lost <= shed + full, `${actor.lost}`);
+      assert.deepEqual(
+        probe.takeLosers().filter(({ tgid }) => tgid === pid),
+        [],
+        'told once',
+      );
       assert.equal(ringBytes, 256 * 1024);
       assert.ok(backlogBytes >= (ringBytes / 4) * 3);
       assert.equal(kinds.find(({ kind }) => kind === 'exit')?.shed, 0);

@@ -1,10 +1,11 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
+import type { CallCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
+import { HOST } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
 import { ProcessTree } from '../state/process-tree.ts';
@@ -12,6 +13,7 @@ import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
 import { DomainCache } from './domain-cache.ts';
 import { DrainLoop } from './drain-loop.ts';
+import type { Flooder } from './loss-watch.ts';
 import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
@@ -56,6 +58,9 @@ export class Session {
   #timers: NodeJS.Timeout[] = [];
   /** What the kernel had counted when the probe was closed. */
   #kernelAtEnd: readonly RecordCount[] = [];
+  #callsAtEnd: readonly CallCount[] = [];
+  /** Whose records were lost before the probe was closed and nobody has asked for yet. */
+  #losersAtEnd: readonly Flooder[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -143,6 +148,7 @@ export class Session {
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
+      calls: this.#probe?.calls() ?? this.#callsAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
       containers: {
@@ -153,6 +159,18 @@ export class Session {
       },
       parking: { waiting: parking?.waiting ?? 0, ...parking?.counters },
     };
+  }
+
+  /** Whose records were lost since this was last asked, most first. */
+  takeFlooders(): readonly Flooder[] {
+    if (this.#probe === undefined) return this.#losersAtEnd;
+    return this.#probe
+      .takeLosers()
+      .toSorted((a, b) => b.lost - a.lost)
+      .map(({ tgid, comm, cgroup, lost }) => {
+        const container = this.#containers?.ofCgroup(cgroup, tgid) ?? HOST;
+        return { tgid, comm, lost, container: container.id, name: container.facts?.name };
+      });
   }
 
   /** Judges what is in the ring already, then lets go of everything. Idempotent. */
@@ -172,6 +190,8 @@ export class Session {
     this.#probe.watch(NOTHING);
     const count = this.#loop?.finish(FINISH_MS) ?? 0;
     this.#loop = undefined;
+    this.#losersAtEnd = this.takeFlooders();
+    this.#callsAtEnd = this.#probe.calls();
     this.#kernelAtEnd = [
       ...this.#probe.statistics(),
       ...(count > 0 ? [{ kind: 'record', fate: 'unread', count }] : []),

@@ -1,4 +1,4 @@
-import type { Interest, Probe, RecordCount } from '../../src/probe/probe.ts';
+import type { CallCount, Interest, Loser, Probe, RecordCount } from '../../src/probe/probe.ts';
 
 /** A ring that holds records given beforehand, as the kernel lays them out. */
 export class RecordedProbe implements Probe {
@@ -47,6 +47,14 @@ export class RecordedProbe implements Probe {
 
   statistics(): readonly RecordCount[] {
     return this.counts;
+  }
+
+  calls(): readonly CallCount[] {
+    return [];
+  }
+
+  takeLosers(): readonly Loser[] {
+    return [];
   }
 
   close(): void {

@@ -16,14 +16,15 @@ const engine: EngineStatistics = {
     { kind: 'open', fate: 'sent', count: 7 },
     { kind: 'open', fate: 'full', count: 2 },
   ],
+  calls: [{ type: 'openat', sent: 7, lost: 2 }],
   pipeline: { records: 7, judged: 5, malformed: 0, missing: 2 },
   processes: { size: 30, dead: 4, pidReused: 1 },
   containers: { cgroups: 9, containers: 3, evicted: 0, found: 2 },
   parking: { waiting: 1, parked: 6, expired: 1, refused: 0 },
   alerts: { waiting: 8, dropped: 11 },
   rules: Object.fromEntries([
-    [HOSTILE, { matched: 3, errors: 1, seconds: 0.5 }],
-    ['__proto__', { matched: 0, errors: 0, seconds: 0 }],
+    [HOSTILE, { matched: 3, errors: 1, seconds: 0.5, coverage: 0.75 }],
+    ['__proto__', { matched: 0, errors: 0, seconds: 0, coverage: 1 }],
   ]),
 };
 
@@ -58,6 +59,8 @@ describe('buildMetrics', () => {
       `tocsin_build_info{version="1.2.3",node="${process.version}"} 1`,
       'tocsin_kernel_records_total{kind="open",fate="full"} 2',
       'tocsin_probe_program_skipped{program="ring_submitted",reason="the kernel refused it"} 1',
+      'tocsin_call_records_total{type="openat",fate="lost"} 2',
+      'tocsin_rule_coverage_ratio{rule="__proto__"} 1',
       'tocsin_pipeline_records_total{state="judged"} 5',
       'tocsin_processes 30',
       'tocsin_processes_dead 4',
