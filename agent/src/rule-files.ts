@@ -1,3 +1,4 @@
+import { type Buffer, isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RulesFile } from './rules/load-rules.ts';
@@ -19,9 +20,20 @@ export class RuleFileError extends Error {
 
 /** Reads rule files in order; a folder stands for its *.yaml and *.yml files by name. Throws RuleFileError. */
 export function readRuleFiles(paths: readonly string[]): RulesFile[] {
-  return paths
-    .flatMap(ruleFilesOf)
-    .map((name) => ({ name, content: attempt(name, () => readFileSync(name, 'utf8')) }));
+  return paths.flatMap(ruleFilesOf).map((name) => ({
+    name,
+    content: decode(
+      name,
+      attempt(name, () => readFileSync(name)),
+    ),
+  }));
+}
+
+function decode(name: string, bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  if (isUtf8(bytes)) return text;
+  const line = text.slice(0, text.indexOf('\ufffd')).split('\n').length;
+  throw new RuleFileError(`${name}: line ${line} is not UTF-8 text`);
 }
 
 /** The rule files a path stands for. Throws RuleFileError. */

@@ -41,7 +41,7 @@ const AgentOutput = Type.Union([
 
 const alternatives = { additionalProperties: false, minProperties: 1, maxProperties: 1 };
 
-/** Which rules a step of the selection means. */
+/** Which rules a step of the selection means; with both keys those of either. */
 const RuleTarget = Type.Object(
   {
     rule: Type.Optional(
@@ -49,7 +49,7 @@ const RuleTarget = Type.Object(
     ),
     tag: Type.Optional(Type.String({ minLength: 1 })),
   },
-  alternatives,
+  { additionalProperties: false, minProperties: 1 },
 );
 
 /** One step of the rule selection, as in Falco's `rules`. */

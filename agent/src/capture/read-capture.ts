@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { CaptureError, type CaptureSink, MAGIC } from './format.ts';
 import { type CaptureEnd, type CaptureParser, TocsinParser } from './parser.ts';
+import { SCAP_MAGIC, ScapParser } from './scap/parser.ts';
 
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 /** Bytes that tell the formats apart. */
@@ -24,7 +25,8 @@ export async function readCapture(
 
 function parserFor(start: Buffer, sink: CaptureSink): CaptureParser {
   if (start.subarray(0, MAGIC.length).equals(MAGIC)) return new TocsinParser(sink);
-  throw new CaptureError('this is not a capture of tocsin record');
+  if (start.subarray(0, SCAP_MAGIC.length).equals(SCAP_MAGIC)) return new ScapParser(sink);
+  throw new CaptureError('this is neither a capture of tocsin record nor one of Falco or sysdig');
 }
 
 async function feed(

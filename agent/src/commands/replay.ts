@@ -29,7 +29,10 @@ export function registerReplayCommand(program: Command, context: CommandContext)
   program
     .command('replay')
     .description('Judge the events of a capture, and print the alerts. Needs no privileges.')
-    .argument('<file>', 'a capture of tocsin record; - is standard input')
+    .argument(
+      '<file>',
+      'a capture of tocsin record, or a .scap of Falco or sysdig; - is standard input',
+    )
     .option(
       '-c, --config <file>',
       'configuration file (TOCSIN_CONFIG; default ./tocsin.yaml if it exists)',

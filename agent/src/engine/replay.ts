@@ -47,6 +47,8 @@ export class Replay implements CaptureSink {
 
   head(head: CaptureHead): void {
     checkLayout(head);
+    // A capture may hold several machines or times, one after the other.
+    this.#engine?.end();
     this.#engine = new ReplayEngine(head, this.#options, (rule, event) => this.#alert(rule, event));
     this.warnings.push(...this.#engine.blindSpots(head));
   }
@@ -84,7 +86,7 @@ export class Replay implements CaptureSink {
     try {
       const rendered = rule.render(event);
       const style = { hostname: engine.hostname, iso8601: this.#options.iso8601 ?? false };
-      const uuid = uuidOf(`${engine.id} ${event.number} ${rule.name}`);
+      const uuid = uuidOf(`${engine.id} ${event.time} ${event.number} ${rule.name}`);
       this.#options.onAlert(alertOf(rule, rendered, event, engine.bootEpoch, style, uuid));
       this.alerts++;
     } catch {

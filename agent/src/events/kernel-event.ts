@@ -35,6 +35,8 @@ declare global {
   interface Buffer<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> {
     /** Node's own fast path of `toString('latin1')`, which its type declarations leave out. */
     latin1Slice(start?: number, end?: number): string;
+    /** The same of `write(text, 'latin1')`. */
+    latin1Write(text: string, offset?: number, length?: number): number;
   }
 }
 

@@ -11,8 +11,8 @@ import { ConditionError } from './language/condition-error.ts';
 import { parseCondition } from './language/parser.ts';
 import {
   type CompiledList,
+  compileList,
   ExpansionError,
-  quoteItem,
   substituteLists,
 } from './loader/list-substitution.ts';
 import { characterOffset } from './loader/source-text.ts';
@@ -35,10 +35,12 @@ class ContextResolver {
 
   constructor(context: ConditionContext) {
     const lists = context.lists ?? new Map<string, readonly string[]>();
-    this.lists = [...lists].map(([name, items]) => ({
-      name,
-      items: items.flatMap((item) => lists.get(item) ?? [item]).map(quoteItem),
-    }));
+    this.lists = [...lists].map(([name, items]) =>
+      compileList(
+        name,
+        items.flatMap((item) => lists.get(item) ?? [item]),
+      ),
+    );
     this.macros = context.macros ?? new Map();
     this.resolver = context.resolver ?? new ConditionResolver();
   }

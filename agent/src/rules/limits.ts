@@ -8,6 +8,8 @@ export const LIMITS = {
   nodeDepth: 32,
   /** Bytes of one condition after lists are put in. */
   conditionLength: 1024 * 1024,
+  /** Bytes of all conditions together after lists are put in. */
+  conditionsLength: 64 * 1024 * 1024,
   /** Checks and operators of one condition after macros are put in. */
   conditionSize: 100_000,
   /** Levels of a condition after macros are put in. */

@@ -114,9 +114,9 @@ describe('a capture', () => {
     const other = await capture([]);
     other[7] = 9;
     await assert.rejects(collect(other), /format 9; this version reads format 1/);
-    await assert.rejects(collect(Buffer.from('hello, world')), /not a capture/);
+    await assert.rejects(collect(Buffer.from('hello, world')), /neither a capture/);
     await assert.rejects(collect(Buffer.alloc(0)), /empty/);
-    await assert.rejects(collect(gzipSync('hello, world')), /not a capture/);
+    await assert.rejects(collect(gzipSync('hello, world')), /neither a capture/);
   });
 
   it('counts what the file was too slow for, where it is missing', async () => {

@@ -103,6 +103,16 @@ test('check tells of files that cannot be read', () => {
   assert.equal(JSON.parse(stdout).files[0].errors[0].code, 'LOAD_ERR_FILE_READ');
 });
 
+test('check refuses what is not UTF-8', () => {
+  const path = join(folder, 'latin1.yaml');
+  writeFileSync(path, Buffer.from('- list: a\n  items: [caf\xe9]\n', 'latin1'));
+  const { status, stdout } = run(['rules', 'check', '--json', path]);
+  assert.equal(status, 1);
+  const [error] = JSON.parse(stdout).files[0].errors;
+  assert.equal(error.code, 'LOAD_ERR_FILE_READ');
+  assert.match(error.message, /latin1\.yaml: line 2 is not UTF-8 text/);
+});
+
 test('a folder stands for its rule files, and what cannot be read is told in its place', () => {
   mkdirSync(join(folder, 'pack'));
   const [first, second] = ['pack/1.yaml', 'pack/2.yml'].map((name) => file(name, GOOD));

@@ -3,6 +3,7 @@
  * that are meant to be thrown, and nothing may take long. Run: node agent/dist/test/rules/fuzz.js [RUNS] [SEED]
  */
 import { compileCondition, compileTemplate } from '../../src/rules/compile-condition.ts';
+import { LineEvaluator } from '../../src/rules/evaluate-line.ts';
 import { ConditionError } from '../../src/rules/language/condition-error.ts';
 import { loadRules } from '../../src/rules/load-rules.ts';
 import { MapSource } from '../../src/rules/map-source.ts';
@@ -96,6 +97,41 @@ const PIECES = [
   '*a',
 ];
 
+/** JSON values of every shape, for fields of every type. */
+const VALUES = [
+  null,
+  true,
+  0,
+  -1.5,
+  1e300,
+  '',
+  'a\0b',
+  '18446744073709551616',
+  '::ffff:1.2.3.4',
+  [],
+  ['a', 5, null],
+  [[['x']]],
+  { a: { b: [] } },
+];
+const FIELDS = [
+  'proc.name',
+  'fd.name',
+  'evt.type',
+  'evt.arg.flags',
+  'evt.rawres',
+  'evt.buffer',
+  'evt.is_io',
+  'fd.sip',
+  'fd.ip',
+  'fd.snet',
+  'fd.port',
+  'fd.types',
+  'proc.aname',
+  'proc.aname[2]',
+  'thread.cpu',
+  '__proto__',
+];
+
 const RULES = `- list: shells
   items: [bash, sh]
 - macro: spawned
@@ -140,6 +176,17 @@ function main(runs: number, seed: number): void {
     }
     return result;
   };
+  const evaluator = new LineEvaluator();
+  const fields = () =>
+    Object.fromEntries(FIELDS.map((field) => [field, VALUES[random(VALUES.length)]]));
+  const check = (): string => `${FIELDS[random(FIELDS.length)]} ${piece()} ${piece()}`;
+  const line = (): string =>
+    JSON.stringify({
+      condition: random(2) === 0 ? check() : sentence(),
+      fields: fields(),
+      ...(random(4) === 0 && { macros: { macro: sentence(), __proto__: check() } }),
+      ...(random(4) === 0 && { lists: { list: [piece(), 'list', 'open'], open: [piece()] } }),
+    });
   const attempts: readonly (() => unknown)[] = [
     () => compileCondition(sentence(), source)(event),
     () =>
@@ -154,6 +201,8 @@ function main(runs: number, seed: number): void {
     () => compileTemplate(sentence(), source)(event),
     () => loadRules([{ name: 'f', content: mutated(RULES) }]),
     () => loadRules([{ name: 'f', content: sentence() }]),
+    () => JSON.parse(evaluator.evaluate(line())),
+    () => JSON.parse(evaluator.evaluate(mutated(line()))),
   ];
   let refused = 0;
   for (let run = 0; run < runs; run++) {

@@ -734,7 +734,7 @@ test('selection by name pattern and tag; what is enabled again goes last', () =>
     ]),
     ['b', 'ab', 'a'],
   );
-  assert.deepEqual(enabled([{ action: 'disable', rule: '*b', tag: 'a' }]), ['a', 'b']);
+  assert.deepEqual(enabled([{ action: 'disable', rule: 'b', tag: 'a' }]), []);
 });
 
 test('standalone and overridden enabled keys; append ignores it', () => {
@@ -789,6 +789,22 @@ test('bombs end in an error, not in memory', async (context) => {
     const result = load(`- list: ${'['.repeat(5000)}${']'.repeat(5000)}`);
     assert.equal(result.ok, false);
   });
+  await context.test('deep flow sequences', () => {
+    const result = load(`${'['.repeat(50_000)}`);
+    assert.deepEqual(problems(result, 'errors'), [
+      'LOAD_ERR_VALIDATE : The file has more than 32 levels of nesting',
+    ]);
+  });
+  await context.test('many rules with a long list', () => {
+    const items = Array.from({ length: 50_000 }, (_, index) => `item${index}`).join(', ');
+    const rules = Array.from({ length: 300 }, (_, index) =>
+      rule(`r${index}`, 'evt.type = open and proc.name in (long)'),
+    );
+    const result = load(`- list: long\n  items: [${items}]\n${rules.join('')}`);
+    const [error, ...more] = problems(result, 'errors');
+    assert.match(error ?? '', /The conditions grow beyond \d+ bytes together/);
+    assert.deepEqual(more, []);
+  });
   await context.test('long chains of macros', () => {
     const macros = Array.from({ length: 3000 }, (_, index) =>
       index === 0
@@ -801,6 +817,15 @@ test('bombs end in an error, not in memory', async (context) => {
       /^LOAD_ERR_VALIDATE r: The condition has more than/,
     );
   });
+});
+
+test('texts from other editors: a byte order mark, CR LF, and one error for a file that is no YAML', () => {
+  const text = rule('r', '>\n    evt.type = open\n    and proc.name = x').replaceAll('\n', '\r\n');
+  const result = load(`\ufeff${text.trimStart()}`);
+  assert.deepEqual(problems(result, 'errors'), []);
+  assert.equal(conditionOf(result, 'r'), '(evt.type = open and proc.name = x)');
+  const broken = problems(load('- list: a\n  items: [b]]\n- list: c\n  items: [d]\n'), 'errors');
+  assert.equal(broken.length, 1, broken.join('\n'));
 });
 
 test('keys named like members of an object are ordinary keys', () => {

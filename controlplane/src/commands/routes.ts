@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { StartupError } from '../errors.ts';
 import { compileRouting } from '../routing/compile.ts';
@@ -9,6 +7,8 @@ import { groupKey, groupLabels } from '../routing/tree.ts';
 import type { RoutingTree } from '../routing/types.ts';
 import { readSettings } from '../settings.ts';
 import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
+import { linesOf } from './lines.ts';
+import { simulateCommand } from './simulate.ts';
 
 /** `tocsin routes`: which way alerts go. */
 export function routesCommand(program: Command, context: CommandContext): void {
@@ -16,6 +16,7 @@ export function routesCommand(program: Command, context: CommandContext): void {
     .command('routes')
     .description('tell which way alerts go, try it out and convert what others configured');
 
+  simulateCommand(routes, context);
   withSettingsFlags(
     routes
       .command('match')
@@ -32,12 +33,6 @@ export function routesCommand(program: Command, context: CommandContext): void {
 }
 
 const MAX_LINE = 1024 * 1024;
-
-/** Lines that hold something. */
-async function* linesOf(input: Readable): AsyncGenerator<string> {
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }))
-    if (line.trim() !== '') yield line;
-}
 
 /** What one line of input is answered with. */
 function answer(tree: RoutingTree, line: string): object {

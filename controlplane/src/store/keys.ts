@@ -87,3 +87,47 @@ export const audienceKey = `${TAG}:audience`;
 
 /** STRING that `/readyz` writes, with a lifetime of a minute. */
 export const probeKey = `${TAG}:probe`;
+
+/** Alerts that fire or ended lately, by fingerprint of their labels: what groups and inhibition look at. */
+export const activeKeys = {
+  /** HASH fingerprint -> record; its format is told in `scripts/lib/groups.lua`. */
+  record: `${TAG}:active`,
+  /** ZSET fingerprint by the time (ms) at which it ends or was told to have ended. */
+  ends: `${TAG}:active:ends`,
+  /** ZSET those of them that can hold back others, by the same. */
+  sources: `${TAG}:active:sources`,
+  /** STRING raised by each change of a source. */
+  sourcesVersion: `${TAG}:active:sources:version`,
+} as const;
+
+/** Groups of alerts that are told together. */
+export const groupKeys = {
+  /** ZSET group by the time (ms) at which it must be looked at. */
+  due: `${TAG}:groups:due`,
+  /** HASH group -> state; its format is told in `scripts/lib/groups.lua`. */
+  state: `${TAG}:groups`,
+  /** SET of groups in which something that was never told may be held back. */
+  unsaid: `${TAG}:groups:unsaid`,
+  /** HASH route -> how many groups it has. */
+  byRoute: `${TAG}:groups:by-route`,
+  /** HASH route -> theoretical arrival time of its bucket of new groups, microseconds. */
+  newBuckets: `${TAG}:groups:new-buckets`,
+  /** HASH route -> theoretical arrival time of its throttle's bucket, microseconds. */
+  buckets: `${TAG}:groups:buckets`,
+  /** STRING the last fencing number that was given. */
+  fence: `${TAG}:groups:fence`,
+  /** STRING the time (ms) up to which ends of holds were seen. */
+  holdsSeen: `${TAG}:groups:holds-seen`,
+  /** HASH fingerprint -> flags, the members of one group. */
+  members: (group: string) => `${TAG}:group:${group}`,
+} as const;
+
+/** HASH outcome -> alerts, of all agents and routes; `accepted` is the sum of the others. */
+export const outcomesKey = `${TAG}:outcomes`;
+/** With `agent:` and an id, or `route:` and an id, the same of one. */
+export const outcomesPrefix = `${outcomesKey}:`;
+
+/** HASH id -> JSON of a silence. */
+export const silencesKey = `${TAG}:silences`;
+/** STRING raised by each change of a silence. */
+export const silencesVersionKey = `${TAG}:silences:version`;

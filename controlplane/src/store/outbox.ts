@@ -4,7 +4,15 @@
  */
 import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
-import { deadLettersKey, heldDueKey, laneKeys, lanesKey } from './keys.ts';
+import type { GroupNotification } from '../routing/notification.ts';
+import {
+  deadLettersKey,
+  heldDueKey,
+  laneKeys,
+  lanesKey,
+  outcomesKey,
+  outcomesPrefix,
+} from './keys.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 /** One notification to be. Alerts are stored elsewhere and read by id when it is sent. */
@@ -19,6 +27,10 @@ export interface OutboxEntry {
   readonly rule?: string;
   /** Alerts that the throttle held back before this entry: rule and count. */
   readonly held?: readonly (readonly [rule: string, count: number])[];
+  /** What a group says, instead of one alert. */
+  readonly group?: GroupNotification;
+  /** Alerts whose outcome it decides: by agent (or `-`), and route. */
+  readonly units?: readonly (readonly [agent: string, route: string, count: number])[];
 }
 
 /** What became of entries: told, of them `counted` only as a number since they are no longer stored, or given up. */
@@ -39,7 +51,7 @@ export interface DeadLetter {
 export const LANE_CAPACITY = 10_000;
 
 const DEAD_LETTERS_KEPT = 10_000;
-const acknowledgeScript = loadScript('acknowledge');
+const acknowledgeScript = loadScript('acknowledge', 'groups');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease');
 
@@ -96,8 +108,18 @@ export class Outbox {
     const left = (await runScript(
       this.#redis,
       acknowledgeScript,
-      [entries, lease, ledger, lanesKey, deadLettersKey],
-      [token, count, fate.fate, channel, reason, detail, DEAD_LETTERS_KEPT, counted],
+      [entries, lease, ledger, lanesKey, deadLettersKey, outcomesKey],
+      [
+        token,
+        count,
+        fate.fate,
+        channel,
+        reason,
+        detail,
+        DEAD_LETTERS_KEPT,
+        counted,
+        outcomesPrefix,
+      ],
     )) as number;
     return left < 0 ? undefined : left;
   }

@@ -12,9 +12,10 @@ export interface Script {
   readonly sha: string;
 }
 
-/** Reads a script of `store/scripts/`. */
-export function loadScript(name: string): Script {
-  const source = readFileSync(join(folder, `${name}.lua`), 'utf8');
+/** Reads a script of `store/scripts/`, with the parts of `lib/` that it stands on laid before it. */
+export function loadScript(name: string, ...parts: readonly string[]): Script {
+  const files = [...parts.map((part) => join('lib', part)), name];
+  const source = files.map((file) => readFileSync(join(folder, `${file}.lua`), 'utf8')).join('\n');
   return { name, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 

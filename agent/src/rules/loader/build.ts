@@ -18,8 +18,8 @@ import type { Collection, MacroEntry, RuleEntry } from './entry.ts';
 import { exceptionText } from './exception.ts';
 import {
   type CompiledList,
+  compileList,
   ExpansionError,
-  quoteItem,
   type Substituted,
   substituteLists,
 } from './list-substitution.ts';
@@ -30,6 +30,8 @@ import { characterOffset, locateText, type SourceText } from './source-text.ts';
 const MANY_EVENT_TYPES = 100;
 
 const TOO_LARGE = `The condition has more than ${LIMITS.conditionSize} checks or ${LIMITS.conditionDepth} levels after macros are put in`;
+
+const ALL_TOO_LONG = `The conditions grow beyond ${LIMITS.conditionsLength} bytes together when lists are put in`;
 
 /** A condition after lists are put in, parsed, with the way back to where its parts were written. */
 interface Parsed {
@@ -59,6 +61,8 @@ export class Builder {
   private readonly appendOutput: readonly AppendOutput[];
   private readonly parsed: Map<string, ConditionNode>;
   private readonly usedLists = new Set<string>();
+  /** Bytes of the conditions so far, after lists were put in. */
+  private expanded = 0;
   private lists: CompiledList[] = [];
   private readonly macros = new Map<string, BuiltMacro>();
 
@@ -108,7 +112,7 @@ export class Builder {
         this.usedLists.add(inner.name);
         return inner.items.map((item) => item.text);
       });
-      compiled.push({ name: entry.name, items: items.map(quoteItem) });
+      compiled.push(compileList(entry.name, items));
     }
     return compiled;
   }
@@ -118,11 +122,15 @@ export class Builder {
     subject: Subject,
     exceptions: readonly BuiltException[] = [],
   ): Parsed | undefined {
+    // Told once: what follows is not looked at, for that could take as long again.
+    if (this.expanded > LIMITS.conditionsLength) return undefined;
     let substituted: Substituted;
     const tail = exceptions.map((exception) => exception.text).join('');
     const text = tail === '' ? source.text : `(${source.text})${tail}`;
     try {
       substituted = substituteLists(text, this.lists);
+      this.expanded += substituted.text.length;
+      if (this.expanded > LIMITS.conditionsLength) throw new ExpansionError(ALL_TOO_LONG);
     } catch (error) {
       if (!(error instanceof ExpansionError)) throw error;
       this.diagnostics.error('LOAD_ERR_VALIDATE', error.message, subject, locateText(source, 0));

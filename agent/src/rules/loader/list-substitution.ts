@@ -1,9 +1,9 @@
 import { LIMITS } from '../limits.ts';
 
-/** A list with its items as they are put into conditions. */
+/** A list with the text that is put into conditions for its name. */
 export interface CompiledList {
   readonly name: string;
-  readonly items: readonly string[];
+  readonly text: string;
 }
 
 /** One replacement: from where in the text before to where in the text after. */
@@ -54,14 +54,13 @@ function spanOf(
 
 /** Replaces a list's name wherever delimiters surround it, in quotes too, as Falco does before it parses. */
 function substitute(text: string, list: CompiledList, edits: Edit[]): string {
-  const { name } = list;
-  const replacement = list.items.join(', ');
+  const { name, text: replacement } = list;
   let out = '';
   let copied = 0;
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
     const nameEnd = at + name.length;
     if (at < copied || !isDelimited(text, at, nameEnd)) continue;
-    const { start, end } = spanOf(text, at, nameEnd, copied, list.items.length === 0);
+    const { start, end } = spanOf(text, at, nameEnd, copied, replacement === '');
     out += text.slice(copied, start);
     const toStart = out.length;
     out += start > 0 ? ` ${replacement} ` : `${replacement} `;
@@ -99,7 +98,10 @@ export function substituteLists(text: string, lists: Iterable<CompiledList>): Su
   return { text: current, used, originOf };
 }
 
-/** A list item as it is put in: what holds a blank gets quotes unless it brings its own. */
-export function quoteItem(item: string): string {
-  return BLANK.test(item) && !/^["']/.test(item) ? `"${item}"` : item;
+/** A list as it is put in: an item that holds a blank gets quotes unless it brings its own. */
+export function compileList(name: string, items: readonly string[]): CompiledList {
+  const quoted = items.map((item) =>
+    BLANK.test(item) && !/^["']/.test(item) ? `"${item}"` : item,
+  );
+  return { name, text: quoted.join(', ') };
 }

@@ -25,7 +25,7 @@ export interface LoadedRule {
   readonly location: Location;
 }
 
-/** Switches rules on or off after all files are read: by whole-name pattern with `*`, by tag, or both. */
+/** Switches rules on or off after all files are read: by whole-name pattern with `*`, by tag, or those of either. */
 export interface Selection {
   readonly action: 'enable' | 'disable';
   readonly rule?: string;
@@ -63,10 +63,9 @@ export function selectRules(
 ): LoadedRule[] {
   const enabled = new Set(rules.filter((rule) => rule.enabledByDefault));
   for (const { action, rule: pattern, tag } of selections) {
-    const matches = pattern === undefined ? () => true : namePattern(pattern);
+    const matches = pattern === undefined ? () => false : namePattern(pattern);
     for (const rule of rules) {
-      if (pattern === undefined && tag === undefined) continue;
-      if (!matches(rule.name) || (tag !== undefined && !rule.tags.includes(tag))) continue;
+      if (!matches(rule.name) && (tag === undefined || !rule.tags.includes(tag))) continue;
       if (action === 'enable') enabled.add(rule);
       else enabled.delete(rule);
     }

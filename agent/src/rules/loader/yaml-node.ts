@@ -123,8 +123,26 @@ class NodeReader {
   }
 }
 
+const BYTE_ORDER_MARK = /^\ufeff/;
+
+/** What the parser says of a document, without the errors that only follow from an earlier one. */
+function errorsOf(document: Document, locate: (offset: number) => Location): YamlError[] {
+  const errors: YamlError[] = [];
+  for (const { message, pos } of document.errors) {
+    if (message.includes('call stack')) {
+      const deep = `The file has more than ${LIMITS.nodeDepth} levels of nesting`;
+      return [new YamlError(deep, locate(pos[0]), true)];
+    }
+    if (errors.length === 0 || !message.startsWith('Unexpected ')) {
+      errors.push(new YamlError(message, locate(pos[0])));
+    }
+  }
+  return errors;
+}
+
 /** Reads a YAML stream. Every scalar stays text: `010`, `no` and `1.10` must not turn into other values. */
-export function readYaml(name: string, content: string): YamlFile {
+export function readYaml(name: string, text: string): YamlFile {
+  const content = text.replace(BYTE_ORDER_MARK, '');
   const lines = new LineCounter();
   const locate = (offset: number): Location => {
     const { line, col } = lines.linePos(offset);
@@ -147,9 +165,7 @@ export function readYaml(name: string, content: string): YamlFile {
   const errors: YamlError[] = [];
   const reader = new NodeReader(locate);
   for (const document of Array.isArray(parsed) ? parsed : []) {
-    for (const error of document.errors) {
-      errors.push(new YamlError(error.message, locate(error.pos[0])));
-    }
+    errors.push(...errorsOf(document as Document, locate));
     if (document.errors.length > 0) continue;
     try {
       documents.push(reader.readDocument(document as Document));

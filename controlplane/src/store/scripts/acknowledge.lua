@@ -1,9 +1,10 @@
 --[[
 Takes entries off the head of a lane once their fate is known. Only the holder of the lease may.
 
-KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters
+KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters  6 outcomes
 ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 channel  5 reason  6 detail
       7 dead letters kept  8 how many of their alerts were told as a number only
+      9 prefix of the keys of the ledger by agent and by route
 Answer  entries left in the lane; -1: the lease is lost, nothing changed
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
@@ -12,10 +13,16 @@ local entries = redis.call('LPOP', KEYS[1], tonumber(ARGV[2])) or {}
 if #entries == 0 then return 0 end
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-local told, digested = 0, 0
+local told, digested, tally = 0, 0, tally_of()
 for _, text in ipairs(entries) do
   local entry = cjson.decode(text)
-  if entry.alert then told = told + 1 end
+  if entry.alert or entry.group then told = told + 1 end
+  for _, unit in ipairs(entry.units or {}) do
+    local outcome = fate
+    if fate == 'notified' and entry.group and entry.group.reason == 'digest' then outcome = 'digested' end
+    add(tally, unit[1], unit[2], 'pending', -unit[3])
+    add(tally, unit[1], unit[2], outcome, unit[3])
+  end
   for _, pair in ipairs(entry.held or {}) do digested = digested + pair[2] end
   if fate == 'dead_lettered' then
     redis.call('LPUSH', KEYS[5],
@@ -25,7 +32,8 @@ end
 if fate == 'dead_lettered' and redis.call('LLEN', KEYS[5]) > tonumber(ARGV[7]) then
   redis.call('LTRIM', KEYS[5], 0, tonumber(ARGV[7]) - 1)
 end
-redis.call('HINCRBY', KEYS[3], 'pending', -(told + digested))
+write_tally(tally, KEYS[6], ARGV[9])
+redis.call('HINCRBY', KEYS[3], 'pending', 0 - told - digested)
 if fate == 'notified' then
   redis.call('HINCRBY', KEYS[3], 'notified', told - tonumber(ARGV[8]))
   redis.call('HINCRBY', KEYS[3], 'digested', digested + tonumber(ARGV[8]))

@@ -1,0 +1,242 @@
+/** Calls that are told by their arguments. */
+import { callLayout, EVENT_CALL } from '../../events/layout.ts';
+import type { ByteString } from '../../rules/field.ts';
+import { descriptorOf, NO_DESCRIPTOR } from './descriptor.ts';
+import type { ScapEvent } from './event.ts';
+import { cloneFlagsOf, ptraceRequestOf } from './flags.ts';
+import type { ScapProcess } from './process.ts';
+import { all, type Handle, resultOf, type Translation } from './translation.ts';
+
+const UNCHANGED = -1;
+
+/** Makes the record of a call by its arguments; `fd` is what it is about, and `text` its text. */
+function writeCall(
+  translator: Translation,
+  event: ScapEvent,
+  process: ScapProcess,
+  args: readonly (number | bigint)[] = [],
+  fd = -1,
+  text: ByteString = '',
+): void {
+  const descriptor = process.descriptors.get(fd) ?? NO_DESCRIPTOR;
+  const builder = translator.begin(EVENT_CALL, callLayout.size, event, process, event.name);
+  for (const [index, value] of args.entries())
+    builder.uint64(callLayout.arguments + 8 * index, BigInt(value));
+  builder
+    .uint32(callLayout.fdMode, descriptor.mode)
+    .uint16(callLayout.fdFamily, descriptor.family)
+    .uint8(callLayout.fdType, descriptor.type)
+    .uint8(callLayout.fdProtocol, descriptor.protocol)
+    .text(callLayout.fdLocalAddress, 16, descriptor.local)
+    .text(callLayout.fdRemoteAddress, 16, descriptor.remote)
+    .uint16(callLayout.fdLocalPort, descriptor.localPort)
+    .uint16(callLayout.fdRemotePort, descriptor.remotePort)
+    .strings(callLayout.stringLength, text, descriptor.path);
+  translator.emit();
+}
+
+/** A call told by numbers of its parameters in the order of its arguments. */
+function onArguments(...names: readonly string[]): Handle {
+  return (translator, event, process) => {
+    const args = names.map((name) => event.integer(name) ?? 0);
+    writeCall(translator, event, process, args, event.integer('fd') ?? -1);
+  };
+}
+
+/** A call that makes an fd without a file behind it. */
+function making(path: (event: ScapEvent) => ByteString, ...names: readonly string[]): Handle {
+  return (translator, event, process) => {
+    const fd = resultOf(event);
+    if (fd >= 0) translator.processes.open(process, fd, descriptorOf({ path: path(event) }));
+    const args = names.map((name) => event.integer(name) ?? 0);
+    writeCall(
+      translator,
+      event,
+      process,
+      args,
+      fd,
+      event.name === 'memfd_create' ? event.text('name') : '',
+    );
+  };
+}
+
+const makingPair: Handle = (translator, event, process) => {
+  const isPipe = event.name.startsWith('pipe');
+  const descriptor = isPipe
+    ? descriptorOf({ path: `pipe:[${event.wide('ino')}]`, mode: 0o010000 })
+    : descriptorOf({
+        family: event.integer('domain') ?? 1,
+        type: (event.integer('type') ?? 0) & 0xf,
+      });
+  if (resultOf(event) >= 0) {
+    for (const name of ['fd1', 'fd2'])
+      translator.processes.open(process, event.integer(name) ?? -1, descriptor);
+  }
+  writeCall(translator, event, process);
+};
+
+const close: Handle = (translator, event, process) => {
+  const fd = event.integer('fd') ?? -1;
+  writeCall(translator, event, process, [fd], fd);
+  translator.processes.close(process, fd);
+};
+
+const duplicate: Handle = (translator, event, process) => {
+  const fd = resultOf(event);
+  const old = event.integer('oldfd') ?? -1;
+  const descriptor = process.descriptors.get(old);
+  if (fd >= 0 && descriptor !== undefined) translator.processes.open(process, fd, descriptor);
+  const args = [old, event.integer('newfd') ?? 0, event.integer('flags') ?? 0];
+  writeCall(translator, event, process, args, fd >= 0 ? fd : old);
+};
+
+/** F_DUPFD and F_DUPFD_CLOEXEC in Falco's numbers. */
+const DUPLICATING = new Set([1, 17]);
+
+const control: Handle = (translator, event, process) => {
+  const fd = event.integer('fd') ?? -1;
+  const descriptor = process.descriptors.get(fd);
+  const made = resultOf(event);
+  const isCopy = DUPLICATING.has(event.integer('cmd') ?? 0);
+  if (isCopy && made >= 0 && descriptor !== undefined)
+    translator.processes.open(process, made, descriptor);
+  writeCall(translator, event, process, [fd, event.integer('cmd') ?? 0], fd);
+};
+
+/** A change of the user or group a process acts as. */
+function changingOwner(who: 'uid' | 'gid', effective: string, ...names: readonly string[]): Handle {
+  return (translator, event, process) => {
+    const id = event.integer(effective) ?? UNCHANGED;
+    if (resultOf(event) >= 0 && id !== UNCHANGED) process[who] = id >>> 0;
+    writeCall(
+      translator,
+      event,
+      process,
+      names.map((name) => event.integer(name) ?? 0),
+    );
+  };
+}
+
+const namespaces: Handle = (translator, event, process) => {
+  const isJoin = event.name === 'setns';
+  const flags = cloneFlagsOf((event.integer(isJoin ? 'nstype' : 'flags') ?? 0) >>> 0);
+  const fd = event.integer('fd') ?? -1;
+  writeCall(translator, event, process, isJoin ? [fd, flags] : [flags], isJoin ? fd : -1);
+};
+
+const trace: Handle = (translator, event, process) => {
+  const request = ptraceRequestOf(event.integer('request') ?? 0);
+  const [address, data] = ['addr', 'data'].map((name) => dynamic(event, name));
+  writeCall(translator, event, process, [
+    request,
+    event.integer('pid') ?? 0,
+    address ?? 0n,
+    data ?? 0n,
+  ]);
+};
+
+/** A value behind a byte that tells its sort. */
+function dynamic(event: ScapEvent, name: string): bigint {
+  const bytes = event.raw(name);
+  return bytes !== undefined && bytes.length === 9 ? bytes.readBigUInt64LE(1) : 0n;
+}
+
+const startSession: Handle = (translator, event, process) => {
+  if (resultOf(event) >= 0) {
+    process.session = process.pid;
+    process.group = process.pid;
+    process.vgroup = process.vpid;
+    process.tty = 0;
+  }
+  writeCall(translator, event, process);
+};
+
+const setCapabilities: Handle = (translator, event, process) => {
+  if (resultOf(event) >= 0) {
+    translator.fact({
+      kind: 'capabilities',
+      tgid: process.pid,
+      capPermitted: event.wide('cap_permitted'),
+      capEffective: event.wide('cap_effective'),
+      capInheritable: event.wide('cap_inheritable'),
+    });
+  }
+  writeCall(translator, event, process);
+};
+
+const loadModule: Handle = (translator, event, process) => {
+  const isFile = event.name === 'finit_module';
+  const fd = isFile ? (event.integer('fd') ?? -1) : -1;
+  const args = isFile ? [fd, 0, event.integer('flags') ?? 0] : [0, event.wide('length')];
+  writeCall(translator, event, process, args, fd, event.text('uargs'));
+};
+
+const unloadModule: Handle = (translator, event, process) =>
+  writeCall(translator, event, process, [0, event.integer('flags') ?? 0], -1, event.text('name'));
+
+const prctl: Handle = (translator, event, process) => {
+  const args = [event.integer('option') ?? 0, event.wide('arg2_int')];
+  writeCall(translator, event, process, args, -1, event.text('arg2_str'));
+};
+
+/** In old captures a byte in front tells whether the result is an fd. */
+const bpf: Handle = (translator, event, process) => {
+  const old = event.raw('res_or_fd');
+  const fd =
+    old !== undefined && old.length === 9 ? Number(old.readBigInt64LE(1)) : resultOf(event);
+  if (fd >= 0) translator.processes.open(process, fd, descriptorOf({ path: 'bpf' }));
+  writeCall(translator, event, process, [event.integer('cmd') ?? 0], fd);
+};
+
+/** The end of a call that only its result is told of. */
+const plainly: Handle = (translator, event, process) => {
+  const fd = event.integer('fd') ?? -1;
+  writeCall(translator, event, process, fd >= 0 ? [fd] : [], fd);
+};
+
+export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
+  ...all(['socketpair', 'pipe', 'pipe2'], makingPair),
+  close,
+  ...all(['dup', 'dup2', 'dup3'], duplicate),
+  fcntl: control,
+  ...all(
+    ['eventfd', 'eventfd2'],
+    making(() => '[eventfd]'),
+  ),
+  ...all(
+    ['signalfd', 'signalfd4'],
+    making(() => '[signalfd]'),
+  ),
+  ...all(
+    ['inotify_init', 'inotify_init1'],
+    making(() => 'inotify'),
+  ),
+  ...all(
+    ['epoll_create', 'epoll_create1'],
+    making(() => '[eventpoll]'),
+  ),
+  timerfd_create: making(() => '[timerfd]'),
+  userfaultfd: making(() => '[userfaultfd]', 'flags'),
+  io_uring_setup: making(() => '[io_uring]', 'entries'),
+  memfd_create: making((event) => `/memfd:${event.text('name')}`, 'fd', 'flags'),
+  pidfd_open: making(() => '[pidfd]', 'pid', 'flags'),
+  pidfd_getfd: making(() => '', 'pid_fd', 'target_fd', 'flags'),
+  bpf,
+  setuid: changingOwner('uid', 'uid', 'uid'),
+  setgid: changingOwner('gid', 'gid', 'gid'),
+  setresuid: changingOwner('uid', 'euid', 'ruid', 'euid', 'suid'),
+  setresgid: changingOwner('gid', 'egid', 'rgid', 'egid', 'sgid'),
+  ...all(['setns', 'unshare'], namespaces),
+  ptrace: trace,
+  setsid: startSession,
+  setpgid: onArguments('pid', 'pgid'),
+  capset: setCapabilities,
+  ...all(['init_module', 'finit_module'], loadModule),
+  delete_module: unloadModule,
+  prctl,
+  kill: onArguments('pid', 'sig'),
+  tkill: onArguments('tid', 'sig'),
+  tgkill: onArguments('pid', 'tid', 'sig'),
+  ...all(['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'shutdown'], plainly),
+  ...all(['process_vm_readv', 'process_vm_writev'], plainly),
+};

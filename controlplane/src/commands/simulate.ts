@@ -1,0 +1,179 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { type Config, parseDuration } from '@tocsin/openapi';
+import type { Command } from 'commander';
+import { checkFileChannels } from '../channels/definition.ts';
+import { findChannelKind } from '../delivery/channels/index.ts';
+import { StartupError } from '../errors.ts';
+import {
+  type SimulatedConfiguration,
+  type SimulatedInput,
+  type SimulatedNotification,
+  Simulation,
+  type TimedInput,
+} from '../groups/simulation.ts';
+import { LabelsError, readLabels } from '../routing/labels.ts';
+import { MatcherError, parseMatchers } from '../routing/matcher.ts';
+import { readSettings } from '../settings.ts';
+import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
+import { linesOf } from './lines.ts';
+
+interface SimulateFlags extends SettingsFlags {
+  readonly until?: string;
+}
+
+/** A Monday. */
+const START_MS = Date.parse('2026-01-05T00:00:00Z');
+/** After the last input it goes on for so long by itself: long enough for defaults to speak, resolve and settle. */
+const SETTLE_MS = 15 * 60_000;
+
+/** `tocsin routes simulate`: what would be told, and when. */
+export function simulateCommand(routes: Command, context: CommandContext): void {
+  withSettingsFlags(
+    routes
+      .command('simulate')
+      .description(
+        'read timed alerts, silences, reloads and restarts from stdin, one JSON object a line, and tell what would be sent when',
+      )
+      .option(
+        '--until <duration>',
+        'stop the clock then (default: 15m after the last input, or after the last time it names)',
+      ),
+  ).action(async (flags: SimulateFlags) => {
+    const load = (file?: string) =>
+      configurationOf(
+        readSettings(file ? { ...flags, config: file } : flags, context.environment).config,
+      );
+    const configuration = load();
+    const inputs = await readInputs(context.in, load);
+    const until =
+      flags.until === undefined ? settled(inputs) : START_MS + durationOf(flags.until, '--until');
+    const said: string[] = [];
+    await new Simulation(configuration).run(inputs, until, (notification) => {
+      said.push(`${JSON.stringify(shown(notification))}\n`);
+    });
+    for (const line of said) if (!context.out.write(line)) await once(context.out, 'drain');
+  });
+}
+
+function configurationOf(config: Config): SimulatedConfiguration {
+  if (config.route === undefined)
+    throw new StartupError("The configuration has no 'route': without one nothing is grouped.");
+  return { config, channels: checkFileChannels(config, findChannelKind).channels };
+}
+
+function settled(inputs: readonly TimedInput[]): number {
+  const times = inputs.flatMap(({ at, input }) => {
+    const ends = 'endsAt' in input ? input.endsAt : undefined;
+    return ends === undefined ? [at] : [at, ends];
+  });
+  return Math.max(START_MS, ...times) + SETTLE_MS;
+}
+
+function shown({ at, channel, entry }: SimulatedNotification): object {
+  const { group } = entry;
+  return {
+    at: shownTime(at - START_MS),
+    channel,
+    group_labels: group?.labels ?? {},
+    firing: group?.firing.map(({ labels }) => labels) ?? [],
+    resolved: group?.resolved.map(({ labels }) => labels) ?? [],
+    counts: group?.counts ?? {},
+    reason: group?.reason,
+  };
+}
+
+/** In seconds, as a duration that inputs may hold: `90s`, `1s500ms`. */
+function shownTime(ms: number): string {
+  const [seconds, rest] = [Math.floor(ms / 1000), ms % 1000];
+  if (rest === 0) return `${seconds}s`;
+  return seconds === 0 ? `${rest}ms` : `${seconds}s${rest}ms`;
+}
+
+class InputError extends StartupError {}
+
+async function readInputs(
+  input: Readable,
+  load: (file: string) => SimulatedConfiguration,
+): Promise<TimedInput[]> {
+  const inputs: TimedInput[] = [];
+  let number = 0;
+  for await (const line of linesOf(input)) {
+    number++;
+    try {
+      inputs.push(readInput(JSON.parse(line), load));
+    } catch (error) {
+      const known =
+        error instanceof SyntaxError ||
+        error instanceof InputError ||
+        error instanceof LabelsError ||
+        error instanceof MatcherError;
+      if (!known) throw error;
+      throw new StartupError(`Line ${number} of the input: ${error.message}`);
+    }
+  }
+  return inputs.sort((a, b) => a.at - b.at);
+}
+
+function readInput(given: unknown, load: (file: string) => SimulatedConfiguration): TimedInput {
+  if (!isObject(given))
+    throw new InputError('must be an object such as {"at":"12s","alert":{"labels":{}}}');
+  const at = timeOf(given['at'], 'at');
+  if (at === undefined) throw new InputError('at is missing: say when, such as "12s"');
+  return { at, input: whatHappens(given, at, load) };
+}
+
+function whatHappens(
+  given: Readonly<Record<string, unknown>>,
+  at: number,
+  load: (file: string) => SimulatedConfiguration,
+): SimulatedInput {
+  const { alert, silence, reload, restart } = given;
+  if (isObject(alert)) {
+    const startsAt = timeOf(alert['starts_at'], 'alert.starts_at');
+    const endsAt = timeOf(alert['ends_at'], 'alert.ends_at');
+    if (startsAt !== undefined && endsAt !== undefined && endsAt < startsAt)
+      throw new InputError('alert.ends_at is before alert.starts_at');
+    const labels = readLabels(alert['labels']);
+    if (Object.keys(labels).length === 0) throw new InputError('alert.labels has no label');
+    return { kind: 'alert', labels, startsAt, endsAt };
+  }
+  if (isObject(silence)) {
+    const { matchers } = silence;
+    if (
+      !Array.isArray(matchers) ||
+      matchers.length === 0 ||
+      !matchers.every((one) => typeof one === 'string')
+    )
+      throw new InputError('silence.matchers must be a list of texts such as "a=b"');
+    for (const one of matchers) parseMatchers(one);
+    const endsAt = timeOf(silence['ends_at'], 'silence.ends_at');
+    if (endsAt === undefined) throw new InputError('silence.ends_at is missing');
+    const startsAt = timeOf(silence['starts_at'], 'silence.starts_at') ?? at;
+    if (endsAt < startsAt) throw new InputError('silence.ends_at is before silence.starts_at');
+    return { kind: 'silence', matchers, startsAt, endsAt };
+  }
+  if (typeof reload === 'string') return { kind: 'reload', configuration: load(reload) };
+  if (restart === true) return { kind: 'restart' };
+  throw new InputError('must have one of alert, silence, reload and restart');
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A time of the simulated clock; a minus sign is for what began before it. */
+function timeOf(value: unknown, where: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw new InputError(`${where} must be a duration such as "12s"`);
+  const [, minus, text = ''] = /^(-?)(.*)$/s.exec(value) ?? [];
+  return START_MS + (minus ? -1 : 1) * durationOf(text, where);
+}
+
+/** Milliseconds; fractions of one unit are taken too (`1.5s`), since people time things so. */
+function durationOf(text: string, where: string): number {
+  const [, number, unit] = /^(\d+\.\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const ms = number ? Number(number) * (parseDuration(`1${unit}`) ?? 0) : parseDuration(text);
+  if (ms === undefined)
+    throw new InputError(`${where} must be a duration such as "12s", not ${JSON.stringify(text)}`);
+  return Math.round(ms);
+}

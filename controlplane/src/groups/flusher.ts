@@ -1,0 +1,368 @@
+/**
+ * Lets groups speak when they are due: claims them, works out what they say, and commits. All times are passed in, so the same code
+ * runs under the clock of a simulation. What it remembers is only read again from Redis when it changed.
+ */
+import type { Channel } from '@tocsin/openapi';
+import { decideFlush, type Flush, type LogEntry, type Member } from '../routing/flush.ts';
+import { Inhibition } from '../routing/inhibition.ts';
+import { groupKey } from '../routing/tree.ts';
+import type { Route, Silence } from '../routing/types.ts';
+import type {
+  ActiveAlert,
+  AlertState,
+  Bucket,
+  ClaimedGroup,
+  Committed,
+  GroupStore,
+  StoredMember,
+} from '../store/groups.ts';
+import { type OutboxEntry, throttleOf } from '../store/outbox.ts';
+import type { SilenceStore } from '../store/silences.ts';
+import type { Grouping } from './grouping.ts';
+import { Holds, isActive, mutedBy } from './holds.ts';
+import { MAX_TOLD, told, topOf } from './notification.ts';
+import { readSilence, SilenceIndex } from './silences.ts';
+
+export interface FlusherParts {
+  readonly store: GroupStore;
+  readonly silences: SilenceStore;
+  readonly channels: { get(name: string): Channel | undefined };
+  /** The configuration as it is now. */
+  readonly grouping: () => Grouping;
+}
+
+/** What came of one group. */
+export interface Flushed {
+  readonly group: ClaimedGroup;
+  readonly route: Route;
+  readonly outcome: Committed;
+  /** What went into the lane. */
+  readonly entry: OutboxEntry | undefined;
+}
+
+/** Life of a claim, ms. After a crash its group waits for at most so long. */
+export const CLAIM_MS = 15_000;
+const MINUTE_MS = 60_000;
+
+export class Flusher {
+  readonly #parts: FlusherParts;
+  #silences: { version: string; all: readonly Silence[]; index: SilenceIndex } | undefined;
+  #sources: { version: string; all: readonly ActiveAlert[] } | undefined;
+  #holdsSeen: number | undefined;
+
+  constructor(parts: FlusherParts) {
+    this.#parts = parts;
+  }
+
+  /** When there is something to do next, ms; undefined: not before something comes. */
+  async nextAt(now: number): Promise<number | undefined> {
+    const due = await this.#parts.store.nextDue();
+    if (due === undefined) return undefined;
+    return Math.min(due, (await this.#nextHoldEnd(now, due)) ?? due);
+  }
+
+  /** Claims what is due, in the order in which it speaks: time, position of the route, group. */
+  async claim(now: number, limit: number): Promise<ClaimedGroup[]> {
+    const groups = await this.#parts.store.claim(now, CLAIM_MS, limit);
+    const grouping = this.#parts.grouping();
+    const keyed = groups.map((group) => {
+      const route = grouping.route(group.definition.r);
+      const key = route ? groupKey(route, group.definition.l) : '';
+      return { group, order: route?.order ?? 0, key };
+    });
+    keyed.sort(
+      (a, b) => a.group.tick - b.group.tick || a.order - b.order || (a.key < b.key ? -1 : 1),
+    );
+    return keyed.map(({ group }) => group);
+  }
+
+  /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
+  async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+    const { store, channels } = this.#parts;
+    const grouping = this.#parts.grouping();
+    const route = grouping.route(group.definition.r);
+    if (!route) return undefined;
+    const channel = channels.get(route.channel);
+    const [members, holds] = await Promise.all([store.members(group.id), this.#holdsAt(now)]);
+    const log = new GroupLog(group, members, route.channel);
+    const muted = mutedBy(route, grouping.routing.timeIntervals, now);
+    // A group that was not looked at in its time is not asked to say what it would have said then.
+    const tick = now - group.tick < route.groupIntervalMs ? group.tick : now;
+    const flush = decideFlush({
+      route,
+      members: log.members,
+      entry: log.entry,
+      sendResolved: channel?.send_resolved ?? true,
+      now: tick,
+      flushedAt: group.flushedAt,
+      holdOf: (labels) => holds.holdOf(labels, muted),
+    });
+    const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
+    const outcome = await store.commit({
+      ...{ group, now, entry },
+      flushedAt: flush.flushedAt,
+      intervalMs: route.groupIntervalMs,
+      route: grouping.idOf(route),
+      channel: route.channel,
+      lane: route.channel,
+      next: flush.next,
+      unsaid: flush.unsaid,
+      logged: flush.entry !== undefined,
+      definition: {
+        ...group.definition,
+        i: route.groupIntervalMs,
+        ...(flush.entry && { c: route.channel }),
+      },
+      channelThrottle: bucketOf(channel),
+      routeThrottle: route.throttle
+        ? bucketOf({
+            throttle: { per_minute: route.throttle.perMinute, burst: route.throttle.burst },
+          })
+        : NO_THROTTLE,
+      flags: log.flagsAfter(flush),
+      ended: log.endedOf(flush),
+      outcomes: log.outcomesOf(flush),
+    });
+    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
+  }
+
+  /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */
+  async seeHoldEnds(now: number): Promise<void> {
+    const { store } = this.#parts;
+    this.#holdsSeen ??= await store.holdsSeen();
+    const from = this.#holdsSeen ?? now;
+    if (this.#holdsSeen !== undefined && from >= now) return;
+    const unsaid = await store.unsaid();
+    if (unsaid.length > 0 && from < now) await this.#wake(unsaid, from, now);
+    this.#holdsSeen = now;
+    await store.setHoldsSeen(now);
+  }
+
+  async #wake(ids: readonly string[], from: number, now: number): Promise<void> {
+    const { store } = this.#parts;
+    const grouping = this.#parts.grouping();
+    const { inhibitRules, timeIntervals } = grouping.routing;
+    const { all } = await this.#readSilences();
+    const ended = all.filter(
+      ({ startsAt, endsAt }) => startsAt < endsAt && from < endsAt && endsAt <= now,
+    );
+    const sources = inhibitRules.length > 0 ? await store.sources(from, now) : [];
+    const index = new SilenceIndex(ended);
+    const before = new Holds(new Inhibition(inhibitRules, sources), (labels) =>
+      index.find(labels, () => true),
+    );
+    const anyEnded = ended.length > 0 || sources.length > 0;
+    const holds = await this.#holdsAt(now);
+    for (const group of await store.states(ids)) {
+      const route = grouping.route(group.definition.r);
+      if (!route) continue;
+      const muted = mutedBy(route, timeIntervals, now);
+      const unmuted = muted === undefined ? mutedBy(route, timeIntervals, from) : undefined;
+      if (!anyEnded && unmuted === undefined) continue;
+      const members = await store.members(group.id);
+      const released = members.some(
+        ({ alert, flags }) =>
+          alert &&
+          alert.endsAt > now &&
+          !/[ft]/.test(flags) &&
+          before.holdOf(alert.labels, unmuted) &&
+          !holds.holdOf(alert.labels, muted),
+      );
+      if (released) await store.wake([group.id], now + route.groupWaitMs);
+    }
+  }
+
+  /** When the next hold ends, if that is before `limit`; what nothing waits for is not asked. */
+  async #nextHoldEnd(now: number, limit: number): Promise<number | undefined> {
+    const { store } = this.#parts;
+    const unsaid = await store.unsaid();
+    if (unsaid.length === 0) return undefined;
+    const { routing, route } = routingOf(this.#parts.grouping());
+    const { all } = await this.#readSilences();
+    const ends = all.flatMap(({ endsAt }) => (endsAt > now ? [endsAt] : []));
+    if (routing.inhibitRules.length > 0) ends.push((await store.nextSourceEnd(now)) ?? limit);
+    const routes = new Set(
+      (await store.states(unsaid)).map(({ definition }) => route(definition.r)),
+    );
+    for (const one of routes) {
+      if (!one || mutedBy(one, routing.timeIntervals, now) === undefined) continue;
+      let at = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
+      while (at < limit && mutedBy(one, routing.timeIntervals, at) !== undefined) at += MINUTE_MS;
+      ends.push(at);
+    }
+    return Math.min(...ends, limit);
+  }
+
+  async #holdsAt(now: number): Promise<Holds> {
+    const { inhibitRules } = this.#parts.grouping().routing;
+    const [{ index }, sources] = await Promise.all([
+      this.#readSilences(),
+      inhibitRules.length > 0 ? this.#readSources() : [],
+    ]);
+    const firing = sources.filter(({ endsAt }) => endsAt > now);
+    return new Holds(new Inhibition(inhibitRules, firing), (labels) =>
+      index.find(labels, (silence) => isActive(silence, now)),
+    );
+  }
+
+  async #readSilences() {
+    const version = await this.#parts.silences.version();
+    if (this.#silences?.version !== version) {
+      const all = (await this.#parts.silences.all()).map(readSilence);
+      this.#silences = { version, all, index: new SilenceIndex(all) };
+    }
+    return this.#silences;
+  }
+
+  async #readSources(): Promise<readonly ActiveAlert[]> {
+    const { store } = this.#parts;
+    const version = await store.sourcesVersion();
+    // They only get fewer with time; what fires at a moment is picked from them.
+    if (this.#sources?.version !== version) {
+      this.#sources = { version, all: await store.sources(0) };
+    }
+    return this.#sources.all;
+  }
+}
+
+const routingOf = (grouping: Grouping) => ({
+  routing: grouping.routing,
+  route: (id: string) => grouping.route(id),
+});
+
+const NO_THROTTLE: Bucket = [0, 0];
+function bucketOf(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
+  if (!channel) return NO_THROTTLE;
+  const { interval, burst } = throttleOf(channel);
+  return [interval, burst];
+}
+
+/** What is stored of a group, in the words of the decision and back. */
+class GroupLog {
+  readonly members: Member[] = [];
+  readonly entry: LogEntry | undefined;
+  readonly alerts = new Map<string, ActiveAlert>();
+  readonly #stored: readonly StoredMember[];
+  /** Members whose record is gone. */
+  readonly #lost: string[] = [];
+  readonly #flags = new Map<string, string>();
+
+  constructor(group: ClaimedGroup, stored: readonly StoredMember[], channel: string) {
+    this.#stored = stored;
+    // What another channel was told counts for nothing here.
+    const known = group.loggedAt >= 0 && group.definition.c === channel;
+    const firing = new Set<string>();
+    const resolved = new Set<string>();
+    for (const { fingerprint, flags: all, alert } of stored) {
+      const flags = known ? all : all.replace(/[frt]/g, '');
+      this.#flags.set(fingerprint, flags);
+      if (flags.includes('f')) firing.add(fingerprint);
+      if (flags.includes('r')) resolved.add(fingerprint);
+      if (!flags.includes('m')) continue;
+      if (!alert) {
+        this.#lost.push(fingerprint);
+        continue;
+      }
+      this.alerts.set(fingerprint, alert);
+      this.members.push({
+        fingerprint,
+        labels: alert.labels,
+        startsAt: alert.startsAt,
+        endsAt: alert.endsAt,
+        told: flags.includes('t'),
+        wasHeld: flags.includes('h'),
+      });
+    }
+    this.entry = known ? { at: group.loggedAt, firing, resolved } : undefined;
+  }
+
+  alertOf({ fingerprint }: Member): ActiveAlert {
+    return this.alerts.get(fingerprint) as ActiveAlert;
+  }
+
+  endedOf({ ended }: Flush): [string, number, number][] {
+    return [
+      ...ended.map((member): [string, number, number] => {
+        const { fingerprint, endsAt, updatedAt } = this.alertOf(member);
+        return [fingerprint, endsAt, updatedAt];
+      }),
+      ...this.#lost.map((fingerprint): [string, number, number] => [fingerprint, 0, 0]),
+    ];
+  }
+
+  /** The flags of all, without m: who is inside is decided by the script. */
+  flagsAfter(flush: Flush): [string, string][] {
+    const told = new Set(flush.send ? flush.firing.map(({ fingerprint }) => fingerprint) : []);
+    const held = new Set(flush.held.map(({ member }) => member.fingerprint));
+    const ended = new Set(flush.ended.map(({ fingerprint }) => fingerprint));
+    const after: [string, string][] = [];
+    for (const { fingerprint } of this.#stored) {
+      const before = this.#flags.get(fingerprint) ?? '';
+      const log = flush.entry ?? this.entry;
+      const wasTold = before.includes('t') && !ended.has(fingerprint);
+      const isTold = told.has(fingerprint) || wasTold;
+      const wasHeld = before.includes('h') && !ended.has(fingerprint);
+      const isHeld = !isTold && (held.has(fingerprint) || wasHeld);
+      const flags = [
+        log?.firing.has(fingerprint) ? 'f' : '',
+        log?.resolved.has(fingerprint) ? 'r' : '',
+        isTold ? 't' : '',
+        isHeld ? 'h' : '',
+      ];
+      after.push([fingerprint, flags.join('')]);
+    }
+    return after;
+  }
+
+  /** What becomes of the alerts in the ledger. */
+  outcomesOf(flush: Flush): [string, AlertState, AlertState][] {
+    const outcomes: [string, AlertState, AlertState][] = [];
+    const become = (member: Member, next: AlertState) => {
+      const { fingerprint, state } = this.alertOf(member);
+      if (OPEN_STATES.includes(state) && state !== next) outcomes.push([fingerprint, state, next]);
+    };
+    const told = new Set(flush.send ? [...flush.firing, ...flush.resolved] : []);
+    for (const member of told) become(member, 'q');
+    for (const { member, hold } of flush.held) become(member, HOLD_STATES[hold.kind]);
+    for (const member of flush.ended) {
+      if (!told.has(member) && this.alertOf(member).state === 'p') become(member, 'x');
+    }
+    return outcomes;
+  }
+}
+
+const OPEN_STATES: readonly AlertState[] = ['p', 's', 'i', 'm'];
+const HOLD_STATES = { silenced: 's', inhibited: 'i', muted: 'm' } as const;
+
+function entryOf(
+  group: ClaimedGroup,
+  route: Route,
+  flush: Flush,
+  log: GroupLog,
+  now: number,
+): OutboxEntry {
+  const alertsOf = (members: readonly Member[]) => members.map((member) => log.alertOf(member));
+  const firing = alertsOf(flush.firing);
+  const resolved = alertsOf(flush.resolved);
+  const overflow = group.definition.o === 1;
+  const seen = [...firing, ...resolved].reduce((sum, { count }) => sum + count, 0);
+  return {
+    id: `${group.id}-${now}`,
+    time: now,
+    group: {
+      key: groupKey(route, group.definition.l),
+      route: route.id,
+      labels: group.definition.l,
+      reason: overflow ? 'digest' : (flush.reason ?? 'repeat'),
+      firing: firing.slice(0, MAX_TOLD).map((alert) => told(alert, now)),
+      resolved: resolved.slice(0, MAX_TOLD).map((alert) => told(alert, now)),
+      counts: {
+        firing: firing.length,
+        resolved: resolved.length,
+        held: flush.held.length,
+        seen,
+      },
+      ...(overflow && { top: topOf([...firing, ...resolved]) }),
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * What a changed configuration does to groups. A route is known by its matchers, so most groups stay as they are, with their timers:
+ * one is only due sooner where an interval became shorter. What fires is routed again; groups whose route is gone are dropped, and
+ * groups lose what now goes elsewhere.
+ */
+import { tickFrom } from '../routing/flush.ts';
+import { isSource } from '../routing/inhibition.ts';
+import type { ActiveAlert, GroupState, GroupStore } from '../store/groups.ts';
+import type { Grouping } from './grouping.ts';
+
+/** Makes the groups those of `grouping`. Doing it again changes nothing. */
+export async function rehome(store: GroupStore, grouping: Grouping, now: number): Promise<void> {
+  const places = new Map<string, ReadonlySet<string>>();
+  for await (const alerts of store.firing(now)) {
+    const request = grouping.request(alerts.map(incoming), now);
+    for (const row of request.alerts) {
+      const [fingerprint, positions] = [row[0] as string, row[12] as number[]];
+      const ids = positions.map((position) => request.groups[position - 1]?.[0] ?? '');
+      places.set(fingerprint, new Set(ids));
+    }
+    await store.admit(request);
+    const { inhibitRules } = grouping.routing;
+    const [sources, others] = [[] as ActiveAlert[], [] as ActiveAlert[]];
+    for (const alert of alerts)
+      (isSource(inhibitRules, alert.labels) ? sources : others).push(alert);
+    await store.setSources(sources, others);
+  }
+  for await (const groups of store.groups()) {
+    for (const group of groups) await settle(store, grouping, group, places, now);
+  }
+}
+
+/** An alert that is routed again: nothing of it is new. */
+const incoming = ({ labels, startsAt, endsAt, firstSeen, lastSeen }: ActiveAlert) => ({
+  labels,
+  startsAt,
+  endsAt,
+  occurrences: 0,
+  seen: [firstSeen, lastSeen] as const,
+  sample: undefined,
+  agent: undefined,
+});
+
+async function settle(
+  store: GroupStore,
+  grouping: Grouping,
+  group: GroupState,
+  places: ReadonlyMap<string, ReadonlySet<string>>,
+  now: number,
+): Promise<void> {
+  const route = grouping.route(group.definition.r);
+  const members = await store.members(group.id);
+  const strangers = members.filter(({ fingerprint, flags, alert }) => {
+    if (!flags.includes('m')) return false;
+    if (!route) return true;
+    const own = places.get(fingerprint);
+    return group.definition.o !== 1 && alert && alert.endsAt > now && !own?.has(group.id);
+  });
+  if (strangers.length > 0) {
+    await store.leave(
+      group,
+      strangers.map(({ fingerprint }) => fingerprint),
+    );
+  }
+  if (!route) return;
+  const { createdAt, flushedAt, definition } = group;
+  if (flushedAt === 0) return store.wake([group.id], createdAt + route.groupWaitMs);
+  if (definition.i === route.groupIntervalMs) return;
+  // The tick it would have had is kept, unless the one with the new interval is sooner; ticks are counted from there on.
+  const old = tickFrom(now, flushedAt, definition.i);
+  const due = Math.min(old, Math.max(now, flushedAt + route.groupIntervalMs));
+  await store.retime(group, due, route.groupIntervalMs);
+}

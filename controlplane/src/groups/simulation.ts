@@ -1,0 +1,192 @@
+/**
+ * Alerts and silences put into the production code under a clock of their own: a private Redis, the scripts, the flusher. Inputs of a
+ * moment come before what is said at it; what is said at one moment comes in the order of the routes, then of the groups.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Channel, Config } from '@tocsin/openapi';
+import type { Redis } from 'ioredis';
+import { compileRouting } from '../routing/compile.ts';
+import type { Labels } from '../routing/types.ts';
+import { EmbeddedRedis } from '../store/embedded.ts';
+import { GroupStore } from '../store/groups.ts';
+import { Outbox, type OutboxEntry } from '../store/outbox.ts';
+import { requestClient } from '../store/redis.ts';
+import { SilenceStore } from '../store/silences.ts';
+import { Flusher } from './flusher.ts';
+import { Grouping } from './grouping.ts';
+import { rehome } from './rehome.ts';
+
+/** What happens at one moment; times are ms of the simulated clock. */
+export type SimulatedInput =
+  | {
+      readonly kind: 'alert';
+      readonly labels: Labels;
+      readonly startsAt: number | undefined;
+      readonly endsAt: number | undefined;
+    }
+  | {
+      readonly kind: 'silence';
+      readonly matchers: readonly string[];
+      readonly startsAt: number;
+      readonly endsAt: number;
+    }
+  | { readonly kind: 'reload'; readonly configuration: SimulatedConfiguration }
+  | { readonly kind: 'restart' };
+
+export interface TimedInput {
+  readonly at: number;
+  readonly input: SimulatedInput;
+}
+
+/** A configuration whose channels were checked. */
+export interface SimulatedConfiguration {
+  readonly config: Config;
+  readonly channels: readonly Channel[];
+}
+
+/** What would be sent. */
+export interface SimulatedNotification {
+  readonly at: number;
+  readonly channel: string;
+  readonly entry: OutboxEntry;
+}
+
+const ALL = 1_000_000;
+const LEASE_MS = 60_000;
+
+/** Runs one simulation; at its end nothing of it is left. */
+export class Simulation {
+  readonly #server: string;
+  readonly #folder: string;
+  #configuration: SimulatedConfiguration;
+  #grouping: Grouping;
+  #embedded: EmbeddedRedis | undefined;
+  #redis: Redis | undefined;
+  #silenceCount = 0;
+
+  constructor(configuration: SimulatedConfiguration) {
+    this.#configuration = configuration;
+    this.#grouping = new Grouping(compileRouting(configuration.config));
+    this.#server = configuration.config.redis.server;
+    this.#folder = mkdtempSync(join(tmpdir(), 'tocsin-simulate-'));
+  }
+
+  /** Plays inputs, which are in order, until a time; tells what is said as it comes. */
+  async run(
+    inputs: readonly TimedInput[],
+    until: number,
+    tell: (said: SimulatedNotification) => void,
+  ): Promise<void> {
+    try {
+      await this.#start();
+      let flusher = this.#flusher();
+      let position = 0;
+      for (let now = inputs[0]?.at ?? until; ; ) {
+        const next = await flusher.nextAt(now);
+        const at = Math.min(
+          inputs[position]?.at ?? Number.POSITIVE_INFINITY,
+          next ?? Number.POSITIVE_INFINITY,
+        );
+        if (at > until) break;
+        now = Math.max(now, at);
+        await flusher.seeHoldEnds(now - 1);
+        for (; inputs[position]?.at === now; position++) {
+          const { input } = inputs[position] as TimedInput;
+          if (await this.#apply(input, now)) flusher = this.#flusher();
+        }
+        await flusher.seeHoldEnds(now);
+        await this.#flush(flusher, now, tell);
+      }
+    } finally {
+      await this.#stop();
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Whether everything in memory is to be made anew. */
+  async #apply(input: SimulatedInput, now: number): Promise<boolean> {
+    const redis = this.#redis as Redis;
+    switch (input.kind) {
+      case 'alert': {
+        const { labels, startsAt, endsAt } = input;
+        const rest = { occurrences: 1, seen: undefined, sample: undefined, agent: undefined };
+        const request = this.#grouping.request([{ labels, startsAt, endsAt, ...rest }], now);
+        await new GroupStore(redis).admit(request);
+        return false;
+      }
+      case 'silence':
+        await new SilenceStore(redis).put([
+          {
+            id: `silence-${++this.#silenceCount}`,
+            matchers: [input.matchers],
+            starts_at: Math.max(input.startsAt, now),
+            ends_at: input.endsAt,
+            created_by: 'simulation',
+            comment: '',
+            updated_at: now,
+          },
+        ]);
+        return false;
+      case 'reload':
+        this.#configuration = input.configuration;
+        this.#grouping = new Grouping(compileRouting(input.configuration.config));
+        await rehome(new GroupStore(redis), this.#grouping, now);
+        return false;
+      case 'restart':
+        await this.#stop();
+        await this.#start();
+        return true;
+    }
+  }
+
+  async #flush(
+    flusher: Flusher,
+    now: number,
+    tell: (said: SimulatedNotification) => void,
+  ): Promise<void> {
+    const outbox = new Outbox(this.#redis as Redis);
+    for (;;) {
+      const claimed = await flusher.claim(now, ALL);
+      if (claimed.length === 0) return;
+      for (const group of claimed) {
+        const flushed = await flusher.flush(group, now);
+        if (!flushed?.entry) continue;
+        const { channel } = flushed.route;
+        tell({ at: now, channel, entry: flushed.entry });
+        const token = await outbox.acquire(channel, LEASE_MS);
+        if (token === undefined) throw new Error(`the lane of ${channel} is held by another`);
+        await outbox.acknowledge(channel, token, 1, { fate: 'notified' });
+        await outbox.release(channel, token);
+      }
+    }
+  }
+
+  #flusher(): Flusher {
+    const redis = this.#redis as Redis;
+    return new Flusher({
+      store: new GroupStore(redis),
+      silences: new SilenceStore(redis),
+      channels: {
+        get: (name) => this.#configuration.channels.find((channel) => channel.name === name),
+      },
+      grouping: () => this.#grouping,
+    });
+  }
+
+  async #start(): Promise<void> {
+    this.#embedded = await EmbeddedRedis.start({
+      dataDir: this.#folder,
+      server: this.#server,
+      fsync: 'everysec',
+    });
+    this.#redis = requestClient({ socket: this.#embedded.socket });
+    await this.#redis.connect();
+  }
+
+  async #stop(): Promise<void> {
+    this.#redis?.disconnect();
+    await this.#embedded?.stop();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The flush of a group: what of it is told at one moment, and when it is looked at again. Pure. The decision is Alertmanager's
+ * (its notification log and dedup stage) with three faults mended: who was told that an alert fires is told that it ended, whatever
+ * holds it back; who was never told because it was held back is not told that it ended; and nothing waits for a look that says nothing.
+ */
+import type { Labels, Route } from './types.ts';
+
+/** Why an alert that fires is not told now. */
+export interface Hold {
+  readonly kind: 'silenced' | 'inhibited' | 'muted';
+  /** Id of the silence, fingerprint of the source, or name of the interval. */
+  readonly by: string;
+}
+
+/** One alert of a group as the store has it. Times are ms since the epoch. */
+export interface Member {
+  readonly fingerprint: string;
+  readonly labels: Labels;
+  readonly startsAt: number;
+  /** It is resolved from then on. */
+  readonly endsAt: number;
+  /** The receiver was told that it fires, and not yet that it ended. */
+  readonly told: boolean;
+  /** It was held back while it fired, and has not been told since. */
+  readonly wasHeld: boolean;
+}
+
+/** What the group said last: Alertmanager's entry of the notification log. */
+export interface LogEntry {
+  /** The flush that said it, ms. */
+  readonly at: number;
+  readonly firing: ReadonlySet<string>;
+  readonly resolved: ReadonlySet<string>;
+}
+
+export const FLUSH_REASONS = [
+  'first notification',
+  'new alerts',
+  'repeat',
+  'resolved',
+  'digest',
+] as const;
+export type FlushReason = (typeof FLUSH_REASONS)[number];
+
+/** Whether something is to be said, and why. `now` is when the flush was due, and not when it is worked out. */
+export function needsUpdate(
+  firing: ReadonlySet<string>,
+  resolved: ReadonlySet<string>,
+  entry: LogEntry | undefined,
+  policy: {
+    readonly sendResolved: boolean;
+    readonly repeatIntervalMs: number;
+    readonly now: number;
+  },
+): FlushReason | undefined {
+  if (!entry) return firing.size > 0 ? 'first notification' : undefined;
+  if (!isSubset(firing, entry.firing)) {
+    return entry.firing.size === 0 ? 'first notification' : 'new alerts';
+  }
+  if (firing.size === 0) return entry.firing.size > 0 ? 'resolved' : undefined;
+  if (policy.sendResolved && !isSubset(resolved, entry.resolved)) return 'resolved';
+  return entry.at < policy.now - policy.repeatIntervalMs ? 'repeat' : undefined;
+}
+
+const isSubset = (some: ReadonlySet<string>, all: ReadonlySet<string>) => {
+  for (const one of some) if (!all.has(one)) return false;
+  return true;
+};
+
+export interface FlushInput {
+  readonly route: Pick<Route, 'repeatIntervalMs' | 'groupIntervalMs' | 'groupWaitMs'>;
+  readonly members: readonly Member[];
+  readonly entry: LogEntry | undefined;
+  readonly sendResolved: boolean;
+  /** The flush, ms. */
+  readonly now: number;
+  /** The flush before it that its ticks are counted from; 0: it is the first. */
+  readonly flushedAt: number;
+  readonly holdOf: (labels: Labels) => Hold | undefined;
+}
+
+export interface Flush {
+  readonly reason: FlushReason | undefined;
+  /** Whether a notification goes out: a channel that is not told of ends only has its log written. */
+  readonly send: boolean;
+  /** Told as firing, in the order in which they are told. */
+  readonly firing: readonly Member[];
+  /** Told as ended; empty for a channel that is not told of ends. */
+  readonly resolved: readonly Member[];
+  /** What the log holds from now on; undefined leaves it as it is. */
+  readonly entry: LogEntry | undefined;
+  /** Fires, and is held back. */
+  readonly held: readonly { readonly member: Member; readonly hold: Hold }[];
+  /** Ended: they leave the group. */
+  readonly ended: readonly Member[];
+  /** What ticks are counted from now on, ms: this flush, unless it came between ticks and had nothing to say. */
+  readonly flushedAt: number;
+  /** The tick at which it must be looked at again at the latest, ms; undefined: the group is empty. */
+  readonly next: number | undefined;
+  /** Something that was never said is held back: the end of the hold wakes the group. */
+  readonly unsaid: boolean;
+}
+
+/** Works out one flush. */
+export function decideFlush(input: FlushInput): Flush {
+  const { route, members, entry, sendResolved, now, holdOf } = input;
+  const firing: Member[] = [];
+  const resolved: Member[] = [];
+  const ended: Member[] = [];
+  const held: { member: Member; hold: Hold }[] = [];
+  for (const member of members) {
+    const hold = holdOf(member.labels);
+    if (member.endsAt > now) {
+      if (hold) held.push({ member, hold });
+      else firing.push(member);
+      continue;
+    }
+    ended.push(member);
+    if (member.told || !(hold || member.wasHeld)) resolved.push(member);
+  }
+  firing.sort(compareMembers);
+  resolved.sort(compareMembers);
+  const firingSet = new Set(firing.map(({ fingerprint }) => fingerprint));
+  const resolvedSet = new Set(resolved.map(({ fingerprint }) => fingerprint));
+  const { repeatIntervalMs } = route;
+  let reason = needsUpdate(firingSet, resolvedSet, entry, { sendResolved, repeatIntervalMs, now });
+  // Told before a hold hid it from the log: its end is owed.
+  if (!reason && sendResolved && resolved.some(({ told }) => told)) reason = 'resolved';
+  const written = reason && { at: now, firing: firingSet, resolved: resolvedSet };
+  const tellsEnds = sendResolved ? resolved : [];
+  const isTick = input.flushedAt === 0 || (now - input.flushedAt) % route.groupIntervalMs === 0;
+  const flushedAt = reason || isTick ? now : input.flushedAt;
+  return {
+    reason,
+    send: reason !== undefined && firing.length + tellsEnds.length > 0,
+    firing,
+    resolved: tellsEnds,
+    entry: written,
+    held,
+    ended,
+    flushedAt,
+    next: nextLook(input, flushedAt, firing, held, written ?? entry),
+    unsaid: held.some(({ member }) => !member.told),
+  };
+}
+
+/** The first tick at which there can be something to say if nothing comes meanwhile; what comes brings the next tick forward. */
+function nextLook(
+  { route, now }: FlushInput,
+  flushedAt: number,
+  firing: readonly Member[],
+  held: Flush['held'],
+  entry: LogEntry | undefined,
+): number | undefined {
+  if (held.length === 0 && firing.length === 0) return undefined;
+  let at = held.length > 0 ? now + 1 : (entry?.at ?? now) + route.repeatIntervalMs + 1;
+  for (const { endsAt } of firing) at = Math.min(at, endsAt);
+  return tickFrom(at, flushedAt, route.groupIntervalMs);
+}
+
+/** The first tick at or after `at` of a group that was flushed at `flushed`, but never that flush itself. */
+export function tickFrom(at: number, flushed: number, intervalMs: number): number {
+  return flushed + Math.max(1, Math.ceil((at - flushed) / intervalMs)) * intervalMs;
+}
+
+/** The names by which Alertmanager sorts first; who lacks one comes after those who have it. */
+const LEADING = ['job', 'instance'] as const;
+
+/** The order in which Alertmanager tells alerts: by job, by instance, by number of labels, then by name and value. */
+export function compareMembers(a: Pick<Member, 'labels'>, b: Pick<Member, 'labels'>): number {
+  for (const name of LEADING) {
+    const [mine, theirs] = [a.labels[name], b.labels[name]];
+    if (mine === theirs) continue;
+    if (mine === undefined) return 1;
+    if (theirs === undefined) return -1;
+    return compareText(mine, theirs);
+  }
+  return compareLabels(a.labels, b.labels);
+}
+
+function compareLabels(a: Labels, b: Labels): number {
+  const names = Object.keys(a);
+  const more = names.length - Object.keys(b).length;
+  if (more !== 0) return more;
+  for (const name of new Set([...names, ...Object.keys(b)].sort(compareText))) {
+    const [mine, theirs] = [a[name], b[name]];
+    if (mine === undefined) return -1;
+    if (theirs === undefined) return 1;
+    if (mine !== theirs) return compareText(mine, theirs);
+  }
+  return 0;
+}
+
+/** By bytes of UTF-8, which is the order of code points and not of UTF-16 units. */
+export function compareText(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

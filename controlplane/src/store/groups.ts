@@ -1,0 +1,390 @@
+/** Groups of alerts in Redis: who is in them, when they are due, and what they said last. */
+import type { Redis } from 'ioredis';
+import { activeKeys, groupKeys, laneKeys, lanesKey, outcomesKey, outcomesPrefix } from './keys.ts';
+import { LANE_CAPACITY } from './outbox.ts';
+import { loadScript, runScript } from './scripts.ts';
+
+const admitScript = loadScript('admit-groups', 'groups');
+const claimScript = loadScript('claim-groups', 'groups');
+const commitScript = loadScript('commit-flush', 'groups');
+const wakeScript = loadScript('wake-groups');
+const leaveScript = loadScript('leave-group');
+const retimeScript = loadScript('retime-group', 'groups');
+
+/** What became of the one alert that a record accounts for; `accounted elsewhere` for a second record of the same. */
+export const ALERT_STATES = {
+  p: 'pending',
+  q: 'queued',
+  s: 'silenced',
+  i: 'inhibited',
+  m: 'muted',
+  x: 'expired',
+  u: 'accounted elsewhere',
+} as const;
+export type AlertState = keyof typeof ALERT_STATES;
+
+/** An alert that fires or ended lately. Times are ms since the epoch. */
+export interface ActiveAlert {
+  readonly fingerprint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly updatedAt: number;
+  /** How often it was seen since it began. */
+  readonly count: number;
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  readonly state: AlertState;
+  readonly agent: string | undefined;
+  readonly route: string | undefined;
+  /** Ids of stored alerts: the first, and the youngest. */
+  readonly samples: readonly string[];
+}
+
+/** What makes a group: written once, when it is created. */
+export interface GroupDefinition {
+  /** Id of the route as the store knows it. */
+  readonly r: string;
+  /** Labels of the group. */
+  readonly l: Readonly<Record<string, string>>;
+  /** Interval that its ticks are counted by, ms. */
+  readonly i: number;
+  /** The channel that its log is of, once it said something. */
+  readonly c?: string;
+  /** It takes what the route may not have groups of its own for. */
+  readonly o?: 1;
+}
+
+export interface GroupState {
+  readonly id: string;
+  readonly createdAt: number;
+  /** 0 before the first flush. */
+  readonly flushedAt: number;
+  /** When the flush that is under way was due; 0 when none is. */
+  readonly tick: number;
+  readonly fence: number;
+  /** Notifications so far. */
+  readonly said: number;
+  /** The flush that said something last; -1: none did. */
+  readonly loggedAt: number;
+  readonly revision: number;
+  readonly definition: GroupDefinition;
+}
+
+export interface ClaimedGroup extends GroupState {
+  readonly leaseEnds: number;
+}
+
+/** A member with its flags, see `scripts/lib/groups.lua`. */
+export interface StoredMember {
+  readonly fingerprint: string;
+  readonly flags: string;
+  /** Undefined for what was in the group and is still in its log. */
+  readonly alert: ActiveAlert | undefined;
+}
+
+/** The request that `plan_groups` takes. */
+export interface GroupsRequest {
+  readonly now?: number;
+  readonly routes: readonly (readonly [
+    id: string,
+    capacity: number,
+    overflow: number,
+    intervalUs: number,
+    burstUs: number,
+  ])[];
+  readonly groups: readonly (readonly [
+    id: string,
+    route: number,
+    definition: string,
+    waitMs: number,
+    intervalMs: number,
+  ])[];
+  readonly alerts: readonly (readonly unknown[])[];
+}
+
+/** A throttle as the scripts take it: microseconds between two (0: none), and of saved-up burst. */
+export type Bucket = readonly [interval: number, burst: number];
+
+export interface FlushCommit {
+  readonly group: ClaimedGroup;
+  readonly now: number;
+  /** What ticks are counted from. */
+  readonly flushedAt: number;
+  readonly intervalMs: number;
+  readonly route: string;
+  readonly channel: string;
+  /** The lane of that channel it is told through. */
+  readonly lane: string;
+  readonly next: number | undefined;
+  readonly unsaid: boolean;
+  readonly logged: boolean;
+  readonly definition: GroupDefinition;
+  readonly channelThrottle: Bucket;
+  readonly routeThrottle: Bucket;
+  readonly flags: readonly (readonly [fingerprint: string, flags: string])[];
+  readonly ended: readonly (readonly [fingerprint: string, endsAt: number, updatedAt: number])[];
+  readonly outcomes: readonly (readonly [
+    fingerprint: string,
+    seen: AlertState,
+    state: AlertState,
+  ])[];
+  /** What is told; undefined: nothing. */
+  readonly entry: object | undefined;
+}
+
+export type Committed =
+  | { readonly status: 'said' | 'done'; readonly next: number | undefined }
+  | { readonly status: 'postponed'; readonly next: number }
+  /** Another claimed the group; nothing changed. */
+  | { readonly status: 'lost' };
+
+/** The keys that `plan_groups` takes, in its order. */
+export const groupScriptKeys = (request: GroupsRequest): string[] => [
+  ...[activeKeys.record, activeKeys.ends, activeKeys.sources, activeKeys.sourcesVersion],
+  ...[groupKeys.due, groupKeys.state, groupKeys.unsaid, groupKeys.byRoute, groupKeys.newBuckets],
+  outcomesKey,
+  ...request.groups.map(([id]) => groupKeys.members(id)),
+];
+
+const PAGE = 1000;
+
+export class GroupStore {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Puts alerts into their groups. */
+  async admit(request: GroupsRequest): Promise<void> {
+    const args = [JSON.stringify(request), outcomesPrefix];
+    await runScript(this.#redis, admitScript, groupScriptKeys(request), args);
+  }
+
+  /** Takes groups that are due at `now`; they are due again for others after the lease. */
+  async claim(now: number, leaseMs: number, limit: number): Promise<ClaimedGroup[]> {
+    const keys = [groupKeys.due, groupKeys.state, groupKeys.fence];
+    const flat = (await runScript(this.#redis, claimScript, keys, [
+      now,
+      leaseMs,
+      limit,
+    ])) as string[];
+    const claimed: ClaimedGroup[] = [];
+    for (let index = 0; index < flat.length; index += 3) {
+      const [id = '', text = '', leaseEnds] = flat.slice(index, index + 3);
+      claimed.push({ ...readState(id, text), leaseEnds: Number(leaseEnds) });
+    }
+    return claimed;
+  }
+
+  /** When the next group is due, ms. */
+  async nextDue(): Promise<number | undefined> {
+    const [, score] = await this.#redis.zrange(groupKeys.due, 0, 0, 'WITHSCORES');
+    return score === undefined ? undefined : Number(score);
+  }
+
+  /** All that is or was in a group. */
+  async members(group: string): Promise<StoredMember[]> {
+    const flags = await this.#redis.hgetall(groupKeys.members(group));
+    const inside = Object.keys(flags).filter((name) => flags[name]?.includes('m'));
+    const alerts = await this.active(inside);
+    return Object.entries(flags).map(([fingerprint, text]) => ({
+      fingerprint,
+      flags: text,
+      alert: alerts.get(fingerprint),
+    }));
+  }
+
+  /** The alerts of these fingerprints that are known. */
+  async active(fingerprints: readonly string[]): Promise<Map<string, ActiveAlert>> {
+    const found = new Map<string, ActiveAlert>();
+    for (let from = 0; from < fingerprints.length; from += PAGE) {
+      const page = fingerprints.slice(from, from + PAGE);
+      const texts = await this.#redis.hmget(activeKeys.record, ...page);
+      for (const [index, text] of texts.entries()) {
+        const fingerprint = page[index] as string;
+        if (text) found.set(fingerprint, readActive(fingerprint, text));
+      }
+    }
+    return found;
+  }
+
+  /** Ends a flush. */
+  async commit(commit: FlushCommit): Promise<Committed> {
+    const { group, entry, channel, lane, next, definition } = commit;
+    const { entries } = laneKeys(lane);
+    const { ledger, bucket } = laneKeys(channel);
+    const keys = [
+      ...[groupKeys.due, groupKeys.state, groupKeys.members(group.id), groupKeys.unsaid],
+      ...[groupKeys.byRoute, activeKeys.record, outcomesKey],
+      ...[entries, lanesKey, ledger, bucket, groupKeys.buckets],
+    ];
+    const flush = {
+      id: group.id,
+      fence: group.fence,
+      lease_ends: group.leaseEnds,
+      now: commit.now,
+      tick: commit.flushedAt,
+      interval: commit.intervalMs,
+      revision: group.revision,
+      route: commit.route,
+      lane,
+      next: next ?? 0,
+      unsaid: commit.unsaid ? 1 : 0,
+      logged: commit.logged ? 1 : 0,
+      capacity: LANE_CAPACITY,
+      definition: JSON.stringify(definition),
+      channel_throttle: commit.channelThrottle,
+      route_throttle: commit.routeThrottle,
+      flags: commit.flags,
+      ended: commit.ended,
+      outcomes: commit.outcomes,
+    };
+    const text = entry === undefined ? '' : JSON.stringify(entry).slice(0, -1);
+    const [status, at] = (await runScript(this.#redis, commitScript, keys, [
+      JSON.stringify(flush),
+      text,
+      outcomesPrefix,
+    ])) as [string, number];
+    if (status === 'lost') return { status };
+    if (status === 'postponed') return { status, next: at };
+    return { status: status as 'said' | 'done', next: at < 0 ? undefined : at };
+  }
+
+  /** Groups in which something that was never told may be held back. */
+  async unsaid(): Promise<string[]> {
+    return this.#redis.smembers(groupKeys.unsaid);
+  }
+
+  async states(ids: readonly string[]): Promise<GroupState[]> {
+    if (ids.length === 0) return [];
+    const texts = await this.#redis.hmget(groupKeys.state, ...ids);
+    return ids.flatMap((id, index) => {
+      const text = texts[index];
+      return text ? [readState(id, text)] : [];
+    });
+  }
+
+  /** Makes groups due at `at` unless they are sooner. */
+  async wake(ids: readonly string[], at: number): Promise<void> {
+    for (let from = 0; from < ids.length; from += PAGE) {
+      const args = ids.slice(from, from + PAGE).flatMap((id) => [at, id]);
+      await runScript(this.#redis, wakeScript, [groupKeys.due], args);
+    }
+  }
+
+  /** Makes a group due at `due`, and its ticks count from there by another interval. */
+  async retime(group: GroupState, due: number, intervalMs: number): Promise<void> {
+    const { id, flushedAt, definition } = group;
+    const changed: GroupDefinition = { ...definition, i: intervalMs };
+    const args = [id, flushedAt, due - intervalMs, due, JSON.stringify(changed)];
+    await runScript(this.#redis, retimeScript, [groupKeys.due, groupKeys.state], args);
+  }
+
+  /** Version of the sources of inhibition: while it is the same, so are they. */
+  async sourcesVersion(): Promise<string> {
+    return (await this.#redis.get(activeKeys.sourcesVersion)) ?? '0';
+  }
+
+  /** Sources that end after `from`, and not after `to`. */
+  async sources(from: number, to = Number.POSITIVE_INFINITY): Promise<ActiveAlert[]> {
+    const end = to === Number.POSITIVE_INFINITY ? '+inf' : to;
+    const ids = await this.#redis.zrangebyscore(activeKeys.sources, `(${from}`, end);
+    return [...(await this.active(ids)).values()];
+  }
+
+  /** When the next source ends after `from`, ms. */
+  async nextSourceEnd(from: number): Promise<number | undefined> {
+    const found = await this.#redis.zrangebyscore(
+      activeKeys.sources,
+      `(${from}`,
+      '+inf',
+      'WITHSCORES',
+      'LIMIT',
+      0,
+      1,
+    );
+    return found[1] === undefined ? undefined : Number(found[1]);
+  }
+
+  /** Alerts that fire at `now`, in pages. */
+  async *firing(now: number): AsyncGenerator<ActiveAlert[]> {
+    const ids = await this.#redis.zrangebyscore(activeKeys.ends, `(${now}`, '+inf');
+    for (let from = 0; from < ids.length; from += PAGE) {
+      yield [...(await this.active(ids.slice(from, from + PAGE))).values()];
+    }
+  }
+
+  /** All groups, in pages. */
+  async *groups(): AsyncGenerator<GroupState[]> {
+    const ids = await this.#redis.hkeys(groupKeys.state);
+    for (let from = 0; from < ids.length; from += PAGE) {
+      yield await this.states(ids.slice(from, from + PAGE));
+    }
+  }
+
+  /** Says which of these alerts can hold others back. */
+  async setSources(sources: readonly ActiveAlert[], others: readonly ActiveAlert[]): Promise<void> {
+    const change = this.#redis.multi().incr(activeKeys.sourcesVersion);
+    const scores = sources.flatMap(({ endsAt, fingerprint }) => [endsAt, fingerprint]);
+    if (scores.length > 0) change.zadd(activeKeys.sources, ...scores);
+    const names = others.map(({ fingerprint }) => fingerprint);
+    if (names.length > 0) change.zrem(activeKeys.sources, ...names);
+    await change.exec();
+  }
+
+  /** Takes alerts out of a group that is no longer theirs; an empty one is gone then. */
+  async leave({ id, definition }: GroupState, fingerprints: readonly string[]): Promise<void> {
+    const keys = [groupKeys.members(id), groupKeys.due, groupKeys.state, groupKeys.unsaid];
+    for (let from = 0; from < fingerprints.length; from += PAGE) {
+      const page = fingerprints.slice(from, from + PAGE);
+      await runScript(
+        this.#redis,
+        leaveScript,
+        [...keys, groupKeys.byRoute],
+        [...[id, definition.r], ...page],
+      );
+    }
+  }
+
+  async holdsSeen(): Promise<number | undefined> {
+    const text = await this.#redis.get(groupKeys.holdsSeen);
+    return text === null ? undefined : Number(text);
+  }
+
+  async setHoldsSeen(at: number): Promise<void> {
+    await this.#redis.set(groupKeys.holdsSeen, at);
+  }
+}
+
+function readState(id: string, text: string): GroupState {
+  const [created, flushed, tick, fence, said, logged, revision] = text.split(' ', 7).map(Number);
+  return {
+    id,
+    createdAt: created ?? 0,
+    flushedAt: flushed ?? 0,
+    tick: tick ?? 0,
+    fence: fence ?? 0,
+    said: said ?? 0,
+    loggedAt: logged ?? -1,
+    revision: revision ?? 0,
+    definition: JSON.parse(text.slice(text.indexOf('{'))) as GroupDefinition,
+  };
+}
+
+function readActive(fingerprint: string, text: string): ActiveAlert {
+  const parts = text.split(' ', 11);
+  const [startsAt = 0, endsAt = 0, updatedAt = 0, , count = 1, firstSeen = 0, lastSeen = 0] = parts
+    .slice(0, 7)
+    .map(Number);
+  const [state = 'u', agent, route, samples = '-'] = parts.slice(7);
+  return {
+    ...{ fingerprint, startsAt, endsAt, updatedAt, count, firstSeen, lastSeen },
+    labels: Object.assign(Object.create(null), JSON.parse(text.slice(text.indexOf('{')))),
+    state: state as AlertState,
+    agent: agent === '-' ? undefined : agent,
+    route: route === '-' ? undefined : route,
+    samples: samples === '-' ? [] : samples.split(','),
+  };
+}

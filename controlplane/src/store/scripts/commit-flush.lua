@@ -1,0 +1,138 @@
+--[[
+Ends a flush: what was said goes into the lane of the channel, what ended leaves the group, and the group is due again; all of it, or
+nothing when the group was claimed by another meanwhile. A throttle that is spent or a lane that is full puts the flush off instead:
+the group keeps what it has to say, and says it together later.
+
+KEYS  1 due  2 groups  3 members of the group  4 unsaid  5 groups by route  6 records of alerts  7 outcomes
+      8 lane entries  9 lanes with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
+ARGV  1 the flush as JSON:
+        id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), lane, definition,
+        next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the lane),
+        channel_throttle and route_throttle [interval_us, burst_us],
+        flags: list of [fingerprint, flags without m], ended: list of [fingerprint, ends, updated],
+        outcomes: list of [fingerprint, state seen, new state; q: goes with the notification]
+      2 the notification as JSON without its last brace; empty: none
+      3 prefix of the keys of the ledger by agent and by route
+Answer  { status, ms } where status is
+      done, when it is due again; -1: the group is gone   said, the same   postponed, until   lost, -1: nothing changed
+]]
+local flush = cjson.decode(ARGV[1])
+local id, now = flush.id, flush.now
+local group = parse_group(redis.call('HGET', KEYS[2], id))
+if not group or group.fence ~= flush.fence then return { 'lost', -1 } end
+local says = ARGV[2] ~= ''
+
+local function ms(number) return string.format('%.0f', number) end
+
+-- When one may go through a bucket (GCRA); undefined: now.
+local now_us = now * 1000
+local function read_bucket(throttle, text)
+  local interval, burst = throttle[1], throttle[2]
+  if interval == 0 then return nil, nil end
+  local tat = math.max(math.min(tonumber(text or '0') or 0, now_us + burst + interval), now_us)
+  if tat - burst > now_us then return nil, math.ceil((tat - burst) / 1000) end
+  return tat + interval, nil
+end
+
+local channel_tat, route_tat
+if says then
+  local later, wait
+  channel_tat, later = read_bucket(flush.channel_throttle, redis.call('GET', KEYS[11]))
+  route_tat, wait = read_bucket(flush.route_throttle, redis.call('HGET', KEYS[12], flush.route))
+  if wait then later = math.max(later or 0, wait) end
+  if redis.call('LLEN', KEYS[8]) >= flush.capacity then later = math.max(later or 0, now + 60000) end
+  if later then
+    group.fence = 0
+    redis.call('HSET', KEYS[2], id, format_group(group))
+    redis.call('ZADD', KEYS[1], ms(later), id)
+    return { 'postponed', later }
+  end
+end
+
+-- What became of alerts. The state may have been changed by another group of the same alert.
+local tally, units, records = tally_of(), {}, {}
+local fingerprints = {}
+for i, outcome in ipairs(flush.outcomes) do fingerprints[i] = outcome[1] end
+for i, ended in ipairs(flush.ended) do fingerprints[#fingerprints + 1] = ended[1] end
+local texts = read_many(KEYS[6], fingerprints)
+for _, outcome in ipairs(flush.outcomes) do
+  local fingerprint, seen, state = outcome[1], outcome[2], outcome[3]
+  local alert = parse_alert(texts[fingerprint])
+  if alert and alert.state == seen then
+    alert.state = state
+    texts[fingerprint] = format_alert(alert)
+    records[#records + 1], records[#records + 2] = fingerprint, texts[fingerprint]
+    add(tally, alert.agent, alert.route, OUTCOMES[seen], -1)
+    add(tally, alert.agent, alert.route, OUTCOMES[state], 1)
+    if state == 'q' then
+      local unit = alert.agent .. ' ' .. alert.route
+      units[unit] = (units[unit] or 0) + 1
+    end
+  end
+end
+
+-- What ended leaves, unless it fires again or ended anew since it was read.
+local stays = group.revision ~= flush.revision
+local leaves = {}
+for _, ended in ipairs(flush.ended) do
+  local alert = parse_alert(texts[ended[1]])
+  if not alert or (alert.ends == ended[2] and alert.updated == ended[3]) then leaves[ended[1]] = true else stays = true end
+end
+
+if flush.next == 0 and not stays then
+  redis.call('DEL', KEYS[3])
+  redis.call('HDEL', KEYS[2], id)
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('SREM', KEYS[4], id)
+  if redis.call('HINCRBY', KEYS[5], flush.route, -1) <= 0 then redis.call('HDEL', KEYS[5], flush.route) end
+else
+  local changes, removed = {}, {}
+  local members = {}
+  for i, change in ipairs(flush.flags) do members[i] = change[1] end
+  local known = read_many(KEYS[3], members)
+  for _, change in ipairs(flush.flags) do
+    local fingerprint, flags = change[1], change[2]
+    if known[fingerprint] and has(known[fingerprint], 'm') and not leaves[fingerprint] then flags = flags .. 'm' end
+    if flags == '' then
+      removed[#removed + 1] = fingerprint
+    elseif flags ~= known[fingerprint] then
+      changes[#changes + 1], changes[#changes + 2] = fingerprint, flags
+    end
+  end
+  call_many(changes, 'HSET', KEYS[3])
+  call_many(removed, 'HDEL', KEYS[3])
+  local next_look = flush.next
+  -- Something came while this was worked out: it is looked at in the next turn.
+  if next_look == 0 or stays then next_look = tick_from(now, flush.tick, flush.interval) end
+  -- Somebody woke the group meanwhile.
+  local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or flush.lease_ends)
+  if score < flush.lease_ends then next_look = math.min(next_look, score) end
+  group.flushed, group.tick, group.fence, group.definition = flush.tick, 0, 0, flush.definition
+  if flush.logged == 1 then group.logged = flush.tick end
+  if says then group.said = group.said + 1 end
+  redis.call('HSET', KEYS[2], id, format_group(group))
+  redis.call('ZADD', KEYS[1], ms(next_look), id)
+  if flush.unsaid == 1 then
+    redis.call('SADD', KEYS[4], id)
+  elseif not stays then
+    redis.call('SREM', KEYS[4], id)
+  end
+  flush.next = next_look
+end
+call_many(records, 'HSET', KEYS[6])
+write_tally(tally, KEYS[7], ARGV[3])
+
+if says then
+  local list = {}
+  for unit, number in pairs(units) do
+    local agent, route = string.match(unit, '^(%S+) (%S+)$')
+    list[#list + 1] = string.format('[%s,%s,%d]', cjson.encode(agent), cjson.encode(route), number)
+  end
+  redis.call('RPUSH', KEYS[8], ARGV[2] .. ',"units":[' .. table.concat(list, ',') .. ']}')
+  redis.call('SADD', KEYS[9], flush.lane)
+  redis.call('HINCRBY', KEYS[10], 'routed', 1)
+  redis.call('HINCRBY', KEYS[10], 'pending', 1)
+  if channel_tat then redis.call('SET', KEYS[11], ms(channel_tat)) end
+  if route_tat then redis.call('HSET', KEYS[12], flush.route, ms(route_tat)) end
+end
+return { says and 'said' or 'done', flush.next == 0 and -1 or flush.next }

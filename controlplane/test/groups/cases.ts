@@ -1,0 +1,423 @@
+/**
+ * Cases of grouping, repeating, resolving, inhibiting, silencing and muting, most of them those of Alertmanager's own acceptance tests
+ * told anew as data: inputs with their times, and everything that must be said, in order. `why` stands where we mean to differ.
+ */
+
+/** A step: seconds, and what the simulation reads at that time; `reload` names a configuration of the case. */
+export type Step = readonly [at: number, what: Readonly<Record<string, unknown>>];
+/** What is said: seconds, channel, firing, resolved, reason. Alerts are named by their label `n`. */
+export type Said = readonly [
+  at: number,
+  channel: string,
+  firing: string,
+  resolved: string,
+  reason: string,
+];
+
+export interface Case {
+  readonly name: string;
+  readonly why?: string;
+  readonly config: string;
+  /** Other configurations, by the name that a reload gives. */
+  readonly configs?: Readonly<Record<string, string>>;
+  readonly until: number;
+  readonly steps: readonly Step[];
+  readonly said: readonly Said[];
+}
+
+/** A duration as inputs write it. */
+const s = (seconds: number) => {
+  const ms = Math.round(seconds * 1000);
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${Math.floor(ms / 1000)}s${ms % 1000}ms`;
+};
+const push = (
+  at: number,
+  labels: string,
+  starts?: number | undefined,
+  ends?: number | undefined,
+): Step => [
+  at,
+  {
+    alert: {
+      labels: Object.fromEntries(
+        labels.split(' ').map((pair, index) => (index === 0 ? ['n', pair] : pair.split('='))),
+      ),
+      ...(starts !== undefined && { starts_at: s(starts) }),
+      ...(ends !== undefined && { ends_at: s(ends) }),
+    },
+  },
+];
+const silence = (at: number, matchers: string[], starts: number, ends: number): Step => [
+  at,
+  { silence: { matchers, starts_at: s(starts), ends_at: s(ends) } },
+];
+const restart = (at: number): Step => [at, { restart: true }];
+const reload = (at: number, name: string): Step => [at, { reload: name }];
+
+const flow = (wait: number, interval: number, repeat: number, more = '') => `
+route: {receiver: d, group_by: [], group_wait: ${s(wait)}, group_interval: ${s(interval)}, repeat_interval: ${s(repeat)}}
+receivers: [{name: d, log: {}}]
+${more}`;
+
+const MERGE: readonly Step[] = [
+  push(1, 'test', 1),
+  push(2.1, 'test', 2),
+  push(3.6, 'test', 1.5),
+  push(4.6, 'test', 3, 4.5),
+  push(4.8, 'test', 2.9, 4.8),
+  push(4.8, 'test', 2.9, 4.1),
+];
+const JOB_DOWN = `inhibit_rules: [{source_matchers: [kind=job], target_matchers: [kind=instance], equal: [zone]}]`;
+const TWO_SOURCES = `inhibit_rules: [{source_matchers: [role=src], target_matchers: [role=tgt], equal: [node]}]`;
+
+export const CASES: readonly Case[] = [
+  {
+    name: 'an alert that is sent again and again is one, and the latest end wins',
+    config: flow(1, 1, 0.001),
+    until: 6.5,
+    steps: [...MERGE, push(5.3, 'test', 5)],
+    said: [
+      [2, 'd', 'test', '', 'first notification'],
+      [3, 'd', 'test', '', 'repeat'],
+      [4, 'd', 'test', '', 'repeat'],
+      [5, 'd', '', 'test', 'resolved'],
+      [6.3, 'd', 'test', '', 'first notification'],
+    ],
+    why: 'an emptied group is gone at once, so that the new alert waits for group_wait',
+  },
+  {
+    name: 'repeats, and is quiet after the end',
+    config: flow(1, 1, 0.001),
+    until: 20,
+    steps: [push(1, 'test', 1), push(3.5, 'test', 1, 3)],
+    said: [
+      [2, 'd', 'test', '', 'first notification'],
+      [3, 'd', 'test', '', 'repeat'],
+      [4, 'd', '', 'test', 'resolved'],
+    ],
+  },
+  {
+    name: 'a restart changes nothing',
+    config: flow(1, 1, 0.001),
+    until: 20,
+    steps: [push(1, 'test', 1), restart(1.2), push(3.5, 'test', 1, 3), restart(3.6)],
+    said: [
+      [2, 'd', 'test', '', 'first notification'],
+      [3, 'd', 'test', '', 'repeat'],
+      [4, 'd', '', 'test', 'resolved'],
+    ],
+  },
+  {
+    name: 'flushes on the grid of the first alert',
+    config: flow(1, 1, 4.9),
+    until: 11,
+    steps: [
+      push(1.1, '1', 1),
+      push(1.7, '5', 1),
+      push(3.3, '2', 1.5),
+      push(3.3, '3', 1.5),
+      push(3.3, '4', 1.6),
+    ],
+    said: [
+      [2.1, 'd', '1 5', '', 'first notification'],
+      [4.1, 'd', '1 2 3 4 5', '', 'new alerts'],
+      [9.1, 'd', '1 2 3 4 5', '', 'repeat'],
+    ],
+  },
+  {
+    name: 'what is not seen any more is resolved',
+    config: `global: {resolve_timeout: 10s}\n${flow(1, 5, 3600)}`,
+    until: 60,
+    steps: [push(1, 'a'), push(1, 'b'), push(1, 'c')],
+    said: [
+      [2, 'd', 'a b c', '', 'first notification'],
+      [12, 'd', '', 'a b c', 'resolved'],
+    ],
+  },
+  {
+    name: 'channels that are told of ends, and one that is not',
+    config: `
+global: {resolve_timeout: 10s}
+route:
+  receiver: one
+  group_by: []
+  group_wait: 1s
+  group_interval: 5s
+  routes: [{receiver: one, continue: true}, {receiver: two}]
+receivers: [{name: one, log: {}}, {name: two, log: {send_resolved: false}}]`,
+    until: 60,
+    steps: [push(1, '1'), push(1, '2'), push(3, '1', 1, 4), push(3, '3'), push(8, '3', 3)],
+    said: [
+      [2, 'one', '1 2', '', 'first notification'],
+      [2, 'two', '1 2', '', 'first notification'],
+      [7, 'one', '2 3', '1', 'new alerts'],
+      [7, 'two', '2 3', '', 'new alerts'],
+      [12, 'one', '3', '2', 'resolved'],
+      [22, 'one', '', '3', 'resolved'],
+    ],
+  },
+  {
+    name: 'a start forgets nothing and says nothing twice',
+    config: flow(1, 6, 600),
+    until: 20,
+    steps: [push(1, '1'), push(2.1, '2'), restart(5), push(6, '3'), push(7, '4')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [8, 'd', '1 2 3 4', '', 'new alerts'],
+    ],
+    why: 'timers are kept',
+  },
+  {
+    name: 'an old alert does not wait',
+    config: flow(30, 60, 600),
+    until: 100,
+    steps: [push(1, '1', -3600), push(2, '2', -3600)],
+    said: [
+      [1, 'd', '1', '', 'first notification'],
+      [61, 'd', '1 2', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'a reload keeps the timers',
+    config: flow(1, 6, 600),
+    configs: { same: flow(1, 6, 600) },
+    until: 20,
+    steps: [push(1, '1'), reload(3, 'same'), push(4, '2')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [8, 'd', '1 2', '', 'new alerts'],
+    ],
+    why: 'Alertmanager begins its timers anew and says it at 9',
+  },
+  {
+    name: 'a reload that makes an interval shorter makes the group due sooner',
+    config: flow(1, 60, 600),
+    configs: { short: flow(1, 2, 600), long: flow(1, 600, 6000) },
+    until: 600,
+    steps: [push(1, '1'), reload(5, 'short'), push(6, '2'), reload(6.5, 'long'), push(7, '3')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [7, 'd', '1 2 3', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'a reload that routes elsewhere tells it there',
+    config: flow(1, 6, 600),
+    configs: {
+      other: `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 6s, routes: [{matchers: [team=x], receiver: x}]}
+receivers: [{name: d, log: {}}, {name: x, log: {}}]`,
+    },
+    until: 20,
+    steps: [push(1, '1 team=x'), push(1, '2'), reload(3, 'other'), push(4, '2', 1, 4)],
+    said: [
+      [2, 'd', '1 2', '', 'first notification'],
+      [3, 'x', '1', '', 'first notification'],
+      [8, 'd', '', '2', 'resolved'],
+    ],
+  },
+  {
+    name: 'flaps with a channel that is not told of ends',
+    config: `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 2s, repeat_interval: 1h}
+receivers: [{name: d, log: {send_resolved: false}}]`,
+    until: 20,
+    steps: [push(1, '1'), push(3, '1', 1, 3), push(7, '1')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [8, 'd', '1', '', 'first notification'],
+    ],
+  },
+  {
+    name: 'inhibits, and lets go',
+    config: flow(1, 1, 1, JOB_DOWN),
+    until: 4.5,
+    steps: [
+      push(1, 'test'),
+      push(1, 'I-aa kind=instance zone=aa'),
+      push(1, 'I-ab kind=instance zone=ab'),
+      push(2.2, 'J kind=job zone=aa'),
+      push(3.6, 'J kind=job zone=aa', 2.2, 3.6),
+    ],
+    said: [
+      [2, 'd', 'test I-aa I-ab', '', 'first notification'],
+      [3, 'd', 'test I-ab J', '', 'new alerts'],
+      [4, 'd', 'test I-aa I-ab', 'J', 'new alerts'],
+    ],
+  },
+  {
+    name: 'what was always inhibited is not told to have ended',
+    config: flow(1, 1, 3600, JOB_DOWN),
+    until: 10,
+    steps: [
+      push(1, 'I kind=instance zone=aa'),
+      push(1, 'J kind=job zone=aa'),
+      push(2.6, 'I kind=instance zone=aa', 1, 2.6),
+      push(2.6, 'J kind=job zone=aa', 1, 2.6),
+    ],
+    said: [
+      [2, 'd', 'J', '', 'first notification'],
+      [3, 'd', '', 'J', 'resolved'],
+    ],
+    why: 'Alertmanager tells both ends',
+  },
+  {
+    name: 'one source ends and another goes on',
+    config: flow(1, 1, 3600, TWO_SOURCES),
+    until: 7,
+    steps: [
+      push(0.5, 'A role=src node=n1', 0.5, 600),
+      push(0.5, 'B role=src node=n1', 0.5, 300),
+      push(0.6, 't role=tgt node=n1', 0.6, 600),
+      push(3.2, 'A role=src node=n1', 0.5, 3.2),
+      push(5.2, 'B role=src node=n1', 0.5, 5.2),
+    ],
+    said: [
+      [1.5, 'd', 'A B', '', 'first notification'],
+      [3.5, 'd', 'B', 'A', 'resolved'],
+      [5.5, 'd', 't', 'B', 'new alerts'],
+    ],
+  },
+  {
+    name: 'a source that is not seen any more inhibits no longer, and wakes the group of its target',
+    config: `
+global: {resolve_timeout: 10s}
+route: {receiver: d, group_by: [n], group_wait: 1s, group_interval: 5m}
+receivers: [{name: d, log: {}}]
+${TWO_SOURCES}`,
+    until: 20,
+    steps: [push(1, 'A role=src node=n1'), push(1, 't role=tgt node=n1', 1, 600)],
+    said: [
+      [2, 'd', 'A', '', 'first notification'],
+      [12, 'd', 't', '', 'first notification'],
+    ],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'silences one of two',
+    config: flow(1, 1, 0.001),
+    until: 5.5,
+    steps: [push(1, '1'), push(1, '2'), silence(2.3, ['n=1'], 2.5, 4.5)],
+    said: [
+      [2, 'd', '1 2', '', 'first notification'],
+      [3, 'd', '2', '', 'repeat'],
+      [4, 'd', '2', '', 'repeat'],
+      [5, 'd', '1 2', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'a silence holds back from its start until its end, without a gap to the next',
+    config: flow(10, 300, 14_400),
+    until: 200,
+    steps: [silence(0, ['n=~".+"'], 5, 60), push(6, '1', 6, 900), silence(20, ['n="1"'], 60, 90)],
+    said: [[100, 'd', '1', '', 'first notification']],
+    why: 'the end of a hold wakes its group after group_wait',
+  },
+  {
+    name: 'who was told is told of the end in spite of a silence',
+    config: flow(1, 5, 3600),
+    until: 60,
+    steps: [push(1, '1', 1, 600), silence(3, ['n=1'], 3, 50), push(8, '1', 1, 8)],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [12, 'd', '', '1', 'resolved'],
+    ],
+    why: 'Alertmanager never tells it',
+  },
+  {
+    name: 'what came and went in a silence is not told',
+    config: flow(1, 5, 3600),
+    until: 60,
+    steps: [silence(0, ['n=1'], 0, 30), push(1, '1', 1, 600), push(8, '1', 1, 8)],
+    said: [],
+  },
+  {
+    name: 'a mute interval ends, and its groups wake',
+    config: `
+route:
+  receiver: d
+  group_by: [n]
+  group_wait: 10s
+  group_interval: 5m
+  routes:
+    - {matchers: ['n="1"'], mute_time_intervals: [early]}
+    - {matchers: ['n="2"'], active_time_intervals: [later]}
+receivers: [{name: d, log: {}}]
+time_intervals:
+  - {name: early, time_intervals: [{weekdays: [monday], times: [{start_time: '00:00', end_time: '00:07'}]}]}
+  - {name: later, time_intervals: [{location: Asia/Kolkata, times: [{start_time: '05:33', end_time: '06:00'}]}]}`,
+    until: 1800,
+    steps: [push(1, '1', 1, 900), push(1, '2', 1, 900), push(200, '1', 1, 900)],
+    said: [
+      [190, 'd', '2', '', 'first notification'],
+      [430, 'd', '1', '', 'first notification'],
+      [1030, 'd', '', '1', 'resolved'],
+      [1090, 'd', '', '2', 'resolved'],
+    ],
+    why: 'Alertmanager waits for the next flush',
+  },
+  {
+    name: 'inputs of a moment come before its flush, flushes in the order of routes and groups',
+    config: `
+route:
+  receiver: a
+  group_by: [n]
+  group_wait: 5s
+  routes: [{receiver: b, matchers: ['n=~"[xy]"'], continue: true}, {receiver: a}]
+receivers: [{name: a, log: {}}, {name: b, log: {}}]`,
+    until: 10,
+    steps: [push(5, 'late'), push(0, 'y'), push(0, 'x'), push(5, 'x more=1', 5)],
+    said: [
+      [5, 'b', 'x x', '', 'first notification'],
+      [5, 'b', 'y', '', 'first notification'],
+      [5, 'a', 'x x', '', 'first notification'],
+      [5, 'a', 'y', '', 'first notification'],
+      [10, 'a', 'late', '', 'first notification'],
+    ],
+  },
+  {
+    name: 'critical alerts do not wait, and are still told once',
+    config: `
+route:
+  receiver: d
+  group_by: []
+  group_wait: 30s
+  group_interval: 5m
+  flush_immediately: priority >= critical
+receivers: [{name: d, log: {}}]`,
+    until: 60,
+    steps: [
+      push(1, '1 priority=Notice'),
+      push(2, '2 priority=Critical'),
+      push(3, '2 priority=Critical'),
+      push(4, '3 priority=Emergency'),
+      push(5, '4 priority=Debug'),
+    ],
+    said: [
+      [2, 'd', '1 2', '', 'first notification'],
+      [4, 'd', '1 2 3', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'the labels that a route names make the same thing, whatever the others are',
+    config: `
+route: {receiver: d, group_by: [], group_wait: 5s, dedupe: {identity: [n]}}
+receivers: [{name: d, log: {}}]`,
+    until: 10,
+    steps: [push(1, '1 pid=1'), push(2, '1 pid=2'), push(3, '2 pid=3')],
+    said: [[6, 'd', '1 2', '', 'first notification']],
+  },
+  {
+    name: 'a route that may say little says it together',
+    config: `
+route: {receiver: d, group_by: [n], group_wait: 1s, throttle: {per_minute: 1, burst: 1}}
+receivers: [{name: d, log: {}}]`,
+    until: 130,
+    steps: [push(0, '1'), push(0, '2'), push(30, '3')],
+    said: [
+      [1, 'd', '1', '', 'first notification'],
+      [61, 'd', '2', '', 'first notification'],
+      [121, 'd', '3', '', 'first notification'],
+    ],
+  },
+];
