@@ -1,22 +1,38 @@
 /** The HTTP application: routes over parts that are passed in. It opens nothing by itself. */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
 import { handleProblems, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
+import {
+  type AlertmanagerRoutesOptions,
+  alertmanagerIntake,
+  alertmanagerRoutes,
+} from './api/routes/alertmanager.ts';
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
+import { falcoRoutes } from './api/routes/falco.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
+import { silenceRoutes } from './api/routes/silences.ts';
 import { validatorCompiler } from './api/validator.ts';
-import { requireRole } from './auth/bearer.ts';
+import { isLocalProgram, requireRole, tokenOfProgram } from './auth/bearer.ts';
 import type { Enrollment } from './fleet/enrollment.ts';
-import type { Ingest } from './ingest/ingest.ts';
 import type { AlertStore } from './store/alerts.ts';
-import type { TokenStore } from './store/tokens.ts';
+import type { Role, TokenStore } from './store/tokens.ts';
 
-export interface AppParts extends ChannelRoutesOptions, HealthRoutesOptions {
-  readonly ingest: Ingest;
+export interface AppParts
+  extends ChannelRoutesOptions,
+    HealthRoutesOptions,
+    AlertmanagerRoutesOptions {
+  /** Programs on this machine need no token to hand in alerts, read and silence. */
+  readonly trustLoopback: boolean;
   readonly alerts: AlertStore;
   readonly enrollment: Enrollment;
   readonly tokens: TokenStore;
@@ -44,6 +60,27 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(healthRoutes, parts);
   await app.register(ingestRoutes, parts);
   await app.register(enrollRoutes, parts);
+  const program = (role: Role) => {
+    const check = requireRole(parts.tokens, role, tokenOfProgram);
+    return async function (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
+      if (parts.trustLoopback && tokenOfProgram(request) === undefined && isLocalProgram(request))
+        return;
+      await check.call(this, request, reply);
+    };
+  };
+  await app.register(async (intake) => {
+    intake.addHook('onRequest', program('intake'));
+    await intake.register(falcoRoutes, parts);
+    await intake.register(alertmanagerIntake, parts);
+  });
+  await app.register(async (operator) => {
+    operator.addHook('onRequest', program('operator'));
+    await operator.register(alertmanagerRoutes, parts);
+  });
+  await app.register(async (operator) => {
+    operator.addHook('onRequest', requireRole(parts.tokens, 'operator'));
+    await operator.register(silenceRoutes, parts);
+  });
   await app.register(async (admin) => {
     admin.addHook('onRequest', requireRole(parts.tokens, 'admin'));
     await admin.register(alertRoutes, parts);

@@ -1,9 +1,10 @@
 /** The control plane as a whole: what it opens, in order, and how it closes again. */
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { type Channel, type Config, parseDuration } from '@tocsin/openapi';
+import { type Channel, type Config, parseDuration, SecretReference } from '@tocsin/openapi';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
+import Type from 'typebox';
 import { buildApp } from './app.ts';
 import { ensureAdminToken } from './auth/admin-token.ts';
 import { checkFileChannels } from './channels/definition.ts';
@@ -12,13 +13,19 @@ import { Sealer } from './channels/sealing.ts';
 import { holdDataDir } from './data-dir.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
 import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
+import { ChannelSettingsError } from './delivery/outcome.ts';
+import { resolveSecrets } from './delivery/secrets.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { compileRouting } from './routing/compile.ts';
+import { routingText } from './routing/text.ts';
 import type { Environment } from './settings.ts';
+import { recentAlerts } from './silences/recent.ts';
+import { Silences } from './silences/silences.ts';
 import { AgentStore } from './store/agents.ts';
 import { AlertStore } from './store/alerts.ts';
 import { EmbeddedRedis } from './store/embedded.ts';
@@ -30,7 +37,8 @@ import {
   shownAddress,
   workerClient,
 } from './store/redis.ts';
-import { TokenStore } from './store/tokens.ts';
+import { SilenceStore } from './store/silences.ts';
+import { type Role, TokenStore } from './store/tokens.ts';
 import { buildMetrics } from './telemetry/metrics.ts';
 
 export interface ControlPlaneOptions {
@@ -84,7 +92,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
 
   const agents = new AgentStore(redis);
   const alerts = new AlertStore(redis);
-  const tokens = new TokenStore(redis);
+  const tokens = new TokenStore(redis, tokensOf(config, environment));
   const outbox = new Outbox(redis);
   const adminTokenFile = await ensureAdminToken(config.data_dir, tokens);
   const audience = await agents.audience();
@@ -121,8 +129,20 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
+  const routing = compileRouting(config);
+  const recent = (since?: number) => recentAlerts(alerts, config.labels.output_fields, since);
+  const silences = new Silences(new SilenceStore(redis), recent, {
+    maxDurationMs: millisecondsOf(config.silences.max_duration),
+    maxHiddenPercent: config.silences.max_hidden_percent,
+    maxCount: config.silences.max_count,
+  });
+
   const app = await buildApp({
-    ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger },
+    ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
+    routing: () => routing,
+    routingText: () => routingText(config, registry.all()),
+    receivers: () => registry.all().map(({ name }) => name),
+    trustLoopback: config.intake.trust_loopback,
     metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());
@@ -159,6 +179,31 @@ function channelsOf(config: Config): readonly Channel[] {
   const { channels, errors } = checkFileChannels(config, findChannelKind);
   if (errors.length === 0) return channels;
   throw new StartupError(errors.map(({ message }) => message).join('; '));
+}
+
+const MIN_TOKEN = 16;
+
+/** The tokens that the configuration gives to programs. */
+function tokensOf({ intake }: Config, environment: Environment) {
+  return intake.tokens.map(({ name, role, token: reference }) => {
+    const { token } = resolveToken(name, reference, environment);
+    if (token.length < MIN_TOKEN)
+      throw new StartupError(
+        `The token ${name} of intake.tokens is shorter than ${MIN_TOKEN} characters.`,
+      );
+    return { name, token, role: role as Role };
+  });
+}
+
+const TokenSettings = Type.Object({ token: SecretReference });
+
+function resolveToken(name: string, token: SecretReference, environment: Environment) {
+  try {
+    return resolveSecrets(TokenSettings, { token }, environment) as { token: string };
+  } catch (error) {
+    if (!(error instanceof ChannelSettingsError)) throw error;
+    throw new StartupError(`The token ${name} of intake.tokens: ${error.message}`);
+  }
 }
 
 function millisecondsOf(duration: string): number {

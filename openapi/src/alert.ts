@@ -46,6 +46,19 @@ export type Alert = Type.Static<typeof Alert>;
 
 const { uuid: _uuid, ...told } = alertProperties;
 
+/** What a program that speaks to Alertmanager said of an alert. */
+export const ExternalAlert = Type.Object(
+  {
+    labels: Type.Record(Type.String(), Type.String()),
+    annotations: Type.Record(Type.String(), Type.String()),
+    starts_at: Type.Union([Type.String(), Type.Null()]),
+    ends_at: Type.Union([Type.String(), Type.Null()]),
+    generator_url: Type.String(),
+  },
+  { description: 'As it came, when it came over the API of Alertmanager.' },
+);
+export type ExternalAlert = Type.Static<typeof ExternalAlert>;
+
 /** An alert as the API shows it: the first of its kind, with how often it was seen since. */
 export const StoredAlert = Type.Object(
   {
@@ -56,6 +69,7 @@ export const StoredAlert = Type.Object(
     }),
     agent: Type.String({ description: 'Id of the agent that sent it.' }),
     count: Type.Integer({ minimum: 1 }),
+    external: Type.Optional(ExternalAlert),
     first_seen: Type.String({ format: 'date-time' }),
     last_seen: Type.String({ format: 'date-time' }),
   },

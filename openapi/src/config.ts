@@ -186,6 +186,46 @@ export const Config = Type.Object(
       default: [],
       description: 'The same as `time_intervals`, older.',
     }),
+    intake: section(
+      {
+        tokens: Type.Array(
+          Type.Object(
+            {
+              name: Type.String({
+                pattern: '^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$',
+                description: 'Alerts that come with the token are told to be from this source.',
+              }),
+              token: SecretReference,
+              role: Type.Enum(['intake', 'operator'], {
+                default: 'intake',
+                description: '`operator` may also read alerts and silence them.',
+              }),
+            },
+            { additionalProperties: false },
+          ),
+          { default: [], description: 'Of Falco, Prometheus and others that do not sign.' },
+        ),
+        trust_loopback: Type.Boolean({
+          default: false,
+          description:
+            'Programs on this machine may hand in alerts, read and silence without a token.',
+        }),
+      },
+      'Alerts of Falco (`POST /`) and of what speaks to Alertmanager (`/api/v2`), which are not signed.',
+    ),
+    silences: section(
+      {
+        max_duration: duration('1y', 'A longer silence is refused.'),
+        max_hidden_percent: Type.Number({
+          default: 100,
+          minimum: 0,
+          maximum: 100,
+          description: 'A silence that would hide more of the recent alerts is refused.',
+        }),
+        max_count: Type.Integer({ default: 20_000, minimum: 1, maximum: 100_000 }),
+      },
+      'What silences may be made.',
+    ),
     labels: section(
       {
         output_fields: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {

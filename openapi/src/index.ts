@@ -1,6 +1,6 @@
 /** @module The contract between agents, the control plane and their users. */
 export { Agent, AgentPublicKey, EnrollRequest, EnrollResponse } from './agent.ts';
-export { ALERT_LIMITS, Alert, StoredAlert } from './alert.ts';
+export { ALERT_LIMITS, Alert, ExternalAlert, StoredAlert } from './alert.ts';
 export { Channel, ChannelEntry, ChannelName, SecretReference, ShownChannel } from './channel.ts';
 export { PROBLEM_CODES, type ProblemCode } from './codes.ts';
 export { Config } from './config.ts';
@@ -34,3 +34,4 @@ export {
   type SettingsSources,
   variableOf,
 } from './settings.ts';
+export { Silence, SilencePreviewRequest, SilenceRequest } from './silence.ts';

@@ -1,10 +1,18 @@
 import swagger from '@fastify/swagger';
-import { Agent, Alert, EnrollResponse, Problem, ShownChannel, StoredAlert } from '@tocsin/openapi';
+import {
+  Agent,
+  Alert,
+  EnrollResponse,
+  Problem,
+  ShownChannel,
+  Silence,
+  StoredAlert,
+} from '@tocsin/openapi';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { problems } from './problems.ts';
 
-const COMPONENTS = [Agent, Alert, EnrollResponse, Problem, ShownChannel, StoredAlert];
+const COMPONENTS = [Agent, Alert, EnrollResponse, Problem, ShownChannel, Silence, StoredAlert];
 
 /** Describes the API from its routes. Registered before them. */
 export async function describeApi(app: FastifyInstance): Promise<void> {
@@ -22,6 +30,8 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'alerts', description: 'What was found.' },
         { name: 'channels', description: 'Where it is told.' },
+        { name: 'silences', description: 'What is not told for a while.' },
+        { name: 'intake', description: 'Alerts of programs that do not sign.' },
         { name: 'agents', description: 'The hosts that are watched.' },
         { name: 'operations', description: 'Health, metrics and this document.' },
       ],

@@ -16,7 +16,7 @@ import {
 import { LANE_CAPACITY, laneScriptKeys, throttleOf } from '../store/outbox.ts';
 import { loadScript, runScript } from '../store/scripts.ts';
 import type { ReceivedAlert } from './batch.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { fingerprintOf, fingerprintOfLabels } from './fingerprint.ts';
 
 export interface AdmitLimits {
   /** Identical alerts within it are folded, ms. */
@@ -82,7 +82,9 @@ function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: 
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
   for (const one of received) {
-    const fingerprint = fingerprintOf(one.alert, agent);
+    const fingerprint = one.external
+      ? fingerprintOfLabels(one.external.labels, agent)
+      : fingerprintOf(one.alert, agent);
     const same = open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
       same.occurrences++;

@@ -5,6 +5,7 @@ import { gunzip, inflate } from 'node:zlib';
 import { ALERT_LIMITS, Alert, escapePointer, explainErrors } from '@tocsin/openapi';
 import { Compile } from 'typebox/compile';
 import { ProblemError } from '../errors.ts';
+import type { Labels } from '../routing/types.ts';
 
 /** One alert with the text it came in, which is what is stored. */
 export interface ReceivedAlert {
@@ -12,6 +13,12 @@ export interface ReceivedAlert {
   readonly line: string;
   /** `time` in ms since the epoch. */
   readonly timeMs: number;
+  /** What came over the API of Alertmanager: its labels are those it came with. Times in ms; undefined: not given. */
+  readonly external?: {
+    readonly labels: Labels;
+    readonly startsAt: number | undefined;
+    readonly endsAt: number | undefined;
+  };
 }
 
 const MAX_FIELD_DEPTH = 8;
@@ -75,7 +82,8 @@ export function parseBatch(body: Buffer): ReceivedAlert[] {
   return received;
 }
 
-function parseLine(
+/** Reads one line; answers what is wrong with it, with pointers below `/index`. */
+export function parseLine(
   line: string,
   index: number,
 ): ReceivedAlert | { pointer: string; message: string }[] {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Alert } from '@tocsin/openapi';
+import type { Labels } from '../routing/types.ts';
 
 /**
  * The output fields that tell what an alert is about. Others never count: what differs between two occurrences of one thing (time,
@@ -52,6 +53,13 @@ export function fingerprintOf(
     text += part(name) + part(name === 'fd.name' ? withoutPorts(String(value)) : stable(value));
   }
   return hash('sha256', text, 'hex').slice(0, 32);
+}
+
+/** Identity of an alert that came with labels: all of them count, and nothing else. */
+export function fingerprintOfLabels(labels: Labels, agent: string): string {
+  const names = Object.keys(labels).sort();
+  const text = names.map((name) => part(name) + part(labels[name] ?? '')).join('');
+  return hash('sha256', part(agent) + text, 'hex').slice(0, 32);
 }
 
 const part = (text: string) => `${text.length}:${text}`;

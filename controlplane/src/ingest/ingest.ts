@@ -6,8 +6,9 @@ import type { ChannelRegistry } from '../channels/registry.ts';
 import { ProblemError } from '../errors.ts';
 import type { Admission, AdmitLimits, AdmittedBatch } from './admit.ts';
 import { admitBatch, digestOf } from './admit.ts';
-import { decodeBody, parseBatch } from './batch.ts';
+import { decodeBody, parseBatch, type ReceivedAlert } from './batch.ts';
 import type { Keyring } from './keyring.ts';
+import { nextClaims } from './sources.ts';
 import type { LaneWaker } from './wake.ts';
 
 const ADMIT_TRIES = 10;
@@ -61,6 +62,27 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     }
   }
 
+  /**
+   * Takes alerts of a source that does not sign: its token, or the network, is all that vouches for it. It has an account of its own
+   * that no signature can use. Returns once they are durable.
+   */
+  async takeFrom(source: string, received: readonly ReceivedAlert[]): Promise<void> {
+    if (received.length === 0) return;
+    const { waker } = this.#parts;
+    const from = performance.now();
+    let result = 'failed';
+    try {
+      const digest = digestOf(Buffer.from(received.map(({ line }) => line).join('\n')));
+      const admission = await this.#admitNext(source, digest, received);
+      waker.wake(admission.woken);
+      this.emit('admitted', received.length);
+      for (const { alert } of admission.stored) this.emit('stored', alert);
+      result = 'admitted';
+    } finally {
+      this.#parts.onAnswer(result, (performance.now() - from) / 1000);
+    }
+  }
+
   async #take({ signature, encoding, body }: SignedBatch): Promise<Receipt> {
     const { keyring, waker, audience } = this.#parts;
     const claimed = readClaims(signature);
@@ -79,6 +101,23 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     if (!admission.repeated) this.emit('admitted', received.length);
     for (const { alert } of admission.stored) this.emit('stored', alert);
     return { alerts: received.length, repeated: admission.repeated };
+  }
+
+  /** Admits under the next number of the source. Another one is taken when so many others were faster that it is too old. */
+  async #admitNext(
+    source: string,
+    digest: string,
+    received: readonly ReceivedAlert[],
+  ): Promise<Admission> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const claims = await nextClaims(this.#parts.redis, source);
+        return await this.#admit({ claims, digest, received });
+      } catch (error) {
+        const late = error instanceof ProblemError && error.code === 'sequence_stale';
+        if (!late || tries >= ADMIT_TRIES) throw error;
+      }
+    }
   }
 
   /** Admits to the channels as they are; another replica may have changed them. */

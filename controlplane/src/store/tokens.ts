@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { tokensKey } from './keys.ts';
 
-/** What the bearer of a token may do. */
-export type Role = 'admin';
+/** What the bearer of a token may do: hand in alerts, also read them and silence, or everything. */
+export type Role = 'intake' | 'operator' | 'admin';
 
 export interface TokenHolder {
   readonly name: string;
@@ -21,8 +21,12 @@ const digestOf = (token: string) => createHash('sha256').update(token).digest();
 export class TokenStore {
   readonly #redis: Redis;
 
-  constructor(redis: Redis) {
+  readonly #fixed: readonly (TokenHolder & { readonly digest: Buffer })[];
+
+  /** `fixed` are the tokens of the configuration, which are known as long as it names them. */
+  constructor(redis: Redis, fixed: readonly (TokenHolder & { readonly token: string })[] = []) {
     this.#redis = redis;
+    this.#fixed = fixed.map(({ name, role, token }) => ({ name, role, digest: digestOf(token) }));
   }
 
   /** Gives a token a name and a role; the one of the same name before it is no longer known. */
@@ -40,6 +44,9 @@ export class TokenStore {
       if (timingSafeEqual(digest, Buffer.from(stored.digest, 'hex'))) {
         holder = { name, role: stored.role };
       }
+    }
+    for (const { name, role, digest: known } of this.#fixed) {
+      if (timingSafeEqual(digest, known)) holder = { name, role };
     }
     return holder;
   }

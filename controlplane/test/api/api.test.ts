@@ -96,7 +96,7 @@ describe('the HTTP API', () => {
         );
       }
     }
-    assert.equal(guarded, 11);
+    assert.equal(guarded, 19);
     for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json']) {
       assert.equal((await request(plane.url + path, 'GET')).status, 200, path);
     }

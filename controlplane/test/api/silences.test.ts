@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+
+const create = (plane: TestControlPlane, more: object = {}) =>
+  plane.call('POST', '/v1/silences', {
+    matchers: ['rule="Shell"'],
+    duration: '1h',
+    comment: 'maintenance',
+    ...more,
+  });
+
+test('a silence is made, seen, changed and ended', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const made = await create(plane, { matchers: ['rule=Shell', 'priority >= warning'] });
+  assert.equal(made.status, 201);
+  const { id } = made.body;
+  assert.equal(made.body.state, 'active');
+  assert.deepEqual(made.body.matchers, [['rule="Shell"', 'priority >= "warning"']]);
+  assert.match(made.body.created_by, /^admin/);
+  const path = `/v1/silences/${id}`;
+
+  const longer = { ...made.body, duration: '3h', comment: 'longer' };
+  for (const key of ['id', 'state', 'starts_at', 'ends_at', 'updated_at']) delete longer[key];
+  const changed = await plane.call('PUT', path, longer);
+  assert.equal(changed.body.id, id);
+  assert.equal(changed.body.starts_at, made.body.starts_at);
+  assert.equal(changed.body.comment, 'longer');
+
+  const other = await plane.call('PUT', path, { ...longer, matchers: ['rule=Other'] });
+  assert.notEqual(other.body.id, id);
+  assert.equal((await plane.call('GET', path)).body.state, 'expired');
+
+  const listed = (await plane.call('GET', '/v1/silences?state=active')).body.items;
+  assert.deepEqual(
+    listed.map((one: { id: string }) => one.id),
+    [other.body.id],
+  );
+  assert.equal((await plane.call('DELETE', `/v1/silences/${other.body.id}`)).status, 204);
+  assert.equal((await plane.call('DELETE', `/v1/silences/${other.body.id}`)).status, 204);
+  assert.equal((await plane.call('GET', '/v1/silences')).body.items.length, 2);
+  for (const method of ['GET', 'DELETE'])
+    assert.equal((await plane.call(method, '/v1/silences/nobody')).status, 404);
+});
+
+test('a silence that waits for its start can be changed in place and ended', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const starts_at = new Date(Date.now() + 3_600_000).toISOString();
+  const { body } = await create(plane, { starts_at });
+  assert.equal(body.state, 'pending');
+  assert.equal(Date.parse(body.ends_at) - Date.parse(body.starts_at), 3_600_000);
+  const sooner = new Date(Date.now() + 1_800_000).toISOString();
+  const again = { matchers: body.matchers, starts_at: sooner, duration: '1h', comment: 'x' };
+  const changed = await plane.call('PUT', `/v1/silences/${body.id}`, again);
+  assert.equal(changed.body.id, body.id);
+  assert.equal(changed.body.starts_at, sooner);
+  await plane.call('DELETE', `/v1/silences/${body.id}`);
+  assert.equal((await plane.call('GET', `/v1/silences/${body.id}`)).body.state, 'expired');
+});
+
+test('a silence that cannot be is refused, and one that exists is left alone', async (t) => {
+  const silences = { max_duration: '1d', max_count: 2 };
+  const plane = await startTestControlPlane(t, { silences });
+  const { body: kept } = await create(plane);
+  const wrong: [object, RegExp][] = [
+    [{ matchers: [] }, /matchers/],
+    [{ matchers: [[]] }, /empty/],
+    [{ matchers: ['a=""'] }, /must not match a missing label/],
+    [{ matchers: ['a!=x', 'b=~".*"'] }, /must not match a missing label/],
+    [{ matchers: [['a=b'], ['c!=d']] }, /must not match a missing label/],
+    [{ matchers: ['a=~"("'] }, /RE2/],
+    [{ matchers: ['a='.repeat(1), 'b'] }, /operator/],
+    [{ matchers: Array.from({ length: 65 }, (_, i) => `l${i}=x`) }, /more than 64/],
+    [{ comment: '' }, /comment/],
+    [{ duration: undefined }, /ends_at or duration/],
+    [{ ends_at: '2026-01-01T00:00:00Z' }, /either/],
+    [{ duration: undefined, ends_at: '2026-01-01T00:00:00Z' }, /in the past/],
+    [{ duration: '25h' }, /longer than the 1d allowed/],
+    [{ duration: '0s' }, /past|before/],
+    [{ starts_at: 'soon' }, /time/],
+    [{ extra: 1 }, /extra/],
+  ];
+  for (const [more, message] of wrong) {
+    for (const path of ['/v1/silences', `/v1/silences/${kept.id}`]) {
+      const body = { matchers: ['rule="Shell"'], duration: '1h', comment: 'x', ...more };
+      const method = path.endsWith('silences') ? 'POST' : 'PUT';
+      const answer = await plane.call(method, path, body);
+      assert.equal(answer.status, 400, JSON.stringify(body));
+      assert.match(JSON.stringify(answer.body), message);
+    }
+  }
+  assert.equal((await plane.call('GET', `/v1/silences/${kept.id}`)).body.state, 'active');
+  assert.equal((await create(plane)).status, 201);
+  assert.match((await create(plane)).body.detail, /2 silences/);
+});
+
+test('a preview shows what would be hidden, and breadth can be limited', async (t) => {
+  const plane = await startTestControlPlane(t, { silences: { max_hidden_percent: 50 } });
+  const post = (alertname: string) =>
+    plane.call('POST', '/api/v2/alerts', [{ labels: { alertname, team: 'a' } }]);
+  for (const name of ['one', 'two', 'three']) assert.equal((await post(name)).status, 200);
+  const preview = async (...matchers: string[]) =>
+    (await plane.call('POST', '/v1/silences/preview', { matchers })).body;
+  const one = await preview('alertname=one');
+  assert.deepEqual([one.looked, one.hidden], [3, 1]);
+  assert.equal(one.sample[0].rule, 'one');
+  assert.equal((await preview('team=a')).hidden, 3);
+  assert.equal((await create(plane, { matchers: ['alertname=one'] })).status, 201);
+  const broad = await create(plane, { matchers: ['team=a'] });
+  assert.match(broad.body.detail, /100 % of the recent alerts, more than the 50 % allowed/);
+});
