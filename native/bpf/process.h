@@ -131,7 +131,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	bpf_probe_read_kernel(&event->cap_inheritable, 8, &cred->cap_inheritable);
 	event->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	event->process_group = BPF_CORE_READ(group, numbers[0].nr);
-	event->vprocess_group = innermost_pid(group, 0);
+	event->vprocess_group = pid_seen_by(group, READ_TASK(task, signal, pids[PIDTYPE_TGID]));
 	event->tty = tty_of(task);
 	event->args_total = end > start ? end - start : 0;
 	event->string_length[0] = append_kernel(slot, program->filename);
