@@ -6,6 +6,7 @@
 #include <asm/unistd.h>
 
 #include "file.h"
+#include "shape.h"
 
 #define NO_CALL 0xffffffffu
 #define X32_BIT 0x40000000u
@@ -148,8 +149,12 @@ static __always_inline __u32 identify(struct pt_regs *regs, long result, __u32 *
 			return NO_CALL;
 		watch = config.watch[number & (SYSCALL_LIMIT - 1)];
 	}
-	if (!(watch & WATCH_NATIVE) || (result < 0 && !(watch & WATCH_FAILED)))
+	if (!(watch & WATCH_NATIVE))
 		return NO_CALL;
+	if (result < 0 && !(watch & WATCH_FAILED)) {
+		filter(kind_of(number), FILTER_FAILED);
+		return NO_CALL;
+	}
 	return number;
 }
 

@@ -109,4 +109,13 @@ static __always_inline void release_slot(struct slot *slot)
 	__sync_fetch_and_add(&slot->users, -1);
 }
 
+/* An event that needs no record: neither a loss nor a gap in the sequence. */
+static __always_inline void filter(__u32 kind, __u32 reason)
+{
+	struct probe_counters *mine = my_counters();
+
+	if (mine)
+		__sync_fetch_and_add(&mine->filtered[kind & (KINDS - 1)][reason], 1);
+}
+
 #endif

@@ -9,7 +9,53 @@
 #define O_ACCESS 3
 #define O_CREATE 0100
 #define O_TEMPORARY 020000000
+#if defined(__TARGET_ARCH_arm64)
+#define O_DIRECTORIES 040000
+#else
+#define O_DIRECTORIES 0200000
+#endif
 #define CREAT_FLAGS (01 | O_CREATE | 01000)
+
+/* Flags of an open by a native call whose arguments hold them; those of openat2 lie in memory that can change meanwhile. */
+static __always_inline bool flags_in_arguments(struct pt_regs *regs, __u32 call, __u32 *flags)
+{
+	__u64 args[6];
+
+	read_arguments(regs, false, args);
+	switch (call) {
+	case __NR_openat:
+	case __NR_open_by_handle_at:
+		*flags = args[2];
+		return true;
+#ifdef __NR_open
+	case __NR_open:
+		*flags = args[1];
+		return true;
+	case __NR_creat:
+		*flags = CREAT_FLAGS;
+		return true;
+#endif
+	default:
+		return false;
+	}
+}
+
+/* Whether some rule could match an open of this class. */
+static __always_inline bool is_wanted_open(struct pt_regs *regs, __u32 call, long result, __u32 event_flags)
+{
+	__u32 flags, class;
+
+	if (event_flags & (EVENT_IA32 | EVENT_X32) || !flags_in_arguments(regs, call, &flags))
+		return true;
+	class = flags & O_ACCESS;
+	if (flags & O_CREATE)
+		class |= OPEN_CLASS_CREATE;
+	if (flags & O_DIRECTORIES)
+		class |= OPEN_CLASS_DIRECTORY;
+	if (flags & O_TEMPORARY)
+		class |= OPEN_CLASS_TEMPORARY;
+	return config.open_classes[call & (SYSCALL_LIMIT - 1)][result < 0] >> class & 1;
+}
 
 /* The facts of an open file: its inode and, unless it is the path as given, its real path. */
 static __always_inline void tell_file(struct slot *slot, struct event_open *event, struct file *file)

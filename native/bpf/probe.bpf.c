@@ -16,12 +16,18 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 	__u32 flags = 0;
 	__u32 number = identify(regs, result, &flags);
 
-	if (number >= SYSCALL_LIMIT || is_muted())
+	if (number >= SYSCALL_LIMIT)
 		return 0;
-	__u32 kind = shapes[number].kind;
+	__u32 kind = kind_of(number);
 
-	if (!kind)
-		kind = EVENT_CALL;
+	if (is_muted()) {
+		filter(kind, FILTER_MUTED);
+		return 0;
+	}
+	if (kind == EVENT_OPEN && !is_wanted_open(regs, number, result, flags)) {
+		filter(kind, FILTER_CLASS);
+		return 0;
+	}
 	bpf_tail_call(ctx, &families, kind);
 	lose(kind, number, CAUSE_FAULT); /* no handler of this kind is loaded */
 	return 0;

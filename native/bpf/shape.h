@@ -5,6 +5,8 @@
 
 #include <asm/unistd.h>
 
+#include <bpf/bpf_helpers.h>
+
 #include "control.h"
 
 /* Newer than some of the headers this is built with; numbers from 424 on are the same everywhere. */
@@ -130,5 +132,13 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_dup2] = CALL(.fd = RESULT),
 #endif
 };
+
+/* Event kind of a call's record. */
+static __always_inline __u32 kind_of(__u32 number)
+{
+	__u32 kind = shapes[number & (SYSCALL_LIMIT - 1)].kind;
+
+	return kind ? kind : EVENT_CALL;
+}
 
 #endif

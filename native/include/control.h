@@ -17,6 +17,15 @@
 #define IA32_NONE 0xffff
 #define IA32_SOCKETCALL 0xfffe
 
+/*
+ * Class of an open by its flags: the access mode in the low two bits, and these. The native calls open, openat, creat and
+ * open_by_handle_at have one; other ways to open a file are always told.
+ */
+#define OPEN_CLASS_CREATE 4
+#define OPEN_CLASS_DIRECTORY 8
+#define OPEN_CLASS_TEMPORARY 16
+#define OPEN_CLASSES 32
+
 /* Live configuration, in an array map both sides share by mmap. */
 struct probe_config {
 	__u64 admission[4]; /* by admission class: backlog in bytes above which records are shed */
@@ -25,6 +34,7 @@ struct probe_config {
 	__u32 muted;        /* some process is muted */
 	__u16 ia32[SYSCALL_LIMIT];
 	__u8 watch[SYSCALL_LIMIT];
+	__u32 open_classes[SYSCALL_LIMIT][2]; /* by call, and whether it failed: the classes that are wanted, a bit each */
 };
 
 /* What became of a record. */
@@ -36,9 +46,16 @@ struct probe_config {
 #define CAUSES 5
 #define KINDS 16 /* event kinds are below this */
 
+/* Why an event that is watched needed no record. */
+#define FILTER_FAILED 0 /* the call failed, and no rule wants failed ones */
+#define FILTER_MUTED 1  /* a muted process */
+#define FILTER_CLASS 2  /* an open of a class that no rule wants */
+#define FILTERS 3
+
 /* One per cpu. */
 struct probe_counters {
 	__u64 count[KINDS][CAUSES];
+	__u64 filtered[KINDS][FILTERS];
 	__u64 sequence;
 	__u64 calls[SYSCALL_LIMIT][2]; /* by call: records sent, and records lost for whatever cause */
 };

@@ -17,9 +17,9 @@ export interface NativeProbe {
   scan(span: Uint32Array): boolean;
   advance(bytes: number): void;
   backlog(): number;
-  watch(table: Uint8Array, ia32: Uint16Array, environment: boolean): void;
+  watch(table: Uint8Array, ia32: Uint16Array, openClasses: Uint32Array, environment: boolean): void;
   mute(tgid: number): void;
-  /** By `[kind * CAUSES + cause]` and by `[call * 2 + lost]`. */
+  /** For each kind first by cause, then by filter; and for each call what was sent and what was lost. */
   counters(): { readonly kinds: Float64Array; readonly calls: Float64Array };
   takeLosers(): {
     readonly tgid: number;

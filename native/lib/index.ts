@@ -12,8 +12,10 @@ export { currentHierarchy } from './cgroups.ts';
 export * from './layout.ts';
 export {
   type CallStatistics,
+  type KindFilters,
   type KindStatistics,
   type Loser,
+  type OpenClasses,
   openProbe,
   type Probe,
   type ProbeOptions,

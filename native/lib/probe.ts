@@ -20,6 +20,7 @@ import {
   EVENT_PATH,
   EVENT_PATHS,
   EVENT_SOCKET,
+  FILTERS,
   IA32_NONE,
   IA32_SOCKETCALL,
   SYSCALL_LIMIT,
@@ -79,6 +80,15 @@ const IA32_ALIASES: Readonly<Record<string, string>> = {
   fcntl64: 'fcntl',
 };
 
+/** Opens of one call that are told; see `OPEN_CLASS_CREATE` and its kin. */
+export interface OpenClasses {
+  /** Native number of open, openat, creat or open_by_handle_at. */
+  readonly call: number;
+  /** A bit a class, for opens that succeeded and for those that failed. */
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
 export interface ProbeOptions {
   /** A power of two; default 16 MiB. */
   readonly ringBytes?: number;
@@ -86,6 +96,8 @@ export interface ProbeOptions {
   readonly syscalls: readonly number[];
   /** Of those, the calls that are told even when they failed. */
   readonly keepFailed: readonly number[];
+  /** Narrows the opens that are told to some classes; calls that are not listed are told whole. */
+  readonly openClasses?: readonly OpenClasses[];
   /** Send the environment of new programs. */
   readonly environment?: boolean;
   /** Processes that are never told: the agent itself. */
@@ -112,6 +124,17 @@ export interface KindStatistics {
   readonly busy: number;
 }
 
+/** Events of one kind that are watched and needed no record, by the reason. */
+export interface KindFilters {
+  readonly kind: string;
+  /** The call failed, and failures of it are not told. */
+  readonly failed: number;
+  /** Made by a muted process. */
+  readonly muted: number;
+  /** An open of a class that is not told. */
+  readonly class: number;
+}
+
 /** What became of the records of one system call. */
 export interface CallStatistics {
   readonly call: string;
@@ -134,6 +157,7 @@ export interface ProbeStatistics {
   readonly kinds: readonly KindStatistics[];
   /** Calls that were watched and happened. */
   readonly calls: readonly CallStatistics[];
+  readonly filtered: readonly KindFilters[];
   readonly ringBytes: number;
   /** Bytes that wait to be read. */
   readonly backlogBytes: number;
@@ -150,11 +174,12 @@ export interface Probe {
   scan(span: Uint32Array): boolean;
   /** Gives the bytes of a span back; its records must not be read any more. */
   advance(bytes: number): void;
-  /** Changes what is told, without a gap. */
+  /** Changes what is told. Meanwhile every event is told that either the old or the new setting wants. */
   setSyscalls(
     syscalls: readonly number[],
     keepFailed: readonly number[],
     environment?: boolean,
+    openClasses?: readonly OpenClasses[],
   ): void;
   /** A process that is never told again, until it ends. */
   mute(tgid: number): void;
@@ -188,7 +213,8 @@ export function openProbe(options: ProbeOptions): Probe {
     options.copy ?? false,
   );
   for (const tgid of muted) native.mute(tgid);
-  native.watch(table, IA32_NUMBERS, options.environment ?? false);
+  const classes = classTable(options.openClasses);
+  native.watch(table, IA32_NUMBERS, classes, options.environment ?? false);
   return facadeOf(native, ringBytes, hierarchy.mount, options.environment ?? false);
 }
 
@@ -205,15 +231,16 @@ function facadeOf(
     skipped: native.skipped,
     scan: (span) => native.scan(span),
     advance: (bytes) => native.advance(bytes),
-    setSyscalls: (syscalls, keepFailed, environmentNow) => {
+    setSyscalls: (syscalls, keepFailed, environmentNow, openClasses) => {
       withEnvironment = environmentNow ?? withEnvironment;
-      native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, withEnvironment);
+      const classes = classTable(openClasses);
+      native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, classes, withEnvironment);
     },
     mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
     statistics: () => {
       const { kinds, calls } = native.counters();
       return {
-        kinds: kindsFrom(kinds),
+        ...accountOf(kinds),
         calls: callsFrom(calls),
         ringBytes,
         backlogBytes: native.backlog(),
@@ -225,11 +252,15 @@ function facadeOf(
   };
 }
 
-function kindsFrom(counters: Float64Array): KindStatistics[] {
-  return KIND_NAMES.map(([kind, name]) => {
-    const at = (cause: number) => counters[kind * CAUSES + cause] ?? 0;
-    return { kind: name, sent: at(0), shed: at(1), full: at(2), fault: at(3), busy: at(4) };
-  });
+function accountOf(counters: Float64Array): Pick<ProbeStatistics, 'kinds' | 'filtered'> {
+  const kinds: KindStatistics[] = [];
+  const filtered: KindFilters[] = [];
+  for (const [number, kind] of KIND_NAMES) {
+    const at = (index: number) => counters[number * (CAUSES + FILTERS) + index] ?? 0;
+    kinds.push({ kind, sent: at(0), shed: at(1), full: at(2), fault: at(3), busy: at(4) });
+    filtered.push({ kind, failed: at(CAUSES), muted: at(CAUSES + 1), class: at(CAUSES + 2) });
+  }
+  return { kinds, filtered };
 }
 
 function callsFrom(counters: Float64Array): CallStatistics[] {
@@ -263,6 +294,16 @@ function watchTable(syscalls: readonly number[], keepFailed: readonly number[]):
     if (native === IA32_SOCKETCALL ? anySocketCall : wanted.has(native))
       mark(number, 'ia32', WATCH_IA32_NUMBER);
   });
+  return table;
+}
+
+function classTable(openClasses: readonly OpenClasses[] = []): Uint32Array {
+  const table = new Uint32Array(SYSCALL_LIMIT * 2).fill(0xffffffff);
+  for (const { call, succeeded, failed } of openClasses) {
+    const at = checkedInteger(call, 'openClasses', 0, SYSCALL_LIMIT - 1) * 2;
+    table[at] = succeeded;
+    table[at + 1] = failed;
+  }
   return table;
 }
 

@@ -153,17 +153,19 @@ class Probe : public Napi::ObjectWrap<Probe> {
     return Napi::Number::New(info.Env(), static_cast<double>(kernel_.ring().backlog()));
   }
 
-  // (table, ia32, environment)
+  // (table, ia32, openClasses, environment)
   void watch(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return;
     const auto table = elements<uint8_t>(info[0], napi_uint8_array);
     const auto ia32 = elements<uint16_t>(info[1], napi_uint16_array);
-    if (table.size() != SYSCALL_LIMIT || ia32.size() != SYSCALL_LIMIT || !info[2].IsBoolean()) {
-      throw_argument(env, "watch needs one element a system call number in both tables");
+    const auto classes = elements<uint32_t>(info[2], napi_uint32_array);
+    if (table.size() != SYSCALL_LIMIT || ia32.size() != SYSCALL_LIMIT ||
+        classes.size() != SYSCALL_LIMIT * 2 || !info[3].IsBoolean()) {
+      throw_argument(env, "watch needs one element a system call number in its tables, two of classes");
       return;
     }
-    kernel_.watch(table, ia32, info[2].As<Napi::Boolean>().Value());
+    kernel_.watch(table, ia32, classes, info[3].As<Napi::Boolean>().Value());
   }
 
   void mute(const Napi::CallbackInfo &info) {
@@ -177,22 +179,24 @@ class Probe : public Napi::ObjectWrap<Probe> {
   Napi::Value counters(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return env.Undefined();
-    std::array<uint64_t, KINDS * CAUSES> sums;
-    std::array<uint64_t, SYSCALL_LIMIT * 2> calls;
-    if (const Outcome outcome = kernel_.counters(sums, calls)) {
+    probe_counters sums;
+    if (const Outcome outcome = kernel_.counters(sums)) {
       throw_failure(env, *outcome);
       return env.Undefined();
     }
+    auto kinds = Napi::Float64Array::New(env, KINDS * (CAUSES + FILTERS));
+    size_t index = 0;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+      for (const uint64_t count : sums.count[kind]) kinds[index++] = static_cast<double>(count);
+      for (const uint64_t count : sums.filtered[kind]) kinds[index++] = static_cast<double>(count);
+    }
+    auto calls = Napi::Float64Array::New(env, SYSCALL_LIMIT * 2);
+    for (size_t call = 0; call < SYSCALL_LIMIT; call++)
+      for (size_t lost = 0; lost < 2; lost++)
+        calls[call * 2 + lost] = static_cast<double>(sums.calls[call][lost]);
     auto out = Napi::Object::New(env);
-    out.Set("kinds", numbers(env, sums));
-    out.Set("calls", numbers(env, calls));
-    return out;
-  }
-
-  template <size_t Size>
-  static Napi::Float64Array numbers(Napi::Env env, const std::array<uint64_t, Size> &values) {
-    auto out = Napi::Float64Array::New(env, Size);
-    for (size_t index = 0; index < Size; index++) out[index] = static_cast<double>(values[index]);
+    out.Set("kinds", kinds);
+    out.Set("calls", calls);
     return out;
   }
 

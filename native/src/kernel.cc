@@ -249,13 +249,23 @@ void Kernel::close() {
   object_ = nullptr;
 }
 
-// What is watched comes last, so that no call is told by a table half written.
+// Widens everything to what the old and the new tables want before it narrows to the new: at every moment in between an
+// event passes that either of them wants.
 void Kernel::watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
-                   bool environment) {
-  config_->environment = environment ? 1 : 0;
+                   const std::vector<uint32_t> &open_classes, bool environment) {
   std::copy_n(ia32.begin(), SYSCALL_LIMIT, config_->ia32);
-  for (size_t number = 0; number < SYSCALL_LIMIT; number++)
-    __atomic_store_n(&config_->watch[number], table[number], __ATOMIC_RELEASE);
+  for (const bool widen : {true, false}) {
+    const auto store = [widen](auto &place, auto wanted) {
+      const auto value = widen ? static_cast<decltype(wanted)>(place | wanted) : wanted;
+      __atomic_store_n(&place, value, __ATOMIC_SEQ_CST);
+    };
+    store(config_->environment, uint32_t{environment});
+    for (size_t number = 0; number < SYSCALL_LIMIT; number++) {
+      for (size_t failed = 0; failed < 2; failed++)
+        store(config_->open_classes[number][failed], open_classes[number * 2 + failed]);
+      store(config_->watch[number], table[number]);
+    }
+  }
 }
 
 Outcome Kernel::mute(uint32_t tgid) {
@@ -267,22 +277,23 @@ Outcome Kernel::mute(uint32_t tgid) {
   return std::nullopt;
 }
 
-Outcome Kernel::counters(std::array<uint64_t, KINDS * CAUSES> &sums,
-                         std::array<uint64_t, SYSCALL_LIMIT * 2> &calls) const {
+Outcome Kernel::counters(probe_counters &sums) const {
   const int cpus = libbpf_num_possible_cpus();
   const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "counters"));
   const uint32_t zero = 0;
   std::vector<probe_counters> all(static_cast<size_t>(std::max(cpus, 1)));
   if (cpus < 0 || bpf_map_lookup_elem(descriptor, &zero, all.data()) != 0)
     return failed("PROBE_COUNTERS", "cannot read the probe's counters", errno);
-  sums.fill(0);
-  calls.fill(0);
+  sums = {};
   for (const probe_counters &one : all) {
-    for (size_t kind = 0; kind < KINDS; kind++)
+    for (size_t kind = 0; kind < KINDS; kind++) {
       for (size_t cause = 0; cause < CAUSES; cause++)
-        sums[kind * CAUSES + cause] += one.count[kind][cause];
+        sums.count[kind][cause] += one.count[kind][cause];
+      for (size_t reason = 0; reason < FILTERS; reason++)
+        sums.filtered[kind][reason] += one.filtered[kind][reason];
+    }
     for (size_t call = 0; call < SYSCALL_LIMIT; call++)
-      for (size_t lost = 0; lost < 2; lost++) calls[call * 2 + lost] += one.calls[call][lost];
+      for (size_t lost = 0; lost < 2; lost++) sums.calls[call][lost] += one.calls[call][lost];
   }
   return std::nullopt;
 }

@@ -57,13 +57,12 @@ class Kernel {
   Ring &ring() { return *ring_; }
   std::shared_ptr<Ring> shared_ring() const { return ring_; }
   const std::vector<SkippedProgram> &skipped() const { return skipped_; }
-  // Both tables have SYSCALL_LIMIT elements.
+  // Both tables have SYSCALL_LIMIT elements, the classes two for each.
   void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
-             bool environment);
+             const std::vector<uint32_t> &open_classes, bool environment);
   Outcome mute(uint32_t tgid);
-  // Sums over all cpus, indexed [kind * CAUSES + cause] and [call * 2 + lost].
-  Outcome counters(std::array<uint64_t, KINDS * CAUSES> &sums,
-                   std::array<uint64_t, SYSCALL_LIMIT * 2> &calls) const;
+  // Sums over all cpus.
+  Outcome counters(probe_counters &sums) const;
   // Whose records were lost since the last time, by process.
   std::vector<std::pair<uint32_t, loser>> take_losers();
 

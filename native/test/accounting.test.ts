@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { EVENT_EXIT, EVENT_OPEN, openProbe, type Probe } from '../lib/index.ts';
-import { drain, numbers, type Stage, skip, stage } from './live.ts';
+import { EVENT_EXIT, EVENT_OPEN, OPEN_CLASS_CREATE, openProbe, type Probe } from '../lib/index.ts';
+import { drain, numberOf, numbers, type Stage, skip, stage } from './live.ts';
 
 /** The quarter that reads leave free has room for what a busy machine starts and ends meanwhile. */
 const RING_BYTES = 4 * 1024 * 1024;
@@ -11,6 +12,12 @@ const OPENS = 60_000;
 
 const openStatistics = (probe: Probe) => {
   const found = probe.statistics().kinds.find(({ kind }) => kind === 'open');
+  assert.ok(found);
+  return found;
+};
+
+const filtersOf = (probe: Probe) => {
+  const found = probe.statistics().filtered.find(({ kind }) => kind === 'open');
   assert.ok(found);
   return found;
 };
@@ -69,6 +76,43 @@ describe('accounting', { skip }, () => {
       }
       const kinds = probe.statistics().kinds;
       assert.ok(kinds.every(({ shed, full, fault, busy }) => shed + full + fault + busy === 0));
+    } finally {
+      probe.close();
+    }
+  });
+
+  test('opens of other classes are left out and counted, and are no losses', () => {
+    const call = numberOf('openat');
+    const probe = openProbe({
+      syscalls: numbers('openat', 'openat2', 'open'),
+      keepFailed: numbers('openat'),
+      openClasses: [{ call, succeeded: 1 << 1, failed: 1 << (1 | OPEN_CLASS_CREATE) }],
+    });
+    const opens = (...words: string[]) => {
+      const { pid } = spawnSync(on.actor, words);
+      return drain(probe).filter((one) => one.kind === EVENT_OPEN && one.u32('tgid') === pid);
+    };
+    const absent = join(on.folder, 'absent');
+    try {
+      assert.equal(opens('storm', '500').length, 0, 'reads of an existing file');
+      const { class: left } = filtersOf(probe);
+      assert.ok(left >= 500);
+      assert.equal(opens('open', absent).length, 0, 'a read that failed');
+      assert.ok(filtersOf(probe).class > left);
+      assert.equal(opens('open-mode', on.actor).length, 1, 'a making that failed');
+      assert.equal(opens('openat2', '/etc').length, 1, 'its flags are not in its arguments');
+      if (process.arch === 'x64') {
+        assert.equal(opens('open-old', '/etc/passwd').length, 1, 'a call that is not narrowed');
+      }
+      assert.ok(
+        probe
+          .statistics()
+          .kinds.every(({ shed, full, fault, busy }) => shed + full + fault + busy === 0),
+      );
+      probe.setSyscalls(numbers('openat'), []);
+      assert.equal(opens('storm', '5').length, 5, 'not narrowed any more');
+      assert.equal(opens('open', absent).length, 0, 'failures are not told');
+      assert.ok(filtersOf(probe).failed > 0);
     } finally {
       probe.close();
     }

@@ -106,6 +106,7 @@ export const Config = Type.Object(
       description: 'host:port of the HTTP API; port 0 takes a free one.',
     }),
     data_dir: Type.String({
+      minLength: 1,
       default: './data',
       description: 'Where keys, spool and the embedded Redis live.',
     }),
@@ -296,6 +297,11 @@ export const Config = Type.Object(
               'host:port for GET /metrics and /healthz, best on 127.0.0.1; without it there is none.',
           }),
         ),
+        pushdown: Type.Boolean({
+          default: true,
+          description:
+            'The kernel leaves out events that no rule could match; the alerts are the same without.',
+        }),
         ring_bytes: Type.Integer({
           default: 16 * 1024 * 1024,
           minimum: 262_144,

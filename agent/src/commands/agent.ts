@@ -131,6 +131,7 @@ function appOptions({ config, rules }: Sources, context: CommandContext): AppOpt
       hostname: hostnameOf(config),
       iso8601: agent.time_format_iso_8601,
       ringBytes: agent.ring_bytes,
+      pushdown: agent.pushdown,
       ignoresOwn: true,
       ...(socket !== undefined && { runtimes: { dockerSocket: socket } }),
     },

@@ -83,7 +83,8 @@ function interestFor({ rules, all }: RecordFlags): Interest {
     () => undefined,
     () => {},
   );
-  return interestOf(judge.compiled);
+  // The capture tells its types, and of those it holds everything.
+  return interestOf(judge.compiled, false);
 }
 
 interface Target {

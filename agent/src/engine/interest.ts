@@ -1,22 +1,28 @@
-import { ALL_SYSCALLS, type EventName, syscallName, syscallsOf } from '../events/event-name.ts';
+import { ALL_SYSCALLS, syscallName, syscallsOf } from '../events/event-name.ts';
+import type { KernelEvent } from '../events/kernel-event.ts';
+import { openClassesOf } from '../events/open-classes.ts';
 import type { Interest } from '../probe/probe.ts';
+import type { CompiledRules } from '../rules/compile-rules.ts';
 import { STATE_CALLS } from '../state/call-effects.ts';
 
 /** What compiled rules tell of themselves. */
-export interface RuleNeeds {
-  readonly eventTypes: ReadonlySet<EventName>;
-  wantsFailures(type: EventName): boolean;
-  usesField(name: string): boolean;
-}
+export type RuleNeeds = Pick<
+  CompiledRules<KernelEvent>,
+  'eventTypes' | 'wantsFailures' | 'couldMatch' | 'usesField'
+>;
 
-/** The least the probe must record for these rules: their own types, and calls that change what they read. */
-export function interestOf(rules: RuleNeeds): Interest {
+/**
+ * The least the probe must record for these rules: their own types, and calls that change what they read. Without pushdown
+ * every event of those types, that failed or of whatever class.
+ */
+export function interestOf(rules: RuleNeeds, pushdown = true): Interest {
   const state = STATE_CALLS.filter(({ fields }) => fields.some((name) => rules.usesField(name)));
   const types = new Set([...rules.eventTypes, ...state.flatMap(({ calls }) => calls)]);
-  const failing = [...rules.eventTypes].filter((type) => rules.wantsFailures(type));
+  const failing = [...rules.eventTypes].filter((type) => !pushdown || rules.wantsFailures(type));
   return {
     syscalls: syscallsOf(types),
     keepFailed: syscallsOf(failing),
+    openClasses: pushdown ? openClassesOf(rules) : [],
     environment: ['proc.env', 'proc.aenv'].some((name) => rules.usesField(name)),
   };
 }

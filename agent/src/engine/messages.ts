@@ -1,5 +1,5 @@
 import type { Alert } from '@tocsin/openapi';
-import type { CallCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
 import type { RuleCounters } from '../rules/compile-rules.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { AlertStyle } from './alert-builder.ts';
@@ -9,6 +9,8 @@ import type { RuleSettings, RuleSummary } from './rule-judge.ts';
 export interface EngineSettings extends RuleSettings, AlertStyle {
   /** Bytes of the ring, a power of two. */
   readonly ringBytes?: number | undefined;
+  /** Whether the kernel leaves out what no rule could match; without it only calls that no rule names. Default true. */
+  readonly pushdown?: boolean;
   /** Where container runtimes keep their files and sockets. */
   readonly runtimes?: Partial<RuntimePaths>;
   /** Whether programs that this process starts are not judged: an output that runs some would never come to rest. */
@@ -29,6 +31,8 @@ export interface EngineStatistics {
   readonly kernel: readonly RecordCount[];
   /** What became of the records of each system call. */
   readonly calls: readonly CallCount[];
+  /** Events of watched calls that needed no record, by kind and reason. */
+  readonly filtered: readonly FilteredCount[];
   readonly pipeline: Readonly<Record<string, number>>;
   readonly processes: Readonly<Record<string, number>>;
   readonly containers: Readonly<Record<string, number>>;

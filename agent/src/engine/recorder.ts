@@ -202,6 +202,7 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
     statistics: () => probe.statistics(),
     calls: () => probe.calls(),
     takeLosers: () => probe.takeLosers(),
+    filtered: () => probe.filtered(),
     close: () => probe.close(),
   };
 }

@@ -1,6 +1,6 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { CallCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
@@ -61,6 +61,7 @@ export class Session {
   #callsAtEnd: readonly CallCount[] = [];
   /** Whose records were lost before the probe was closed and nobody has asked for yet. */
   #losersAtEnd: readonly Flooder[] = [];
+  #filteredAtEnd: readonly FilteredCount[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -149,6 +150,7 @@ export class Session {
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
       calls: this.#probe?.calls() ?? this.#callsAtEnd,
+      filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
       containers: {
@@ -192,6 +194,7 @@ export class Session {
     this.#loop = undefined;
     this.#losersAtEnd = this.takeFlooders();
     this.#callsAtEnd = this.#probe.calls();
+    this.#filteredAtEnd = this.#probe.filtered();
     this.#kernelAtEnd = [
       ...this.#probe.statistics(),
       ...(count > 0 ? [{ kind: 'record', fate: 'unread', count }] : []),

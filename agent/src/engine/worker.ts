@@ -43,7 +43,7 @@ class EngineWorker {
   start(): void {
     const judge = this.#compile(this.#settings);
     const { ringBytes } = this.#settings;
-    const interest = interestOf(judge.compiled);
+    const interest = interestOf(judge.compiled, this.#settings.pushdown);
     const probe = openLiveProbe(interest, {
       mutedProcesses: [process.pid],
       ...(ringBytes !== undefined && { ringBytes }),
@@ -74,7 +74,7 @@ class EngineWorker {
       const judge = this.#compile(rules);
       if (this.#judge) judge.countOn(this.#judge);
       void this.#session.domains.use(judge.compiled.domains);
-      this.#session.use(judge, interestOf(judge.compiled));
+      this.#session.use(judge, interestOf(judge.compiled, this.#settings.pushdown));
       this.#judge = judge;
       this.#post({ type: 'reloaded', id, summary: judge.summary });
     } catch (error) {

@@ -1,5 +1,5 @@
 import { openProbe, probeCapabilities } from '@tocsin/native';
-import type { Interest, Probe, RecordCount } from './probe.ts';
+import type { FilteredCount, Interest, Probe, RecordCount } from './probe.ts';
 
 export interface LiveProbeOptions {
   /** A power of two. */
@@ -27,8 +27,8 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
     skipped: probe.skipped,
     scan: (span) => probe.scan(span),
     advance: (bytes) => probe.advance(bytes),
-    watch: ({ syscalls, keepFailed, environment }) =>
-      probe.setSyscalls(syscalls, keepFailed, environment),
+    watch: ({ syscalls, keepFailed, openClasses, environment }) =>
+      probe.setSyscalls(syscalls, keepFailed, environment, openClasses),
     statistics: () =>
       probe
         .statistics()
@@ -37,6 +37,15 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
         ),
     calls: () => probe.statistics().calls.map(({ call, ...counts }) => ({ type: call, ...counts })),
     takeLosers: () => probe.takeLosers(),
+    filtered: () =>
+      probe
+        .statistics()
+        .filtered.flatMap(({ kind, ...reasons }) =>
+          Object.entries(reasons).map(
+            ([reason, count]): FilteredCount => ({ kind, reason, count }),
+          ),
+        )
+        .filter(({ count }) => count > 0),
     close: () => probe.close(),
   };
 }

@@ -1,3 +1,4 @@
+import type { OpenClasses } from '@tocsin/native';
 import type { ByteString } from '../rules/field.ts';
 
 /** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
@@ -19,6 +20,8 @@ export interface Probe {
   calls(): readonly CallCount[];
   /** Whose records were lost since this was last asked. */
   takeLosers(): readonly Loser[];
+  /** How many events needed no record, by kind and reason, since the start. */
+  filtered(): readonly FilteredCount[];
   close(): void;
 }
 
@@ -35,6 +38,8 @@ export interface Interest {
   readonly syscalls: readonly number[];
   /** Those of them that are also recorded when they fail. */
   readonly keepFailed: readonly number[];
+  /** What of some of them is recorded; calls that are not listed are recorded whole. */
+  readonly openClasses?: readonly OpenClasses[];
   /** Whether execs carry the environment. */
   readonly environment: boolean;
 }
@@ -60,5 +65,13 @@ export interface RecordCount {
   readonly kind: string;
   /** `sent`, or why it was lost. */
   readonly fate: string;
+  readonly count: number;
+}
+
+/** How many events of a kind the kernel left out because no rule could match them. */
+export interface FilteredCount {
+  readonly kind: string;
+  /** `failed`, `muted` or `class`. */
+  readonly reason: string;
   readonly count: number;
 }

@@ -3,7 +3,8 @@ import { textOf } from './byte-string.ts';
 import { couldHold, mustHold } from './compiler/bounds.ts';
 import { failureOf } from './compiler/failure.ts';
 import { Graph, type Node } from './compiler/graph.ts';
-import { FieldBinder, type ResolveDomain } from './compiler/operand-reader.ts';
+import { FieldBinder, leafTest, type ResolveDomain } from './compiler/operand-reader.ts';
+import { decideFrom } from './compiler/partial-match.ts';
 import { type Decide, Program, type Scan } from './compiler/program.ts';
 import {
   type Condition,
@@ -15,7 +16,7 @@ import {
 import { constantOf } from './condition/event-type-set.ts';
 import { ConditionResolver } from './condition/resolve.ts';
 import { EVENT_TYPES } from './event-types.ts';
-import type { FieldSource } from './field.ts';
+import type { FieldReference, FieldSource } from './field.ts';
 import type { LoadResult } from './load-rules.ts';
 import type { LoadedRule } from './loader/rule-set.ts';
 import { bindTemplate, type Rendered } from './output/render.ts';
@@ -55,6 +56,14 @@ export interface CompiledRule<E> {
   render(event: E): Rendered;
 }
 
+/** The part of an event that is relied on, the same for every event one verdict is to stand for. */
+export interface Knowledge<E> {
+  /** Whether the field's value, or that it has none, is the same for all of them. */
+  knows(field: FieldReference, event: E): boolean;
+  /** What a check comes to for all of them although its fields are not known exactly. */
+  assume?(leaf: Leaf, event: E): boolean | undefined;
+}
+
 /** Enabled rules, indexed by event type. */
 export interface CompiledRules<E> {
   readonly rules: readonly CompiledRule<E>[];
@@ -72,6 +81,11 @@ export interface CompiledRules<E> {
   measure(event: E, weight: number, now: () => number): void;
   /** Whether a failed call of the type could match any rule. */
   wantsFailures(eventType: string): boolean;
+  /**
+   * Makes a function that tells of an event whether some rule could match an event of the same type that agrees with it in what
+   * is known; false is certain. `only` narrows it to one rule.
+   */
+  couldMatch(knowledge: Knowledge<E>, only?: CompiledRule<E>): (event: E) => boolean;
   /** Whether a condition or output of an enabled rule reads the field, with whatever argument. */
   usesField(name: string): boolean;
   /**
@@ -283,6 +297,12 @@ export function compileRules<E>(
         measureTable(table, event, { weight, now, begin });
     },
     wantsFailures: (eventType) => wantsFailures(rules, binder, eventType),
+    couldMatch: (knowledge, only) =>
+      couldMatch(
+        only ? [only] : rules,
+        { binder, typeOf: (event) => source.typeOf(event) },
+        knowledge,
+      ),
     usesField: fieldUse(rules),
     dependsOnLate: lateDependence(rules, binder, source, options),
   };
@@ -413,6 +433,61 @@ function domainsOf<E>(rules: readonly CompiledRule<E>[]): ReadonlySet<string> {
   return domains;
 }
 
+/** A rule whose set is empty is tried for every type. */
+function isTriedFor({ eventTypes }: LoadedRule, eventType: string): boolean {
+  return eventTypes === 'all' || eventTypes.size === 0 || eventTypes.has(eventType);
+}
+
+interface EventReader<E> {
+  readonly binder: FieldBinder<E>;
+  typeOf(event: E): string;
+}
+
+/** What is to be known of a check for events of one type. */
+interface LeafView<E> {
+  /** What it comes to for all of them. */
+  readonly certain: boolean | undefined;
+  readonly fields: readonly FieldReference[];
+  readonly test: (event: E) => boolean;
+}
+
+function couldMatch<E>(
+  rules: readonly CompiledRule<E>[],
+  { binder, typeOf }: EventReader<E>,
+  knowledge: Knowledge<E>,
+): (event: E) => boolean {
+  const viewsByType = new Map<string, (leaf: Leaf) => LeafView<E>>();
+  return (event) => {
+    const type = typeOf(event);
+    const viewOf = viewsByType.get(type) ?? leafViews(type, binder);
+    viewsByType.set(type, viewOf);
+    const known = (leaf: Leaf): boolean | undefined => {
+      const { certain, fields, test } = viewOf(leaf);
+      const assumed = certain ?? knowledge.assume?.(leaf, event);
+      // What a domain name stands for changes by the hour.
+      if (assumed !== undefined || leaf.domain) return assumed;
+      return fields.every((field) => knowledge.knows(field, event)) ? test(event) : undefined;
+    };
+    return rules.some(
+      ({ rule }) => isTriedFor(rule, type) && decideFrom(rule.condition, known) !== false,
+    );
+  };
+}
+
+function leafViews<E>(type: string, binder: FieldBinder<E>): (leaf: Leaf) => LeafView<E> {
+  const assume = assumptions(type, binder);
+  const views = new Map<Leaf, LeafView<E>>();
+  return (leaf) => {
+    let view = views.get(leaf);
+    if (view === undefined) {
+      const fields = leafFields(leaf).map(({ reference }) => reference);
+      view = { certain: assume(leaf), fields, test: leafTest(leaf, binder.read, NO_DOMAIN) };
+      views.set(leaf, view);
+    }
+    return view;
+  };
+}
+
 /** Conservative: only what the shape of the conditions makes certain counts. */
 function wantsFailures<E>(
   rules: readonly CompiledRule<E>[],
@@ -421,9 +496,7 @@ function wantsFailures<E>(
 ): boolean {
   const graph = new Graph();
   return rules.some(({ rule }) => {
-    const { eventTypes } = rule;
-    const tried = eventTypes === 'all' || eventTypes.size === 0 || eventTypes.has(eventType);
-    if (!tried) return false;
+    if (!isTriedFor(rule, eventType)) return false;
     const known = assumptions(eventType, binder);
     const assume = (leaf: Leaf): boolean | undefined => known(leaf) ?? failureOf(leaf, eventType);
     return graph.simplify(rule.condition, assume) !== false;

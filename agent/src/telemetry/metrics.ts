@@ -65,6 +65,13 @@ function addEngine(registry: Registry, { engine, skipped }: MetricsSources): voi
   );
   counter(
     registry,
+    'tocsin_kernel_filtered_total',
+    'Events of watched calls that no rule could match and that the kernel left out, by kind and reason.',
+    ['kind', 'reason'],
+    () => (engine().filtered ?? []).map(({ kind, reason, count }) => [{ kind, reason }, count]),
+  );
+  counter(
+    registry,
     'tocsin_pipeline_records_total',
     'Records the engine read and judged, that were malformed, or that never came.',
     ['state'],

@@ -7,6 +7,7 @@ const needs = (types: string[], fields: string[], failing: string[] = []): RuleN
   eventTypes: new Set(types),
   usesField: (name) => fields.includes(name),
   wantsFailures: (type) => failing.includes(type),
+  couldMatch: () => () => false,
 });
 const numbers = (...names: string[]) =>
   names.map((name) => SYSCALLS[name] ?? -1).sort((a, b) => a - b);
@@ -18,6 +19,13 @@ describe('interestOf', () => {
       {
         syscalls: numbers('openat', 'connect'),
         keepFailed: numbers('openat'),
+        openClasses: ['open', 'openat', 'creat', 'open_by_handle_at']
+          .flatMap((name) => numbers(name))
+          .map((call) => ({
+            call,
+            succeeded: 0,
+            failed: 0,
+          })),
         environment: false,
       },
     );
@@ -29,5 +37,11 @@ describe('interestOf', () => {
     );
     assert.deepEqual(syscalls, numbers('openat', 'chdir', 'fchdir', 'setpgid', 'setsid'));
     assert.equal(environment, true);
+  });
+
+  it('is everything of the types without pushdown', () => {
+    const { keepFailed, openClasses } = interestOf(needs(['openat', 'connect'], []), false);
+    assert.deepEqual(keepFailed, numbers('openat', 'connect'));
+    assert.deepEqual(openClasses, []);
   });
 });

@@ -237,7 +237,11 @@ describe('Session', () => {
         for (const end = performance.now() + 1; performance.now() < end; );
       },
     };
-    session.start(probe, judge, { syscalls: [2], keepFailed: [], environment: false });
+    session.start(probe, judge, {
+      syscalls: [2],
+      keepFailed: [],
+      environment: false,
+    });
     assert.ok(seen.length < 50, 'a turn is too short for all of them');
     session.stop();
     assert.deepEqual(seen, paths);

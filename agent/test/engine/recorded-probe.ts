@@ -1,4 +1,11 @@
-import type { CallCount, Interest, Loser, Probe, RecordCount } from '../../src/probe/probe.ts';
+import type {
+  CallCount,
+  FilteredCount,
+  Interest,
+  Loser,
+  Probe,
+  RecordCount,
+} from '../../src/probe/probe.ts';
 
 /** A ring that holds records given beforehand, as the kernel lays them out. */
 export class RecordedProbe implements Probe {
@@ -47,6 +54,10 @@ export class RecordedProbe implements Probe {
 
   statistics(): readonly RecordCount[] {
     return this.counts;
+  }
+
+  filtered(): readonly FilteredCount[] {
+    return [];
   }
 
   calls(): readonly CallCount[] {

@@ -4,17 +4,19 @@ import fc from 'fast-check';
 import { textOf } from '../../src/rules/byte-string.ts';
 import { compileCondition } from '../../src/rules/compile-condition.ts';
 import { compileRules } from '../../src/rules/compile-rules.ts';
+import { successOf } from '../../src/rules/compiler/failure.ts';
 import { interpretCondition } from '../../src/rules/compiler/interpreter.ts';
 import { FieldBinder } from '../../src/rules/compiler/operand-reader.ts';
 import { eventTypesOf } from '../../src/rules/condition/event-type-set.ts';
 import { ConditionResolver } from '../../src/rules/condition/resolve.ts';
+import type { FieldReference } from '../../src/rules/field.ts';
 import { FieldRegistry } from '../../src/rules/fields/registry.ts';
 import type { ConditionNode } from '../../src/rules/language/ast.ts';
 import { parseCondition } from '../../src/rules/language/parser.ts';
 import { printCondition } from '../../src/rules/language/print.ts';
 import type { LoadedRule } from '../../src/rules/loader/rule-set.ts';
 import { type FieldMap, MapSource } from '../../src/rules/map-source.ts';
-import { condition, event } from './random-condition.ts';
+import { condition, event, NUMBER_FIELDS, TEXT_FIELDS } from './random-condition.ts';
 
 const source = new MapSource();
 
@@ -137,6 +139,61 @@ test('failed calls that can match are wanted', () => {
       for (const each of events) {
         if (compiled.match(each).length > 0) assert.ok(compiled.wantsFailures(source.typeOf(each)));
       }
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+test('what is decided from a part of an event holds for every event that agrees in it', () => {
+  const FIELDS = [
+    ...TEXT_FIELDS,
+    ...NUMBER_FIELDS,
+    'evt.is_open_read',
+    'fd.types',
+    'fd.ip',
+    'fd.sip',
+  ];
+  fc.assert(
+    fc.property(
+      condition,
+      fc.subarray(FIELDS),
+      event,
+      fc.array(event, { minLength: 4, maxLength: 8 }),
+      (node, names, seen, others) => {
+        const rules = [loadedRule('r', node)];
+        const loaded = { ruleset: { rules, enabled: rules }, registry: new FieldRegistry() };
+        const compiled = compileRules(loaded, source, { matching: 'all' });
+        const known = new Set(names);
+        const textOfField = ({ definition, argument }: FieldReference) =>
+          argument === undefined ? definition.name : `${definition.name}[${argument}]`;
+        const couldMatch = compiled.couldMatch({ knows: (field) => known.has(textOfField(field)) });
+        if (couldMatch(seen)) return;
+        for (const other of others) {
+          const like = new Map([...other].filter(([name]) => !known.has(name)));
+          for (const [name, value] of seen)
+            if (known.has(name) || name === 'evt.type') like.set(name, value);
+          assert.equal(compiled.match(like).length, 0);
+        }
+      },
+    ),
+    { numRuns: 3000 },
+  );
+});
+
+test('opens that succeeded and can match are wanted', () => {
+  const succeeded = fc.tuple(event, fc.constantFrom(0, 1, 443)).map(([fields, result]) => {
+    const changed = new Map(fields);
+    changed.set('evt.rawres', result);
+    changed.set('fd.num', result);
+    return changed;
+  });
+  fc.assert(
+    fc.property(condition, fc.array(succeeded, { minLength: 3, maxLength: 8 }), (node, events) => {
+      const rules = [loadedRule('r', node)];
+      const loaded = { ruleset: { rules, enabled: rules }, registry: new FieldRegistry() };
+      const compiled = compileRules(loaded, source, { matching: 'all' });
+      const couldMatch = compiled.couldMatch({ knows: () => false, assume: successOf });
+      for (const each of events) if (compiled.match(each).length > 0) assert.ok(couldMatch(each));
     }),
     { numRuns: 1500 },
   );

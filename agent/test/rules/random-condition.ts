@@ -15,8 +15,8 @@ const ADDRESSES = ['10.0.0.1', '127.0.0.1', '2001:db8::1'];
 const NETWORKS = ['10.0.0.0/8', '127.0.0.1/32', '2001:db8::/32'];
 const TYPES = ['open', 'openat', 'execve', 'connect'];
 
-const TEXT_FIELDS = ['proc.name', 'fd.name', 'proc.exe', 'evt.arg.flags', 'proc.aname'];
-const NUMBER_FIELDS = ['evt.rawres', 'fd.num', 'fd.sport', 'fd.port', 'proc.aname[2]'];
+export const TEXT_FIELDS = ['proc.name', 'fd.name', 'proc.exe', 'evt.arg.flags', 'proc.aname'];
+export const NUMBER_FIELDS = ['evt.rawres', 'fd.num', 'fd.sport', 'fd.port', 'proc.aname[2]'];
 
 const word = fc.constantFrom(...WORDS);
 const words = fc.array(word, { maxLength: 4 });

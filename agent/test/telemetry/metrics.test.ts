@@ -17,6 +17,7 @@ const engine: EngineStatistics = {
     { kind: 'open', fate: 'full', count: 2 },
   ],
   calls: [{ type: 'openat', sent: 7, lost: 2 }],
+  filtered: [{ kind: 'open', reason: 'class', count: 12 }],
   pipeline: { records: 7, judged: 5, malformed: 0, missing: 2 },
   processes: { size: 30, dead: 4, pidReused: 1 },
   containers: { cgroups: 9, containers: 3, evicted: 0, found: 2 },
@@ -58,6 +59,7 @@ describe('buildMetrics', () => {
     for (const line of [
       `tocsin_build_info{version="1.2.3",node="${process.version}"} 1`,
       'tocsin_kernel_records_total{kind="open",fate="full"} 2',
+      'tocsin_kernel_filtered_total{kind="open",reason="class"} 12',
       'tocsin_probe_program_skipped{program="ring_submitted",reason="the kernel refused it"} 1',
       'tocsin_call_records_total{type="openat",fate="lost"} 2',
       'tocsin_rule_coverage_ratio{rule="__proto__"} 1',

@@ -17,27 +17,50 @@ const MAKES_FD: ReadonlySet<string> = new Set([
   'bpf',
 ]);
 
-/** What a comparison comes to for every negative number, if that is certain. */
-function ofNegative({ operator, modifier, literals }: Leaf): boolean | undefined {
+/** What a comparison comes to for every whole number from `low` to `high`, if that is certain. */
+function ofRange(
+  { operator, modifier, literals }: Leaf,
+  low: number,
+  high: number,
+): boolean | undefined {
   if (modifier || !literals) return undefined;
   const numbers = literals.map(Number);
   if (numbers.some((number) => Number.isNaN(number))) return undefined;
   const [first = 0] = numbers;
+  const isOutside = (number: number): boolean => number < low || number > high;
+  const compare = (always: boolean, never: boolean): boolean | undefined =>
+    always ? true : never ? false : undefined;
   switch (operator) {
     case '=':
     case 'in':
     case 'intersects':
-      return numbers.every((number) => number >= 0) ? false : undefined;
+      return numbers.every(isOutside) ? false : undefined;
     case '!=':
-      return first >= 0 ? true : undefined;
+      return isOutside(first) ? true : undefined;
     case '>=':
-      return first >= 0 ? false : undefined;
+      return compare(low >= first, high < first);
     case '>':
-      return first >= -1 ? false : undefined;
+      return compare(low > first, high <= first);
     case '<':
-      return first >= 0 ? true : undefined;
+      return compare(high < first, low >= first);
     case '<=':
-      return first >= -1 ? true : undefined;
+      return compare(high <= first, low > first);
+    default:
+      return undefined;
+  }
+}
+
+const ofNegative = (leaf: Leaf): boolean | undefined => ofRange(leaf, Number.NEGATIVE_INFINITY, -1);
+
+const ofNatural = (leaf: Leaf): boolean | undefined => ofRange(leaf, 0, Number.POSITIVE_INFINITY);
+
+/** What a check comes to for every call that made a descriptor, if that is certain. */
+export function successOf(leaf: Leaf): boolean | undefined {
+  if (leaf.left.kind !== 'field' || leaf.right || leaf.operator === 'exists') return undefined;
+  switch (leaf.left.text) {
+    case 'evt.rawres':
+    case 'fd.num':
+      return ofNatural(leaf);
     default:
       return undefined;
   }
@@ -48,8 +71,10 @@ export function failureOf(leaf: Leaf, eventType: string): boolean | undefined {
   if (leaf.left.kind !== 'field' || leaf.right || leaf.operator === 'exists') return undefined;
   switch (leaf.left.text) {
     case 'evt.rawres':
-    case 'evt.rawarg.res':
       return ofNegative(leaf);
+    case 'evt.rawarg.res':
+      // Of some calls the result has another name, and then the check is false.
+      return ofNegative(leaf) === false ? false : undefined;
     case 'evt.failed':
       return leaf.test(true);
     case 'evt.res':
