@@ -2,7 +2,9 @@
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
-  '@tocsin/controlplane': ['run', 'server', 'channels', 'alerts', 'agents', 'routes'],
+  '@tocsin/controlplane': [
+    ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'groups', 'ledger'],
+  ],
 };
 
 const [command = '--help'] = process.argv.slice(2);
@@ -31,6 +33,8 @@ The control plane:
   alerts      list alerts
   agents      list agents and make join tokens
   routes      tell which way alerts go, try it out and convert what others configured
+  groups      list groups of alerts and when they speak next
+  ledger      tell what became of every alert
 
 tocsin COMMAND --help tells the options of each.\n`;
   (known ? process.stdout : process.stderr).write(text);

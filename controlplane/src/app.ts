@@ -18,6 +18,7 @@ import {
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
 import { falcoRoutes } from './api/routes/falco.ts';
+import { type GroupRoutesOptions, groupRoutes } from './api/routes/groups.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
 import { silenceRoutes } from './api/routes/silences.ts';
@@ -29,6 +30,7 @@ import type { Role, TokenStore } from './store/tokens.ts';
 
 export interface AppParts
   extends ChannelRoutesOptions,
+    GroupRoutesOptions,
     HealthRoutesOptions,
     AlertmanagerRoutesOptions {
   /** Programs on this machine need no token to hand in alerts, read and silence. */
@@ -85,6 +87,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async (admin) => {
     admin.addHook('onRequest', requireRole(parts.tokens, 'admin'));
     await admin.register(alertRoutes, parts);
+    await admin.register(groupRoutes, parts);
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
   });

@@ -17,6 +17,8 @@ import { ChannelSettingsError } from './delivery/outcome.ts';
 import { resolveSecrets } from './delivery/secrets.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
+import { groupingOf } from './groups/grouping.ts';
+import { GroupRunner, type GroupRunnerOptions } from './groups/runner.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
@@ -116,7 +118,15 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   };
   const metrics = buildMetrics(redis, () => waker.failures);
   const { onBatch: onAnswer } = metrics;
-  const ingest = new Ingest({ redis, keyring, registry, waker, audience, limits, onAnswer });
+  const groups = await startGroups(config, logger, lifecycle, {
+    ...{ redis, channels: registry, metrics: metrics.registry },
+    wake: (lanes) => waker.wake(lanes),
+  });
+  const grouping = () => groups?.grouping;
+  const ingest = new Ingest({
+    ...{ redis, keyring, registry, waker, audience, limits, onAnswer, grouping },
+  });
+  ingest.on('admitted', () => groups?.nudge());
   const enrollment = new Enrollment(agents, keyring, audience);
 
   const workerRedis = workerClient(address);
@@ -139,6 +149,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
 
   const app = await buildApp({
     ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
+    groups: () => groups,
     routing: () => routing,
     routingText: () => routingText(config, registry.all()),
     receivers: () => registry.all().map(({ name }) => name),
@@ -150,6 +161,24 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
   const stop = () => lifecycle.close();
   return { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded, stop };
+}
+
+/** Flushes groups, when the configuration routes alerts. */
+async function startGroups(
+  config: Config,
+  logger: FastifyBaseLogger,
+  lifecycle: Lifecycle,
+  parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
+): Promise<GroupRunner | undefined> {
+  const grouping = groupingOf(config);
+  if (!grouping) return undefined;
+  const groups = new GroupRunner({
+    ...{ ...parts, grouping },
+    onProblem: (err) => logger.warn({ err }, 'groups wait for redis'),
+  });
+  await groups.start();
+  lifecycle.defer('groups', () => groups.stop());
+  return groups;
 }
 
 async function openStore(

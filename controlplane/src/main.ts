@@ -7,6 +7,7 @@ import { alertsCommand } from './commands/alerts.ts';
 import { ApiError } from './commands/api-client.ts';
 import { channelsCommand } from './commands/channels.ts';
 import type { CommandContext } from './commands/context.ts';
+import { groupsCommand, ledgerCommand } from './commands/groups.ts';
 import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
@@ -18,7 +19,7 @@ const STOP_MS = 4500;
 
 const COMMANDS = [
   ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand],
-  routesCommand,
+  ...[routesCommand, groupsCommand, ledgerCommand],
 ];
 
 /** Runs one command. Sets the exit code of the process. */

@@ -187,6 +187,36 @@ export const Config = Type.Object(
       default: [],
       description: 'The same as `time_intervals`, older.',
     }),
+    storm: section(
+      {
+        max_groups: Type.Integer({
+          default: 10_000,
+          minimum: 1,
+          maximum: 1_000_000,
+          description: 'Groups that one route may have open.',
+        }),
+        new_groups: section(
+          {
+            per_minute: Type.Number({ default: 120, exclusiveMinimum: 0, maximum: 1_000_000 }),
+            burst: Type.Integer({ default: 500, minimum: 1, maximum: 1_000_000 }),
+          },
+          'New groups of one route over time and at once.',
+        ),
+        new_alerts: Type.Optional(
+          Type.Object(
+            {
+              per_minute: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 }),
+              burst: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+            },
+            {
+              additionalProperties: false,
+              description: 'New alerts of one rule on one host over time and at once.',
+            },
+          ),
+        ),
+      },
+      'What is more than this goes into one rolling digest for each route, until it is less again. Critical alerts never do.',
+    ),
     intake: section(
       {
         tokens: Type.Array(

@@ -1,9 +1,9 @@
 /** Alerts as machines read them: Falco's keys first, so that whatever reads Falco's JSON reads ours, then what we know beyond. */
-import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from './channel.ts';
+import type { GroupNotification, ToldAlert } from '../routing/notification.ts';
+import type { Notification, ShownAlert } from './channel.ts';
 
 /** One alert with Falco's keys, how often it was seen, and who it was told to. */
-export function alertJson(alert: StoredAlert, notification: Notification) {
+export function alertJson(alert: ShownAlert, notification: Notification) {
   return {
     uuid: alert.id,
     time: alert.time,
@@ -19,11 +19,29 @@ export function alertJson(alert: StoredAlert, notification: Notification) {
     count: alert.count,
     first_seen: alert.first_seen,
     last_seen: alert.last_seen,
+    ...(alert.status && { status: alert.status }),
     notification: notification.id,
     ...(notification.test && { test: true }),
     ...(notification.repeated && { repeated: true }),
   };
 }
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+const toldJson = ({ labels, starts_at, ends_at, count, last_seen }: ToldAlert) => ({
+  labels,
+  starts_at: iso(starts_at),
+  ends_at: ends_at === null ? null : iso(ends_at),
+  count,
+  last_seen: iso(last_seen),
+});
+
+/** What a group says: all that is told, by labels. */
+const groupJson = ({ firing, resolved, urgent, ...rest }: GroupNotification) => ({
+  ...rest,
+  firing: firing.map(toldJson),
+  resolved: resolved.map(toldJson),
+});
 
 /** A whole notification as one object: the `data` of a webhook and the standard input of a program. */
 export function notificationJson(notification: Notification) {
@@ -37,5 +55,6 @@ export function notificationJson(notification: Notification) {
     count: notification.alerts.reduce((sum, alert) => sum + alert.count, 0),
     alerts: notification.alerts.map((alert) => alertJson(alert, notification)),
     held: { count: notification.held.count, by_rule: notification.held.byRule },
+    ...(notification.group && { group: groupJson(notification.group) }),
   };
 }

@@ -4,6 +4,13 @@
  */
 import type { StoredAlert } from '@tocsin/openapi';
 import type { TObject } from 'typebox';
+import type { GroupNotification } from '../routing/notification.ts';
+
+/** An alert as it is told. */
+export interface ShownAlert extends StoredAlert {
+  /** In a group: whether it still fires. */
+  readonly status?: 'firing' | 'resolved';
+}
 
 /** What one delivery tells. */
 export interface Notification {
@@ -13,12 +20,14 @@ export interface Notification {
   /** RFC 3339, when it was decided. */
   readonly time: string;
   /** What is told in full, oldest first; at least one unless `held` says more. */
-  readonly alerts: readonly StoredAlert[];
+  readonly alerts: readonly ShownAlert[];
   /** Alerts told as a number only, "+37 more": held back by the throttle or a full lane, or no longer stored when their turn came. */
   readonly held: {
     readonly count: number;
     readonly byRule: readonly { readonly rule: string; readonly count: number }[];
   };
+  /** What a group says: `alerts` are those of it that are told in full, what fires first. */
+  readonly group?: GroupNotification;
   /** Made by `POST /v1/channels/{name}/test`. */
   readonly test: boolean;
   /** An earlier attempt may have been received: the receiver may see this notification twice. */

@@ -2,6 +2,7 @@
 import type { StoredAlert } from '@tocsin/openapi';
 import type { OutboxEntry } from '../store/outbox.ts';
 import type { Notification } from './channel.ts';
+import { composeGroup } from './grouped.ts';
 
 /** Alerts one notification tells at most; a longer lane is told in several. */
 export const MAX_BATCH = 20;
@@ -18,14 +19,22 @@ export function batchSize(alerts: readonly (StoredAlert | undefined)[]): number 
   return Math.min(alerts.length, MAX_BATCH);
 }
 
+/** How many entries of the head can be told together at all: what a group says stands alone. */
+export function together(head: readonly OutboxEntry[]): number {
+  const group = head.findIndex(({ group }) => group !== undefined);
+  return group < 0 ? head.length : Math.max(1, group);
+}
+
 /** One notification of these entries; undefined when there is nothing to tell. Its id is that of the first. */
 export function compose(
   channel: string,
   entries: readonly OutboxEntry[],
   alerts: readonly (StoredAlert | undefined)[],
   repeated: boolean,
+  samples: ReadonlyMap<string, StoredAlert> = new Map(),
 ): Notification | undefined {
   const [first] = entries;
+  if (first?.group) return composeGroup(channel, first, first.group, samples, repeated);
   const stored = alerts.filter((alert) => alert !== undefined);
   const held = sumHeld(entries, alerts);
   if (!first || (stored.length === 0 && held.count === 0)) return undefined;

@@ -4,7 +4,7 @@ import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import { laneKeys } from '../store/keys.ts';
-import type { Outbox } from '../store/outbox.ts';
+import { type Outbox, urgentLane } from '../store/outbox.ts';
 import { readAttempt, writeAttempt } from './attempt.ts';
 import type { Outcome } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
@@ -95,9 +95,12 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);
-      const attempt = await readAttempt(redis, channel);
-      if (attempt && !attempt.sending) await writeAttempt(redis, channel, { ...attempt, next: 0 });
-      await wakeLanes(queue, [channel], { now: true });
+      const lanes = [channel, urgentLane(channel)];
+      for (const lane of lanes) {
+        const attempt = await readAttempt(redis, lane);
+        if (attempt && !attempt.sending) await writeAttempt(redis, lane, { ...attempt, next: 0 });
+      }
+      await wakeLanes(queue, lanes, { now: true });
     },
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);

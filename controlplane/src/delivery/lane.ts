@@ -4,11 +4,12 @@
  */
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
-import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
+import { channelOfLane, type Fate, type Outbox, type OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt, writeAttempt } from './attempt.ts';
 import type { Notification, Outcome } from './channel.ts';
-import { batchSize, compose, MAX_BATCH, unstored } from './compose.ts';
+import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
+import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
@@ -92,7 +93,7 @@ class Drain {
     const { outbox, channels, times, stopping } = this.#parts;
     const end = Date.now() + times.sliceMs;
     for (;;) {
-      const channel = channels.get(this.#channel);
+      const channel = channels.get(channelOfLane(this.#channel));
       if (!channel) return { next: 'unknown channel' };
       const [head, known] = await Promise.all([
         outbox.readHead(this.#channel, MAX_BATCH),
@@ -116,15 +117,16 @@ class Drain {
     before: Attempt | undefined,
   ): Promise<Drained | undefined> {
     const { alerts: store, redis } = this.#parts;
-    const candidates = head.slice(0, before?.count ?? head.length);
+    const candidates = head.slice(0, before?.count ?? together(head));
     const alerts = await this.#readAlerts(store, candidates);
     const count = before?.count ?? batchSize(alerts);
     const repeated = before !== undefined && (before.repeated || before.sending);
     const notification = compose(
-      this.#channel,
+      channel.name,
       candidates.slice(0, count),
       alerts.slice(0, count),
       repeated,
+      await this.#readSamples(store, candidates[0]),
     );
     const counted = unstored(candidates.slice(0, count), alerts).length;
     if (!notification) return this.#settle(count, { fate: 'notified', counted });
@@ -207,6 +209,16 @@ class Drain {
     const found = await store.getMany(ids);
     const byId = new Map(ids.map((id, index) => [id, found[index]]));
     return entries.map(({ alert }) => (alert === undefined ? undefined : byId.get(alert)));
+  }
+
+  /** The stored alerts that show what a group tells. */
+  async #readSamples(
+    store: LaneParts['alerts'],
+    entry: OutboxEntry | undefined,
+  ): Promise<ReadonlyMap<string, StoredAlert>> {
+    const ids = entry?.group ? samplesOf(entry.group) : [];
+    const found = await store.getMany(ids);
+    return new Map(found.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
   async #attempt(channel: Channel, notification: Notification): Promise<Outcome> {

@@ -7,7 +7,7 @@ import {
   severityOf,
 } from '@tocsin/openapi';
 import { fieldText } from './alert-fields.ts';
-import type { Notification } from './channel.ts';
+import type { Notification, ShownAlert } from './channel.ts';
 import { printable } from './text.ts';
 
 /** How a priority looks. The word always stands beside the colour. */
@@ -50,7 +50,7 @@ const MAX_VALUE = 300;
 const MAX_TAGS = 12;
 
 /** The facts of an alert that help to judge it, in the order in which they are asked for; what an event lacks is left out. */
-export function factsOf(alert: StoredAlert): Fact[] {
+export function factsOf(alert: ShownAlert): Fact[] {
   const field = (name: string): string => fieldText(alert, name);
   const container = field('container.name') || field('container.id');
   const target = field('fd.name');
@@ -64,6 +64,7 @@ export function factsOf(alert: StoredAlert): Fact[] {
     ['Parent', field('proc.pname')],
     ['User', field('user.name')],
     [target.includes('->') ? 'Connection' : 'File', target],
+    ['Status', alert.status === 'resolved' ? 'resolved' : ''],
     ['Seen', describeCount(alert)],
     ['Tags', alert.tags.slice(0, MAX_TAGS).join(', ')],
   ];
@@ -80,11 +81,19 @@ export function highestPriority(notification: Notification): Priority {
 
 /** One line for subjects, headings and previews; printable, at most `max` long. */
 export function summaryOf(notification: Notification, max: number): string {
-  const { alerts, held } = notification;
+  const { alerts, held, group } = notification;
   const [first, ...others] = alerts;
   const more = held.count > 0 ? ` (+${held.count} more)` : '';
   const start = notification.test ? 'Test: ' : '';
   if (!first) return printable(`${start}${held.count} notifications held back`, max);
+  const { firing, resolved } = group?.counts ?? { firing: 0, resolved: 0 };
+  const all = firing + resolved;
+  if (group && all > 1)
+    return printable(
+      `${start}${firing > 0 ? `${firing} firing` : ''}${firing > 0 && resolved > 0 ? ', ' : ''}${resolved > 0 ? `${resolved} resolved` : ''}: ${first.rule} on ${first.hostname}${all > 1 ? ' and others' : ''}`,
+      max,
+    );
+  if (group && resolved > 0) return printable(`Resolved: ${first.rule} on ${first.hostname}`, max);
   const what =
     others.length === 0
       ? `${first.rule} on ${first.hostname}`

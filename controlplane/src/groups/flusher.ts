@@ -13,14 +13,15 @@ import type {
   Bucket,
   ClaimedGroup,
   Committed,
+  GroupState,
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
-import { type OutboxEntry, throttleOf } from '../store/outbox.ts';
+import { type OutboxEntry, throttleOf, urgentLane } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
-import type { Grouping } from './grouping.ts';
+import { bucketOf, type Grouping } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
-import { MAX_TOLD, told, topOf } from './notification.ts';
+import { isUrgent, MAX_TOLD, told, topOf } from './notification.ts';
 import { readSilence, SilenceIndex } from './silences.ts';
 
 export interface FlusherParts {
@@ -36,8 +37,18 @@ export interface Flushed {
   readonly group: ClaimedGroup;
   readonly route: Route;
   readonly outcome: Committed;
+  readonly lane: string;
   /** What went into the lane. */
   readonly entry: OutboxEntry | undefined;
+}
+
+/** What a group would say. */
+export interface Preview {
+  readonly route: Route;
+  readonly channel: Channel | undefined;
+  readonly log: GroupLog;
+  readonly tick: number;
+  readonly flush: Flush;
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
@@ -76,8 +87,12 @@ export class Flusher {
     return keyed.map(({ group }) => group);
   }
 
-  /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
-  async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+  /** What a group would say at a time if nothing came until then. Undefined: its route is of another configuration. */
+  async preview(group: GroupState, now: number): Promise<Preview | undefined> {
+    return this.#decide({ ...group, leaseEnds: 0, tick: now }, now);
+  }
+
+  async #decide(group: ClaimedGroup, now: number): Promise<Preview | undefined> {
     const { store, channels } = this.#parts;
     const grouping = this.#parts.grouping();
     const route = grouping.route(group.definition.r);
@@ -97,14 +112,25 @@ export class Flusher {
       flushedAt: group.flushedAt,
       holdOf: (labels) => holds.holdOf(labels, muted),
     });
+    return { route, channel, log, tick, flush };
+  }
+
+  /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
+  async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+    const decided = await this.#decide(group, now);
+    if (!decided) return undefined;
+    const { store } = this.#parts;
+    const grouping = this.#parts.grouping();
+    const { route, channel, log, tick, flush } = decided;
     const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
+    const lane = entry?.group?.urgent ? urgentLane(route.channel) : route.channel;
     const outcome = await store.commit({
       ...{ group, now, entry },
       flushedAt: flush.flushedAt,
       intervalMs: route.groupIntervalMs,
       route: grouping.idOf(route),
       channel: route.channel,
-      lane: route.channel,
+      lane,
       next: flush.next,
       unsaid: flush.unsaid,
       logged: flush.entry !== undefined,
@@ -113,17 +139,15 @@ export class Flusher {
         i: route.groupIntervalMs,
         ...(flush.entry && { c: route.channel }),
       },
-      channelThrottle: bucketOf(channel),
+      channelThrottle: throttleBucket(channel),
       routeThrottle: route.throttle
-        ? bucketOf({
-            throttle: { per_minute: route.throttle.perMinute, burst: route.throttle.burst },
-          })
+        ? bucketOf(route.throttle.perMinute, route.throttle.burst)
         : NO_THROTTLE,
       flags: log.flagsAfter(flush),
       ended: log.endedOf(flush),
       outcomes: log.outcomesOf(flush),
     });
-    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
+    return { group, route, lane, outcome, entry: outcome.status === 'said' ? entry : undefined };
   }
 
   /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */
@@ -231,11 +255,13 @@ const routingOf = (grouping: Grouping) => ({
 });
 
 const NO_THROTTLE: Bucket = [0, 0];
-function bucketOf(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
+function throttleBucket(channel: Pick<Channel, 'throttle'> | undefined): Bucket {
   if (!channel) return NO_THROTTLE;
   const { interval, burst } = throttleOf(channel);
   return [interval, burst];
 }
+
+export type { GroupLog };
 
 /** What is stored of a group, in the words of the decision and back. */
 class GroupLog {
@@ -345,6 +371,7 @@ function entryOf(
   const firing = alertsOf(flush.firing);
   const resolved = alertsOf(flush.resolved);
   const overflow = group.definition.o === 1;
+  const urgent = firing.some(({ labels }) => isUrgent(labels));
   const seen = [...firing, ...resolved].reduce((sum, { count }) => sum + count, 0);
   return {
     id: `${group.id}-${now}`,
@@ -362,6 +389,7 @@ function entryOf(
         held: flush.held.length,
         seen,
       },
+      ...(urgent && { urgent }),
       ...(overflow && { top: topOf([...firing, ...resolved]) }),
     },
   };

@@ -1,11 +1,14 @@
 /** A routing configuration as groups need it: which group an alert goes into, under which names the store knows routes. Pure. */
 import { hash } from 'node:crypto';
-import type { Routing } from '../routing/compile.ts';
+import type { Config } from '@tocsin/openapi';
+import { compileRouting, type Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
+import { labelsOf } from '../routing/labels.ts';
 import { groupLabels } from '../routing/tree.ts';
 import type { Labels, Route, RoutingTree } from '../routing/types.ts';
 import type { Bucket, GroupDefinition, GroupsRequest } from '../store/groups.ts';
+import { isUrgent } from './notification.ts';
 
 /** An alert on its way into its groups. Times are ms since the epoch. */
 export interface IncomingAlert {
@@ -24,10 +27,29 @@ export interface IncomingAlert {
   readonly agent: string | undefined;
 }
 
-/** Groups a route may have; what would need more goes into its overflow group. */
-export const MAX_GROUPS = 10_000;
-/** New groups of a route over time and at once. What comes faster is a storm, and told together. */
-const NEW_GROUPS: Bucket = [60_000_000 / 120, 500 * (60_000_000 / 120)];
+/** How much may be told apart; the rest is told together, in the overflow group of its route. */
+export interface GroupLimits {
+  /** Groups a route may have. */
+  readonly maxGroups: number;
+  /** New groups of a route over time and at once: what comes faster is a storm. */
+  readonly newGroups: Bucket;
+  /** New alerts of one rule and host over time and at once. */
+  readonly throttle: Bucket | undefined;
+}
+
+const MINUTE_US = 60_000_000;
+
+/** A rate as the scripts take it. */
+export const bucketOf = (perMinute: number, burst: number): Bucket => [
+  Math.round(MINUTE_US / perMinute),
+  Math.round(MINUTE_US / perMinute) * (burst - 1),
+];
+
+const DEFAULT_LIMITS: GroupLimits = {
+  maxGroups: 10_000,
+  newGroups: bucketOf(120, 500),
+  throttle: undefined,
+};
 
 /** Identity of labels: 128 bits, because whoever chooses labels must not be able to hide one alert behind another. */
 export const fingerprintOfLabels = (labels: Labels): string => digest(sortedPairs(labels));
@@ -41,6 +63,22 @@ const sortedPairs = (labels: Labels) =>
     .sort(compareText)
     .map((name) => [name, labels[name]]);
 
+/** The fingerprint of an alert as a route sees it: of all its labels, or of those that the route names. */
+function fingerprintFor(grouping: Grouping, route: Route, labels: Labels): string {
+  const identity = route.dedupe?.identity;
+  return identity
+    ? digest([grouping.idOf(route), identity.map((name) => labels[name] ?? '')])
+    : fingerprintOfLabels(labels);
+}
+
+/** Where an alert with these labels is: under which fingerprint in which group of each route. */
+export const fingerprintsOf = (grouping: Grouping, labels: Labels) =>
+  grouping.tree.match(labels).map((route) => ({
+    route,
+    fingerprint: fingerprintFor(grouping, route, labels),
+    group: grouping.groupId(route, groupLabels(route, labels)),
+  }));
+
 interface RequestGroup {
   readonly position: number;
 }
@@ -48,11 +86,21 @@ interface RequestGroup {
 export class Grouping {
   readonly routing: Routing;
   readonly tree: RoutingTree;
+  readonly limits: GroupLimits;
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
 
+  /** Output fields of an alert that are labels too. */
+  readonly #fields: readonly string[];
+
   /** The configuration must have a `route`. */
-  constructor(routing: Routing) {
+  constructor(
+    routing: Routing,
+    outputFields: readonly string[] = [],
+    limits: GroupLimits = DEFAULT_LIMITS,
+  ) {
+    this.#fields = outputFields;
+    this.limits = limits;
     if (!routing.tree) throw new Error('there is no routing tree');
     this.routing = routing;
     this.tree = routing.tree;
@@ -82,9 +130,18 @@ export class Grouping {
     return digest([this.idOf(route), sortedPairs(labels)]);
   }
 
+  /** The labels of an alert that an agent sent. */
+  labelsOf(alert: Parameters<typeof labelsOf>[0], agent: string): Labels {
+    return labelsOf(alert, agent, this.#fields);
+  }
+
   /** The request that puts alerts into their groups. `now` only for a clock other than that of Redis. */
-  request(alerts: readonly IncomingAlert[], now?: number): GroupsRequest {
-    return new RequestBuilder(this).build(alerts, now);
+  request(
+    alerts: readonly IncomingAlert[],
+    now?: number,
+    positionOf: (index: number) => number | undefined = () => undefined,
+  ): GroupsRequest {
+    return new RequestBuilder(this).build(alerts, now, positionOf);
   }
 }
 
@@ -99,10 +156,20 @@ class RequestBuilder {
     this.#grouping = grouping;
   }
 
-  build(alerts: readonly IncomingAlert[], now: number | undefined): GroupsRequest {
-    const rows = alerts.flatMap((alert) => this.#rowsOf(alert));
+  build(
+    alerts: readonly IncomingAlert[],
+    now: number | undefined,
+    positionOf: (index: number) => number | undefined,
+  ): GroupsRequest {
+    const rows = alerts.flatMap((alert, index) => {
+      const position = positionOf(index);
+      const own = this.#rowsOf(alert);
+      return position === undefined ? own : own.map((row) => [...row, position]);
+    });
+    const { throttle } = this.#grouping.limits;
     return {
       ...(now !== undefined && { now }),
+      ...(throttle && { throttle }),
       routes: this.#routeRows,
       groups: this.#groupRows,
       alerts: rows,
@@ -111,7 +178,7 @@ class RequestBuilder {
 
   #rowsOf(alert: IncomingAlert): unknown[][] {
     const { labels } = alert;
-    const { routing, tree } = this.#grouping;
+    const { routing, tree, limits } = this.#grouping;
     const routes = tree.match(labels);
     const resolveAfter = Math.max(
       ...routes.map(
@@ -122,10 +189,7 @@ class RequestBuilder {
     // Routes that say themselves what is the same thing have a record of their own of it.
     const records = new Map<string, Route[]>();
     for (const route of routes) {
-      const identity = route.dedupe?.identity;
-      const fingerprint = identity
-        ? digest([this.#grouping.idOf(route), identity.map((name) => labels[name] ?? '')])
-        : fingerprintOfLabels(labels);
+      const fingerprint = fingerprintFor(this.#grouping, route, labels);
       records.set(fingerprint, [...(records.get(fingerprint) ?? []), route]);
     }
     const text = JSON.stringify(labels);
@@ -148,6 +212,8 @@ class RequestBuilder {
       own
         .filter((route) => route.flushImmediately?.matches(labels))
         .map((route) => this.#groupOf(route, labels)),
+      isUrgent(labels) ? 1 : 0,
+      limits.throttle ? `rule ${digest([labels['rule'], labels['hostname']])}` : '',
     ]);
   }
 
@@ -178,8 +244,21 @@ class RequestBuilder {
     this.#routes.set(route, { position });
     const id = this.#grouping.idOf(route);
     const overflowAt = this.#groupRows.length + 1;
-    this.#routeRows.push([id, MAX_GROUPS, overflowAt, ...NEW_GROUPS]);
+    const { maxGroups, newGroups } = this.#grouping.limits;
+    this.#routeRows.push([id, maxGroups, overflowAt, ...newGroups]);
     this.#group(route, digest([id, 'overflow']), { l: {}, o: 1 });
     return position;
   }
+}
+
+/** The grouping of a configuration; undefined when it has no `route`. */
+export function groupingOf(config: Config): Grouping | undefined {
+  const routing = compileRouting(config);
+  if (!routing.tree) return undefined;
+  const { max_groups, new_groups, new_alerts } = config.storm;
+  return new Grouping(routing, config.labels.output_fields, {
+    maxGroups: max_groups,
+    newGroups: bucketOf(new_groups.per_minute, new_groups.burst),
+    throttle: new_alerts && bucketOf(new_alerts.per_minute, new_alerts.burst),
+  });
 }

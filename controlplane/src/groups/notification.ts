@@ -1,6 +1,14 @@
 /** From alerts of a group to what is told of them. Pure. */
+import { isAtLeast, parsePriority } from '@tocsin/openapi';
 import type { ToldAlert } from '../routing/notification.ts';
+import type { Labels } from '../routing/types.ts';
 import type { ActiveAlert } from '../store/groups.ts';
+
+/** Whether an alert is one that nothing less severe may keep waiting. */
+export function isUrgent(labels: Labels): boolean {
+  const priority = parsePriority(labels['priority'] ?? labels['severity'] ?? '');
+  return priority !== undefined && isAtLeast(priority, 'Critical');
+}
 
 /** Alerts that are told in full in one notification. */
 export const MAX_TOLD = 1000;

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Config } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
-import { compileRouting } from '../routing/compile.ts';
 import type { Labels } from '../routing/types.ts';
 import { EmbeddedRedis } from '../store/embedded.ts';
 import { GroupStore } from '../store/groups.ts';
@@ -15,7 +14,7 @@ import { Outbox, type OutboxEntry } from '../store/outbox.ts';
 import { requestClient } from '../store/redis.ts';
 import { SilenceStore } from '../store/silences.ts';
 import { Flusher } from './flusher.ts';
-import { Grouping } from './grouping.ts';
+import { type Grouping, groupingOf } from './grouping.ts';
 import { rehome } from './rehome.ts';
 
 /** What happens at one moment; times are ms of the simulated clock. */
@@ -53,6 +52,12 @@ export interface SimulatedNotification {
   readonly entry: OutboxEntry;
 }
 
+function requireGrouping({ config }: SimulatedConfiguration): Grouping {
+  const grouping = groupingOf(config);
+  if (!grouping) throw new Error('there is no routing tree');
+  return grouping;
+}
+
 const ALL = 1_000_000;
 const LEASE_MS = 60_000;
 
@@ -68,7 +73,7 @@ export class Simulation {
 
   constructor(configuration: SimulatedConfiguration) {
     this.#configuration = configuration;
-    this.#grouping = new Grouping(compileRouting(configuration.config));
+    this.#grouping = requireGrouping(configuration);
     this.#server = configuration.config.redis.server;
     this.#folder = mkdtempSync(join(tmpdir(), 'tocsin-simulate-'));
   }
@@ -131,7 +136,7 @@ export class Simulation {
         return false;
       case 'reload':
         this.#configuration = input.configuration;
-        this.#grouping = new Grouping(compileRouting(input.configuration.config));
+        this.#grouping = requireGrouping(input.configuration);
         await rehome(new GroupStore(redis), this.#grouping, now);
         return false;
       case 'restart':

@@ -3,8 +3,10 @@ import { hash } from 'node:crypto';
 import type { BatchClaims, ProblemCode } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
+import type { Grouping, IncomingAlert } from '../groups/grouping.ts';
 import type { RoutingTable } from '../routing/route.ts';
 import { factsOf } from '../store/alerts.ts';
+import { groupScriptKeys } from '../store/groups.ts';
 import {
   agentKeys,
   alertKeys,
@@ -12,6 +14,8 @@ import {
   heldDueKey,
   lanesKey,
   ledgerKey,
+  outcomesKey,
+  outcomesPrefix,
 } from '../store/keys.ts';
 import { LANE_CAPACITY, laneScriptKeys, throttleOf } from '../store/outbox.ts';
 import { loadScript, runScript } from '../store/scripts.ts';
@@ -56,7 +60,7 @@ interface Folded {
 
 /** Sequence numbers below the highest that are still told apart from replays. */
 const REMEMBERED_SEQUENCES = 100;
-const admitScript = loadScript('admit');
+const admitScript = loadScript('admit', 'groups');
 
 const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   agent_unknown: ['agent_unknown', 'No enrolled agent has this key: enrol the host again.'],
@@ -85,7 +89,7 @@ function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: 
     const fingerprint = one.external
       ? fingerprintOfLabels(one.external.labels, agent)
       : fingerprintOf(one.alert, agent);
-    const same = open.get(fingerprint);
+    const same = one.external ? undefined : open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
       same.occurrences++;
       same.first = Math.min(same.first, one.timeMs);
@@ -100,6 +104,34 @@ function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: 
   return folded;
 }
 
+/** What of a batch goes into groups; alerts with the same labels go together. The last of each row is its position in `folded`. */
+function groupedOf(folded: readonly Folded[], agent: string, grouping: Grouping) {
+  const incoming = new Map<string, { alert: IncomingAlert; position: number }>();
+  folded.forEach(({ received: { alert, external }, occurrences, first, last }, index) => {
+    const labels = external?.labels ?? grouping.labelsOf(alert, agent);
+    const [startsAt, endsAt] = external ? [external.startsAt, external.endsAt] : [first, undefined];
+    const key = external ? String(index) : JSON.stringify(labels);
+    const same = incoming.get(key);
+    const seen = same?.alert.seen ?? [first, last];
+    incoming.set(key, {
+      position: same?.position ?? index + 1,
+      alert: {
+        ...{ labels, endsAt, agent, sample: alert.uuid },
+        startsAt:
+          startsAt === undefined ? undefined : Math.min(startsAt, same?.alert.startsAt ?? startsAt),
+        occurrences: occurrences + (same?.alert.occurrences ?? 0),
+        seen: [Math.min(first, seen[0]), Math.max(last, seen[1])],
+      },
+    });
+  });
+  const all = [...incoming.values()];
+  return grouping.request(
+    all.map(({ alert }) => alert),
+    undefined,
+    (index) => all[index]?.position,
+  );
+}
+
 /**
  * Admits a verified batch. Throws ProblemError when it is refused, and answers undefined when the channels are no longer those of the
  * table; nothing is stored then.
@@ -109,14 +141,18 @@ export async function admitBatch(
   batch: AdmittedBatch,
   table: RoutingTable,
   limits: AdmitLimits,
+  grouping?: Grouping,
 ): Promise<Admission | undefined> {
   const { claims, digest } = batch;
   const folded = foldBatch(batch.received, claims.agent, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
   const { body, record, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
-  keys.push(lanesKey, heldDueKey, channelsVersionKey);
-  for (const { name } of table.channels) keys.push(...laneScriptKeys(name));
+  keys.push(lanesKey, heldDueKey, channelsVersionKey, outcomesKey);
+  const channels = grouping ? [] : table.channels;
+  for (const { name } of channels) keys.push(...laneScriptKeys(name));
+  const grouped = grouping && groupedOf(folded, claims.agent, grouping);
+  if (grouped) keys.push(...groupScriptKeys(grouped));
 
   const request = {
     agent: claims.agent,
@@ -129,7 +165,9 @@ export async function admitBatch(
     retention: limits.retentionMs,
     capacity: limits.capacity,
     lane_capacity: LANE_CAPACITY,
-    channels: table.channels.map((channel) => {
+    prefix: outcomesPrefix,
+    ...(grouped && { grouped }),
+    channels: channels.map((channel) => {
       const { interval, burst } = throttleOf(channel);
       return [channel.name, interval, burst];
     }),
@@ -140,7 +178,7 @@ export async function admitBatch(
       first,
       last,
       wellFormed(alert.rule),
-      table.router.route(alert).map((position) => position + 1),
+      grouping ? [] : table.router.route(alert).map((position) => position + 1),
       `${occurrences} ${first} ${last}`,
       factsOf(alert, claims.agent),
     ]),

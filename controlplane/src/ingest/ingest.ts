@@ -4,6 +4,7 @@ import { type Alert, EnvelopeError, readClaims, verifyBatch } from '@tocsin/open
 import type { Redis } from 'ioredis';
 import type { ChannelRegistry } from '../channels/registry.ts';
 import { ProblemError } from '../errors.ts';
+import type { Grouping } from '../groups/grouping.ts';
 import type { Admission, AdmitLimits, AdmittedBatch } from './admit.ts';
 import { admitBatch, digestOf } from './admit.ts';
 import { decodeBody, parseBatch, type ReceivedAlert } from './batch.ts';
@@ -34,6 +35,8 @@ export interface IngestParts {
   readonly waker: LaneWaker;
   readonly audience: string;
   readonly limits: AdmitLimits;
+  /** With a routing tree: how alerts are grouped by now. */
+  readonly grouping?: () => Grouping | undefined;
   /** Told of every batch: how it was answered, and how long that took. */
   readonly onAnswer: (result: string, seconds: number) => void;
 }
@@ -122,9 +125,9 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
 
   /** Admits to the channels as they are; another replica may have changed them. */
   async #admit(batch: AdmittedBatch): Promise<Admission> {
-    const { redis, registry, limits } = this.#parts;
+    const { redis, registry, limits, grouping } = this.#parts;
     for (let tries = 0; tries < ADMIT_TRIES; tries++) {
-      const admission = await admitBatch(redis, batch, registry.table, limits);
+      const admission = await admitBatch(redis, batch, registry.table, limits, grouping?.());
       if (admission) return admission;
       await registry.reload();
     }

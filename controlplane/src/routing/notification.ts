@@ -34,6 +34,8 @@ export interface GroupNotification {
     /** How often what is told here was seen. */
     readonly seen: number;
   };
+  /** It tells of something critical: it goes before what is not. */
+  readonly urgent?: boolean;
   /** Of a digest: what there was most of. */
   readonly top?: readonly { readonly rule: string; readonly count: number }[];
 }

@@ -1,7 +1,7 @@
 import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
 import { PRIORITIES, severityOf } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
-import { alertKeys } from './keys.ts';
+import { alertKeys, fatePrefix } from './keys.ts';
 
 /** What a listing can be narrowed by; all given ones must fit. */
 export interface AlertFilter {
@@ -53,6 +53,17 @@ export class AlertStore {
 
   async get(id: string): Promise<StoredAlert | undefined> {
     return (await this.getMany([id]))[0];
+  }
+
+  /** Which of these channels were told of an alert that is in no group, and when. */
+  async told(id: string, channels: readonly string[]) {
+    const keys = channels.map((channel) => `${fatePrefix}${id}-${channel}`);
+    const fates = keys.length > 0 ? await this.#redis.mget(keys) : [];
+    const past = channels.flatMap((channel, index) => {
+      const [fate, ms] = fates[index]?.split(' ') ?? [];
+      return fate ? [{ at: new Date(Number(ms)).toISOString(), what: fate, channel }] : [];
+    });
+    return { outcome: past[0]?.what ?? 'pending', past, next: [] };
   }
 
   /** Newest first. `cursor` is the order of admission below which the listing goes on. */

@@ -1,6 +1,14 @@
 /** The channels made over the API, as Redis keeps them. */
 import type { Redis } from 'ioredis';
-import { channelsKey, channelsVersionKey, heldDueKey, laneKeys, lanesKey } from './keys.ts';
+import {
+  channelsKey,
+  channelsVersionKey,
+  heldDueKey,
+  laneKeys,
+  lanesKey,
+  outcomesKey,
+  outcomesPrefix,
+} from './keys.ts';
 import { laneScriptKeys } from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
@@ -10,7 +18,7 @@ export interface StoredChannels {
   readonly definitions: Readonly<Record<string, string>>;
 }
 
-const changeScript = loadScript('change-channel');
+const changeScript = loadScript('change-channel', 'groups');
 
 export async function readChannelsVersion(redis: Redis): Promise<string> {
   return (await redis.get(channelsVersionKey)) ?? '0';
@@ -34,6 +42,7 @@ export async function changeChannel(
 ): Promise<boolean> {
   const { lease, attempt } = laneKeys(name);
   const keys = [channelsKey, channelsVersionKey, ...laneScriptKeys(name)];
-  keys.push(lanesKey, heldDueKey, lease, attempt);
-  return (await runScript(redis, changeScript, keys, [name, version, definition ?? ''])) === 1;
+  keys.push(lanesKey, heldDueKey, lease, attempt, outcomesKey);
+  const args = [name, version, definition ?? '', outcomesPrefix];
+  return (await runScript(redis, changeScript, keys, args)) === 1;
 }

@@ -1,7 +1,15 @@
 /** Groups of alerts in Redis: who is in them, when they are due, and what they said last. */
 import type { Redis } from 'ioredis';
-import { activeKeys, groupKeys, laneKeys, lanesKey, outcomesKey, outcomesPrefix } from './keys.ts';
-import { LANE_CAPACITY } from './outbox.ts';
+import {
+  activeKeys,
+  fatePrefix,
+  groupKeys,
+  laneKeys,
+  lanesKey,
+  outcomesKey,
+  outcomesPrefix,
+} from './keys.ts';
+import { LANE_CAPACITY, type OutboxEntry } from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 const admitScript = loadScript('admit-groups', 'groups');
@@ -9,6 +17,7 @@ const claimScript = loadScript('claim-groups', 'groups');
 const commitScript = loadScript('commit-flush', 'groups');
 const wakeScript = loadScript('wake-groups');
 const leaveScript = loadScript('leave-group');
+const forgetScript = loadScript('forget-alerts', 'groups');
 const retimeScript = loadScript('retime-group', 'groups');
 
 /** What became of the one alert that a record accounts for; `accounted elsewhere` for a second record of the same. */
@@ -86,6 +95,7 @@ export interface StoredMember {
 /** The request that `plan_groups` takes. */
 export interface GroupsRequest {
   readonly now?: number;
+  readonly throttle?: Bucket;
   readonly routes: readonly (readonly [
     id: string,
     capacity: number,
@@ -130,7 +140,7 @@ export interface FlushCommit {
     state: AlertState,
   ])[];
   /** What is told; undefined: nothing. */
-  readonly entry: object | undefined;
+  readonly entry: OutboxEntry | undefined;
 }
 
 export type Committed =
@@ -138,6 +148,17 @@ export type Committed =
   | { readonly status: 'postponed'; readonly next: number }
   /** Another claimed the group; nothing changed. */
   | { readonly status: 'lost' };
+
+/** A notification of a group, and what became of it. */
+export interface SaidBefore {
+  readonly notification: string;
+  readonly at: number;
+  readonly reason: string;
+  readonly channel: string;
+  /** pending, notified or dead_lettered. */
+  readonly fate: string;
+  readonly fateAt: number | undefined;
+}
 
 /** The keys that `plan_groups` takes, in its order. */
 export const groupScriptKeys = (request: GroupsRequest): string[] => [
@@ -218,7 +239,7 @@ export class GroupStore {
     const keys = [
       ...[groupKeys.due, groupKeys.state, groupKeys.members(group.id), groupKeys.unsaid],
       ...[groupKeys.byRoute, activeKeys.record, outcomesKey],
-      ...[entries, lanesKey, ledger, bucket, groupKeys.buckets],
+      ...[entries, lanesKey, ledger, bucket, groupKeys.buckets, groupKeys.history(group.id)],
     ];
     const flush = {
       id: group.id,
@@ -246,10 +267,40 @@ export class GroupStore {
       JSON.stringify(flush),
       text,
       outcomesPrefix,
+      JSON.stringify([entry?.id, entry?.time, entry?.group?.reason, channel]),
     ])) as [string, number];
     if (status === 'lost') return { status };
     if (status === 'postponed') return { status, next: at };
     return { status: status as 'said' | 'done', next: at < 0 ? undefined : at };
+  }
+
+  /** The last notifications of a group, youngest first. */
+  async history(id: string): Promise<SaidBefore[]> {
+    const texts = await this.#redis.lrange(groupKeys.history(id), 0, -1);
+    const said = texts.map((text) => JSON.parse(text) as [string, number, string, string]);
+    const fates = await Promise.all(said.map(([key]) => this.#redis.get(`${fatePrefix}${key}`)));
+    return said.map(([notification, at, reason, channel], index) => {
+      const [fate = 'pending', time] = fates[index]?.split(' ') ?? [];
+      return { notification, at, reason, channel, fate, fateAt: time ? Number(time) : undefined };
+    });
+  }
+
+  /** Ids of groups and when they are due, soonest first. */
+  async dueList(limit: number): Promise<{ id: string; due: number }[]> {
+    const flat = await this.#redis.zrange(groupKeys.due, 0, limit - 1, 'WITHSCORES');
+    return Array.from({ length: flat.length / 2 }, (_, index) => ({
+      id: flat[2 * index] as string,
+      due: Number(flat[2 * index + 1]),
+    }));
+  }
+
+  async dueOf(id: string): Promise<number | undefined> {
+    const score = await this.#redis.zscore(groupKeys.due, id);
+    return score === null ? undefined : Number(score);
+  }
+
+  async size(): Promise<number> {
+    return this.#redis.hlen(groupKeys.state);
   }
 
   /** Groups in which something that was never told may be held back. */
@@ -306,6 +357,19 @@ export class GroupStore {
       1,
     );
     return found[1] === undefined ? undefined : Number(found[1]);
+  }
+
+  /** Forgets alerts that ended before a time, some thousands at most. */
+  async forgetEnded(before: number): Promise<void> {
+    const ids = await this.#redis.zrangebyscore(activeKeys.ends, '-inf', before, 'LIMIT', 0, 5000);
+    if (ids.length > 0) {
+      await runScript(
+        this.#redis,
+        forgetScript,
+        [activeKeys.record, activeKeys.ends, activeKeys.sources, outcomesKey],
+        [before, outcomesPrefix, ...ids],
+      );
+    }
   }
 
   /** Alerts that fire at `now`, in pages. */

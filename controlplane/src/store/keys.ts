@@ -44,6 +44,8 @@ export function laneKeys(channel: string) {
     entries: `${base}:entries`,
     /** HASH rule -> alerts that the throttle holds back. */
     held: `${base}:held`,
+    /** HASH agent -> those of them that this channel accounts for in the ledger. */
+    heldUnits: `${base}:held-units`,
     /** STRING theoretical arrival time of the throttle's bucket, microseconds. */
     bucket: `${base}:bucket`,
     /** HASH state -> alerts of this channel in it. */
@@ -118,6 +120,8 @@ export const groupKeys = {
   fence: `${TAG}:groups:fence`,
   /** STRING the time (ms) up to which ends of holds were seen. */
   holdsSeen: `${TAG}:groups:holds-seen`,
+  /** LIST of JSON [id, ms, reason, channel], the last notifications of a group, youngest first; expires after a week. */
+  history: (group: string) => `${TAG}:group:${group}:history`,
   /** HASH fingerprint -> flags, the members of one group. */
   members: (group: string) => `${TAG}:group:${group}`,
 } as const;
@@ -126,6 +130,12 @@ export const groupKeys = {
 export const outcomesKey = `${TAG}:outcomes`;
 /** With `agent:` and an id, or `route:` and an id, the same of one. */
 export const outcomesPrefix = `${outcomesKey}:`;
+
+/** SET of the agents and routes that have an account: `agent:` or `route:` and an id. */
+export const outcomeScopesKey = `${outcomesPrefix}scopes`;
+
+/** With the id of a notification, STRING `fate ms`: what became of it; expires after a week. */
+export const fatePrefix = `${TAG}:fate:`;
 
 /** HASH id -> JSON of a silence. */
 export const silencesKey = `${TAG}:silences`;

@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import {
   deadLettersKey,
+  fatePrefix,
   heldDueKey,
   laneKeys,
   lanesKey,
@@ -29,8 +30,13 @@ export interface OutboxEntry {
   readonly held?: readonly (readonly [rule: string, count: number])[];
   /** What a group says, instead of one alert. */
   readonly group?: GroupNotification;
-  /** Alerts whose outcome it decides: by agent (or `-`), and route. */
-  readonly units?: readonly (readonly [agent: string, route: string, count: number])[];
+  /** Alerts whose outcome it decides, by agent and route (or `-`); `digested` when they are told as a number. */
+  readonly units?: readonly (readonly [
+    agent: string,
+    route: string,
+    count: number,
+    told?: 'digested',
+  ])[];
 }
 
 /** What became of entries: told, of them `counted` only as a number since they are no longer stored, or given up. */
@@ -65,10 +71,16 @@ export function throttleOf(channel: Pick<Channel, 'throttle'>): {
   return { interval, burst: interval * (channel.throttle.burst - 1) };
 }
 
+/** The lane of a channel for what is critical, beside the one that has its name. */
+export const urgentLane = (channel: string): string => `!${channel}`;
+
+/** The channel that a lane belongs to. */
+export const channelOfLane = (lane: string): string => lane.replace(/^!/, '');
+
 /** The keys of a lane in the order in which scripts that change the lane take them. */
 export function laneScriptKeys(channel: string): string[] {
-  const { entries, held, bucket, ledger } = laneKeys(channel);
-  return [entries, held, bucket, ledger];
+  const { entries, held, bucket, ledger, heldUnits } = laneKeys(channel);
+  return [entries, held, bucket, ledger, heldUnits];
 }
 
 export class Outbox {
@@ -101,7 +113,8 @@ export class Outbox {
     count: number,
     fate: Fate,
   ): Promise<number | undefined> {
-    const { entries, lease, ledger } = laneKeys(channel);
+    const { entries, lease } = laneKeys(channel);
+    const { ledger } = laneKeys(channelOfLane(channel));
     const [reason, detail] =
       fate.fate === 'dead_lettered' ? [fate.reason, fate.detail.slice(0, 2000)] : ['', ''];
     const counted = fate.fate === 'notified' ? (fate.counted ?? 0) : 0;
@@ -119,6 +132,7 @@ export class Outbox {
         DEAD_LETTERS_KEPT,
         counted,
         outcomesPrefix,
+        fatePrefix,
       ],
     )) as number;
     return left < 0 ? undefined : left;

@@ -420,4 +420,54 @@ receivers: [{name: d, log: {}}]`,
       [121, 'd', '3', '', 'first notification'],
     ],
   },
+  {
+    name: 'a storm of new groups is one digest, without what is critical, and ends by itself',
+    config: `
+global: {resolve_timeout: 60s}
+storm: {new_groups: {per_minute: 60, burst: 2}}
+route: {receiver: d, group_by: [n], group_wait: 1s, group_interval: 5s, repeat_interval: 1h}
+receivers: [{name: d, log: {}}]`,
+    until: 90,
+    steps: [
+      push(0, '1'),
+      push(0, '2'),
+      push(0, '3'),
+      push(0.1, '4'),
+      push(0.2, '5 priority=Critical'),
+      push(3, '6'),
+      push(4.5, '4'),
+    ],
+    said: [
+      [1, 'd', '1', '', 'first notification'],
+      [1, 'd', '2', '', 'first notification'],
+      [1, 'd', '3 4', '', 'digest'],
+      [1.2, 'd', '5', '', 'first notification'],
+      [4, 'd', '6', '', 'first notification'],
+      [61, 'd', '', '1', 'resolved'],
+      [61, 'd', '', '2', 'resolved'],
+      [61, 'd', '4', '3', 'digest'],
+      [61.2, 'd', '', '5', 'resolved'],
+      [64, 'd', '', '6', 'resolved'],
+      [66, 'd', '', '4', 'digest'],
+    ],
+  },
+  {
+    name: 'a rule that floods from one host goes into the digest',
+    config: `
+storm: {new_alerts: {per_minute: 1, burst: 2}}
+route: {receiver: d, group_by: [rule], group_wait: 1s}
+receivers: [{name: d, log: {}}]`,
+    until: 10,
+    steps: [
+      push(0, '1 rule=r hostname=h'),
+      push(0, '2 rule=r hostname=h'),
+      push(0, '3 rule=r hostname=h'),
+      push(0, '3 rule=r hostname=h'),
+      push(0, '4 rule=r hostname=other'),
+    ],
+    said: [
+      [1, 'd', '1 2 4', '', 'first notification'],
+      [1, 'd', '3', '', 'digest'],
+    ],
+  },
 ];

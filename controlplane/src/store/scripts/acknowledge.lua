@@ -4,7 +4,7 @@ Takes entries off the head of a lane once their fate is known. Only the holder o
 KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters  6 outcomes
 ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 channel  5 reason  6 detail
       7 dead letters kept  8 how many of their alerts were told as a number only
-      9 prefix of the keys of the ledger by agent and by route
+      9 prefix of the keys of the ledger by agent and by route  10 prefix of the fates of notifications
 Answer  entries left in the lane; -1: the lease is lost, nothing changed
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
@@ -17,9 +17,13 @@ local told, digested, tally = 0, 0, tally_of()
 for _, text in ipairs(entries) do
   local entry = cjson.decode(text)
   if entry.alert or entry.group then told = told + 1 end
+  -- For timelines; forgotten by itself.
+  redis.call('SET', ARGV[10] .. entry.id, fate .. ' ' .. string.format('%.0f', now), 'EX', 604800)
   for _, unit in ipairs(entry.units or {}) do
     local outcome = fate
-    if fate == 'notified' and entry.group and entry.group.reason == 'digest' then outcome = 'digested' end
+    if fate == 'notified' then
+      outcome = unit[4] or (entry.group and entry.group.reason == 'digest' and 'digested') or fate
+    end
     add(tally, unit[1], unit[2], 'pending', -unit[3])
     add(tally, unit[1], unit[2], outcome, unit[3])
   end

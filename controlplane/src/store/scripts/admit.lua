@@ -4,12 +4,14 @@ every check that can refuse comes before the first write, and the first write is
 read-only, so nothing is ever half stored. Reads and writes take many values at once; that is what makes it fast.
 
 KEYS  1 agent  2 its sequences  3 ledger  4 alert bodies  5 alert records  6 open fingerprints  7 alert index  8 alert counter
-      9 lanes with work  10 held due  11 version of the channels; then for each channel of the request four keys:
-      lane entries, held counters, throttle bucket, channel ledger
+      9 lanes with work  10 held due  11 version of the channels  12 outcomes; then for each channel of the request five keys:
+      lane entries, held counters, throttle bucket, channel ledger, agents of what is held; then those of `plan_groups`
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
         capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us] (interval 0: no throttle),
         alerts: list of [fingerprint, id, occurrences, first_ms, last_ms, rule, list of channel positions from 1,
-        text of occurrences, first and last, facts as text]
+        text of occurrences, first and last, facts as text],
+        prefix: of the keys of the ledger by agent and by route,
+        grouped: with a routing tree, what goes into groups; the last of each alert there is its position in alerts
       i+1 the body of alert i, as it came (one argument each: Lua hashes every byte of every string it makes)
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
@@ -25,6 +27,8 @@ local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$'
 local HELD_RULES, OTHER_RULES = 256, '(other rules)'
 local FULL_LANE_MS = 60000
 local alerts = request.alerts
+local OUTCOMES_KEY = KEYS[12]
+local tally = tally_of()
 
 -- Refusals.
 local agent = redis.call('HMGET', AGENT, 'kid', 'revoked', 'last_sequence')
@@ -62,11 +66,12 @@ local channels = {}
 local function channel_at(position)
   local channel = channels[position]
   if channel then return channel end
-  local definition, first = request.channels[position], 11 + (position - 1) * 4
+  local definition, first = request.channels[position], 12 + (position - 1) * 5
   channel = {
     name = definition[1], interval = definition[2], burst = definition[3],
     ENTRIES = KEYS[first + 1], HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
-    entries = {}, held = {}, rules = 0, routed = 0, pending = 0, held_change = 0,
+    HELD_UNITS = KEYS[first + 5],
+    entries = {}, held = {}, held_units = {}, rules = 0, routed = 0, pending = 0, held_change = 0,
   }
   channel.length = redis.call('LLEN', channel.ENTRIES)
   channel.tat = channel.interval > 0 and tonumber(redis.call('GET', channel.BUCKET) or '0') or 0
@@ -77,6 +82,8 @@ local function channel_at(position)
     channel.held[held[i]] = tonumber(held[i + 1])
     channel.rules = channel.rules + 1
   end
+  local units = channel.rules > 0 and redis.call('HGETALL', channel.HELD_UNITS) or {}
+  for i = 1, #units, 2 do channel.held_units[units[i]] = tonumber(units[i + 1]) end
   channels[position] = channel
   return channel
 end
@@ -96,7 +103,8 @@ local function admits(channel)
   return true
 end
 
-local function hold(channel, rule)
+local function hold(channel, rule, accounted)
+  if accounted then channel.held_units[request.agent] = (channel.held_units[request.agent] or 0) + 1 end
   if not channel.held[rule] then
     if channel.rules >= HELD_RULES then rule = OTHER_RULES end
     if not channel.held[rule] then channel.rules = channel.rules + 1 end
@@ -107,13 +115,15 @@ local function hold(channel, rule)
 end
 
 -- Puts an alert into the lane of a channel, with what was held back before it; or holds it back too.
-local function tell(channel, id, rule)
+-- The first of its channels accounts for it in the ledger.
+local function tell(channel, id, rule, accounted)
   channel.routed = channel.routed + 1
   if not admits(channel) then
-    hold(channel, rule)
+    hold(channel, rule, accounted)
     return false
   end
   local entry = { id = id .. '-' .. channel.name, time = now, alert = id, rule = rule }
+  if accounted then entry.units = { { request.agent, '-', 1 } } end
   channel.pending = channel.pending + 1
   if channel.rules > 0 then
     entry.held = {}
@@ -121,7 +131,12 @@ local function tell(channel, id, rule)
       entry.held[#entry.held + 1] = { held_rule, number }
       channel.pending, channel.held_change = channel.pending + number, channel.held_change - number
     end
-    channel.held, channel.rules, channel.holds, channel.told_held = {}, 0, false, true
+    for unit, number in pairs(channel.held_units) do
+      entry.units = entry.units or {}
+      entry.units[#entry.units + 1] = { unit, '-', number, 'digested' }
+    end
+    channel.held, channel.held_units = {}, {}
+    channel.rules, channel.holds, channel.told_held = 0, false, true
   end
   channel.entries[#channel.entries + 1] = cjson.encode(entry)
   channel.length = channel.length + 1
@@ -153,16 +168,25 @@ local function fold(alert)
   return true
 end
 
-local ledger = { accepted = 0, deduplicated = 0, unrouted = 0, queued = 0, held = 0 }
+local ledger = { accepted = 0, deduplicated = 0, unrouted = 0, queued = 0, held = 0, grouped = 0 }
+local stored_as = {}
+local function account(outcome, number)
+  if not request.grouped then add(tally, request.agent, '-', outcome, number) end
+end
 local stored, new_bodies, new_open, new_index = {}, {}, {}, {}
 local order = tonumber(redis.call('GET', COUNTER) or '0')
 for i, alert in ipairs(alerts) do
   local fingerprint, id, occurrences = alert[1], alert[2], alert[3]
   ledger.accepted = ledger.accepted + occurrences
+  account('accepted', occurrences)
   if fold(alert) or records[id] then
     ledger.deduplicated = ledger.deduplicated + occurrences
+    account('deduplicated', occurrences)
+    stored_as[i] = open[fingerprint] or id
   else
+    stored_as[i] = id
     ledger.deduplicated = ledger.deduplicated + occurrences - 1
+    account('deduplicated', occurrences - 1)
     order = order + 1
     stored[#stored + 1] = i
     records[id] = fingerprint .. ' ' .. alert[8] .. ' ' .. now_text .. ' ' .. alert[9]
@@ -171,12 +195,21 @@ for i, alert in ipairs(alerts) do
     new_open[#new_open + 1], new_open[#new_open + 2] = fingerprint, id
     new_index[#new_index + 1], new_index[#new_index + 2] = order, id
     local queued = false
-    for _, position in ipairs(alert[7]) do
-      queued = tell(channel_at(position), id, alert[6]) or queued
+    for first, position in ipairs(alert[7]) do
+      queued = tell(channel_at(position), id, alert[6], first == 1) or queued
     end
     local state = #alert[7] == 0 and 'unrouted' or queued and 'queued' or 'held'
+    if request.grouped then state = 'grouped' end
     ledger[state] = ledger[state] + 1
+    account(state == 'unrouted' and 'unrouted' or 'pending', 1)
   end
+end
+
+local plan
+if request.grouped then
+  request.grouped.now = now
+  for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[17]] end
+  plan = plan_groups(request.grouped, 12 + 5 * #request.channels)
 end
 
 -- From here on only writes. The first is refused when Redis is full or read-only.
@@ -209,13 +242,14 @@ for position, channel in pairs(channels) do
   end
   if channel.interval > 0 then redis.call('SET', channel.BUCKET, string.format('%.0f', channel.tat)) end
   if channel.told_held then
-    redis.call('DEL', channel.HELD)
+    redis.call('DEL', channel.HELD, channel.HELD_UNITS)
     redis.call('ZREM', DUE, channel.name)
   end
   if channel.holds then
     local held = {}
     for rule, number in pairs(channel.held) do held[#held + 1], held[#held + 2] = rule, number end
     redis.call('HSET', channel.HELD, unpack(held))
+    for unit, number in pairs(channel.held_units) do redis.call('HSET', channel.HELD_UNITS, unit, number) end
     redis.call('ZADD', DUE, channel.due, channel.name)
   end
   count(channel.LEDGER, { routed = channel.routed, pending = channel.pending, held = channel.held_change })
@@ -248,6 +282,8 @@ local function make_room()
 end
 local dropped = make_room()
 
+if plan then apply_groups(plan, request.prefix) end
+write_tally(tally, OUTCOMES_KEY, request.prefix)
 count(LEDGER, ledger)
 redis.call('HINCRBY', AGENT, 'alerts', ledger.accepted)
 redis.call('HSET', AGENT, 'last_seen', now_text, 'last_sequence', string.format('%.0f', last_sequence))

@@ -5,6 +5,7 @@ the group keeps what it has to say, and says it together later.
 
 KEYS  1 due  2 groups  3 members of the group  4 unsaid  5 groups by route  6 records of alerts  7 outcomes
       8 lane entries  9 lanes with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
+      13 history of the group
 ARGV  1 the flush as JSON:
         id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), lane, definition,
         next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the lane),
@@ -12,7 +13,7 @@ ARGV  1 the flush as JSON:
         flags: list of [fingerprint, flags without m], ended: list of [fingerprint, ends, updated],
         outcomes: list of [fingerprint, state seen, new state; q: goes with the notification]
       2 the notification as JSON without its last brace; empty: none
-      3 prefix of the keys of the ledger by agent and by route
+      3 prefix of the keys of the ledger by agent and by route  4 what the history gets, as JSON
 Answer  { status, ms } where status is
       done, when it is due again; -1: the group is gone   said, the same   postponed, until   lost, -1: nothing changed
 ]]
@@ -130,6 +131,9 @@ if says then
   end
   redis.call('RPUSH', KEYS[8], ARGV[2] .. ',"units":[' .. table.concat(list, ',') .. ']}')
   redis.call('SADD', KEYS[9], flush.lane)
+  redis.call('LPUSH', KEYS[13], ARGV[4])
+  redis.call('LTRIM', KEYS[13], 0, 19)
+  redis.call('EXPIRE', KEYS[13], 604800)
   redis.call('HINCRBY', KEYS[10], 'routed', 1)
   redis.call('HINCRBY', KEYS[10], 'pending', 1)
   if channel_tat then redis.call('SET', KEYS[11], ms(channel_tat)) end

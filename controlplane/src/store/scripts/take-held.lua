@@ -2,7 +2,7 @@
 Turns the held counters of a channel into an entry of its lane, if the throttle lets it and, for a lane that was full, its pause is
 over. Only the clock of Redis counts, and neither a clock nor a throttle that was another before keeps them back.
 
-KEYS  1 lane entries  2 held counters  3 throttle bucket  4 channel ledger  5 lanes with work  6 held due
+KEYS  1 lane entries  2 held counters  3 throttle bucket  4 channel ledger  5 agents of what is held  6 lanes with work  7 held due
 ARGV  1 channel  2 interval (microseconds, 0: no throttle)  3 burst (microseconds)
 Answer  how many alerts the entry tells of; 0: nothing is held, or not yet due
 ]]
@@ -12,19 +12,19 @@ local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local now = math.floor(now_us / 1000)
 local channel, interval, burst = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('ZREM', KEYS[6], channel)
+  redis.call('ZREM', KEYS[7], channel)
   return 0
 end
 if interval > 0 then
   local tat = math.min(tonumber(redis.call('GET', KEYS[3]) or '0'), now_us + burst + interval)
   if now_us < tat - burst then
     redis.call('SET', KEYS[3], string.format('%.0f', tat))
-    redis.call('ZADD', KEYS[6], math.ceil((tat - burst) / 1000), channel)
+    redis.call('ZADD', KEYS[7], math.ceil((tat - burst) / 1000), channel)
     return 0
   end
   redis.call('SET', KEYS[3], string.format('%.0f', math.max(tat, now_us) + interval))
 else
-  local wait = tonumber(redis.call('ZSCORE', KEYS[6], channel) or '0') - now
+  local wait = tonumber(redis.call('ZSCORE', KEYS[7], channel) or '0') - now
   if wait > 0 and wait <= FULL_LANE_MS then return 0 end
 end
 local flat, list, sum = redis.call('HGETALL', KEYS[2]), {}, 0
@@ -32,12 +32,14 @@ for i = 1, #flat, 2 do
   list[#list + 1] = { flat[i], tonumber(flat[i + 1]) }
   sum = sum + tonumber(flat[i + 1])
 end
-redis.call('DEL', KEYS[2])
-redis.call('ZREM', KEYS[6], channel)
+local units, counted = {}, redis.call('HGETALL', KEYS[5])
+for i = 1, #counted, 2 do units[#units + 1] = { counted[i], '-', tonumber(counted[i + 1]), 'digested' } end
+redis.call('DEL', KEYS[2], KEYS[5])
+redis.call('ZREM', KEYS[7], channel)
 local number = redis.call('HINCRBY', KEYS[4], 'digests', 1)
 local id = string.format('held-%s-%.0f-%d', channel, now, number)
-redis.call('RPUSH', KEYS[1], cjson.encode({ id = id, time = now, held = list }))
-redis.call('SADD', KEYS[5], channel)
+redis.call('RPUSH', KEYS[1], cjson.encode({ id = id, time = now, held = list, units = #units > 0 and units or nil }))
+redis.call('SADD', KEYS[6], channel)
 redis.call('HINCRBY', KEYS[4], 'held', -sum)
 redis.call('HINCRBY', KEYS[4], 'pending', sum)
 return sum

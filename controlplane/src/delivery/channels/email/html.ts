@@ -2,9 +2,9 @@
  * The HTML part of a mail: tables and inline styles, since mail readers know little else, and nothing remote. Every text of an event
  * is made printable and escaped where it enters a cell.
  */
-import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from '../../channel.ts';
+import type { Notification, ShownAlert } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
+import { describeGroup } from '../../grouped.ts';
 import {
   type Fact,
   factsOf,
@@ -44,7 +44,7 @@ export function renderHtml(notification: Notification): string {
 <table ${TABLE} style="max-width:640px;background:#ffffff;border:1px solid #d9dee6;border-radius:8px">
 <tr><td style="background:${colour};border-radius:7px 7px 0 0;padding:18px 24px;color:#ffffff;${SANS}">
 <div style="font-size:12px;font-weight:600;letter-spacing:.08em;text-transform:uppercase">${priority}</div>
-<div style="font-size:19px;line-height:1.35;font-weight:600;margin-top:4px;${BREAK}">${title}</div>
+<div style="font-size:19px;line-height:1.35;font-weight:600;margin-top:4px;${BREAK}">${title}</div>${renderGroup(notification)}
 </td></tr>
 ${notification.alerts.map((alert, index) => renderAlert(alert, index, notification.alerts.length)).join('\n')}
 ${held && renderHeld(held)}
@@ -59,11 +59,17 @@ Sent by Tocsin to the channel ${escapeHtml(printable(notification.channel, 64))}
 `;
 }
 
+/** What the group says, below the title; nothing for a single alert. */
+const renderGroup = (notification: Notification): string =>
+  notification.group
+    ? `\n<div style="font-size:13px;line-height:1.45;margin-top:6px;${BREAK}">${escapeHtml(describeGroup(notification))}</div>`
+    : '';
+
 /** What lists of mails show beside the subject. */
 const preview = ({ alerts }: Notification): string =>
   escapeHtml(printable(alerts[0] ? messageOf(alerts[0]) : '', 140));
 
-function renderAlert(alert: StoredAlert, index: number, of: number): string {
+function renderAlert(alert: ShownAlert, index: number, of: number): string {
   const line = index > 0 ? 'border-top:1px solid #e6eaf0;' : '';
   return `<tr><td style="${line}padding:20px 24px">
 ${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert.priority).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(messageOf(alert), OUTPUT_CHARACTERS))}</div>
@@ -73,8 +79,9 @@ ${factsOf(alert).map(renderFact).join('\n')}
 </td></tr>`;
 }
 
-function renderTitle({ rule, priority }: StoredAlert): string {
-  return `<div style="font-size:15px;font-weight:600;color:#111827;margin-bottom:10px;${SANS};${BREAK}"><span style="color:${lookOf(priority).colour}">${priority}</span> &#183; ${escapeHtml(printable(rule, 200))}</div>
+function renderTitle({ rule, priority, status }: ShownAlert): string {
+  const ended = status === 'resolved' ? 'Resolved &#183; ' : '';
+  return `<div style="font-size:15px;font-weight:600;color:#111827;margin-bottom:10px;${SANS};${BREAK}"><span style="color:${lookOf(priority).colour}">${ended}${priority}</span> &#183; ${escapeHtml(printable(rule, 200))}</div>
 `;
 }
 

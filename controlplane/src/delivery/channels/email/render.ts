@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
+import { describeGroup } from '../../grouped.ts';
 import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
@@ -58,13 +59,14 @@ export function renderMail(notification: Notification, domain: string): Mail {
 export function renderText(notification: Notification): string {
   const sections = notification.alerts.map((alert) =>
     [
-      `${alert.priority}: ${printable(alert.rule, 200)}`,
+      `${alert.status === 'resolved' ? 'Resolved: ' : ''}${alert.priority}: ${printable(alert.rule, 200)}`,
       '',
       printable(messageOf(alert), OUTPUT_CHARACTERS),
       '',
       ...factsOf(alert).map(({ label, value }) => `${`${label}:`.padEnd(11)}${value}`),
     ].join('\n'),
   );
+  if (notification.group) sections.unshift(describeGroup(notification));
   if (notification.held.count > 0) sections.push(describeHeld(notification.held));
   if (notification.repeated) sections.push(repeatNote(notification));
   const footer = `-- \nTocsin, channel ${printable(notification.channel, 64)}, notification ${printable(notification.id, 200)}\n`;

@@ -3,9 +3,9 @@
  * or in plain text without emoji. Sizes keep below Slack's limits by construction: 50 blocks, 3000 characters a section, 150 a
  * header, 10 fields, and about 13,000 characters in all.
  */
-import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from '../../channel.ts';
+import type { Notification, ShownAlert } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
+import { describeGroup } from '../../grouped.ts';
 import {
   factsOf,
   highestPriority,
@@ -62,6 +62,9 @@ export function renderMessage(notification: Notification): Message {
     text: renderText(notification),
     blocks: [
       { type: 'header', text: plain(heading) },
+      ...(notification.group
+        ? [{ type: 'section' as const, text: code(describeGroup(notification), 600) }]
+        : []),
       ...(held.count > 0
         ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }]
         : []),
@@ -78,21 +81,24 @@ export function renderMessage(notification: Notification): Message {
 }
 
 /** The whole notification as escaped text, for previews and as the last resort. */
-export function renderText({ alerts, held, test }: Notification): string {
+export function renderText(notification: Notification): string {
+  const { alerts, held, test } = notification;
   const lines = alerts.map((alert) => describeAlert(alert, 400));
+  if (notification.group) lines.unshift(describeGroup(notification));
   if (held.count > 0) lines.push(describeHeld(held));
   return escapeMarkup(`${test ? 'Test: ' : ''}${lines.join('\n')}`, FALLBACK_CHARACTERS);
 }
 
-function describeAlert(alert: StoredAlert, max: number): string {
+function describeAlert(alert: ShownAlert, max: number): string {
+  const ended = alert.status === 'resolved' ? 'Resolved: ' : '';
   const count = alert.count > 1 ? ` (${alert.count} times)` : '';
   return printable(
-    `${alert.priority}: ${alert.rule} on ${alert.hostname}${count}: ${messageOf(alert)}`,
+    `${ended}${alert.priority}: ${alert.rule} on ${alert.hostname}${count}: ${messageOf(alert)}`,
     max,
   );
 }
 
-function renderSingle(alert: StoredAlert): Block[] {
+function renderSingle(alert: ShownAlert): Block[] {
   const fields = factsOf(alert)
     .slice(0, MAX_FIELDS)
     .map(({ label, value }) => markdown(`*${label}*\n${inlineCode(value, FIELD_CHARACTERS)}`));
@@ -103,12 +109,13 @@ function renderSingle(alert: StoredAlert): Block[] {
   ];
 }
 
-function renderOneOf(alert: StoredAlert, of: number): Block[] {
+function renderOneOf(alert: ShownAlert, of: number): Block[] {
   const facts = factsOf(alert)
     .filter(({ label }) => label !== 'Tags')
     .map(({ label, value }) => `${label} ${value}`)
     .join(' · ');
-  const title = `${lookOf(alert.priority).symbol} ${alert.priority}: ${alert.rule}`;
+  const ended = alert.status === 'resolved' ? 'resolved · ' : '';
+  const title = `${lookOf(alert.priority).symbol} ${ended}${alert.priority}: ${alert.rule}`;
   const output = code(
     messageOf(alert),
     Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),

@@ -17,7 +17,8 @@ The groups of a request:
   groups    list of [id, position of the route, definition, group_wait, group_interval]
   alerts    list of [fingerprint, labels, starts (false: now), ends (with timeout: ms from now), timeout, occurrences, first, last
             (false: now), sample, is a source of inhibition, agent, id of the route it is accounted to (`-`: accounted elsewhere),
-            positions of groups, positions of those that do not wait]
+            positions of groups, positions of those that do not wait, 1 when it is critical, what its throttle is counted by]
+  throttle  [interval_us, burst_us] of new alerts of one rule and host (0: none); what is more goes into overflow groups
 ]]
 local RECORD_OF_ALERT = '^(%-?%d+) (%-?%d+) (%-?%d+) ([01]) (%d+) (%-?%d+) (%-?%d+) (%a) (%S+) (%S+) (%S+) (.*)$'
 local GROUP = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+) (.*)$'
@@ -106,6 +107,7 @@ local function write_tally(tally, outcomes, prefix)
     if route ~= '-' then sum(prefix .. 'route:' .. route, outcome, number) end
   end
   for key, counters in pairs(sums) do
+    if key ~= outcomes then redis.call('SADD', prefix .. 'scopes', string.sub(key, #prefix + 1)) end
     for outcome, number in pairs(counters) do
       if number ~= 0 then redis.call('HINCRBY', key, outcome, string.format('%.0f', number)) end
     end
@@ -162,8 +164,19 @@ local function plan_groups(request, base)
     }
   end
 
-  -- Whether the route may have one more group.
-  local function admits_group(route)
+  -- Takes a token of a bucket (GCRA); false when there is none.
+  local function takes(id, interval, burst)
+    if interval == 0 then return true end
+    local now_us = now * 1000
+    local tat = plan.buckets[id] or tonumber(redis.call('HGET', KEYS[base + 9], id) or '0')
+    tat = math.max(math.min(tat, now_us + burst + interval), now_us)
+    if tat - burst > now_us then return false end
+    plan.buckets[id] = tat + interval
+    return true
+  end
+
+  -- Whether the route may have one more group. What is critical is never part of a storm.
+  local function admits_group(route, critical)
     local id, capacity, interval, burst = route[1], route[2], route[4], route[5]
     local count = plan.counts[id]
     if not count then
@@ -171,14 +184,7 @@ local function plan_groups(request, base)
       plan.counts[id] = count
     end
     if count.known + count.change >= capacity then return false end
-    if interval > 0 then
-      local now_us = now * 1000
-      local tat = plan.buckets[id] or tonumber(redis.call('HGET', KEYS[base + 9], id) or '0')
-      tat = math.max(math.min(tat, now_us + burst + interval), now_us)
-      if tat - burst > now_us then return false end
-      plan.buckets[id] = tat + interval
-    end
-    return true
+    return critical == 1 or takes(id, interval, burst)
   end
 
   local function create(group, ends_wait)
@@ -255,15 +261,21 @@ local function plan_groups(request, base)
     plan.alerts[fingerprint] = alert
     if given[10] == 1 then plan.sources[fingerprint] = alert end
 
+    -- A rule that floods from one host is told as a number.
+    local throttle = request.throttle
+    local floods = fresh and throttle and given[15] ~= 1 and not takes(given[16], throttle[1], throttle[2])
+
     local immediate = {}
     for _, position in ipairs(given[14]) do immediate[position] = true end
     for _, position in ipairs(given[13]) do
       local group = plan.groups[position]
       local overflow = plan.groups[group.route[3]]
-      if not group.state and overflow and overflow ~= group then
+      if (floods or not group.state) and overflow and overflow ~= group then
         -- What went into the overflow group stays there as long as that group has it.
         local stays = overflow.state and has(flags_of(overflow, fingerprint), 'm')
-        if stays or not admits_group(group.route) then group = overflow end
+        if stays or floods or not admits_group(group.route, given[15]) then group = overflow end
+      elseif throttle and overflow and overflow.state and has(flags_of(overflow, fingerprint), 'm') then
+        group = overflow
       end
       join(group, fingerprint, alert, old, fresh, immediate[position])
     end

@@ -1,0 +1,153 @@
+/** Groups and alerts as people ask about them: what was said, what is held back and by what, and what comes next. */
+import type { StoredAlert } from '@tocsin/openapi';
+import { groupKey } from '../routing/tree.ts';
+import type { ActiveAlert, GroupState, GroupStore } from '../store/groups.ts';
+import type { Flusher, Preview } from './flusher.ts';
+import { fingerprintsOf, type Grouping } from './grouping.ts';
+
+export interface ViewParts {
+  readonly store: GroupStore;
+  readonly flusher: Flusher;
+  readonly grouping: () => Grouping;
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();
+const isoOrNull = (ms: number | undefined) => (ms === undefined || ms <= 0 ? null : iso(ms));
+
+/** One group. */
+export async function viewGroup(
+  { store, flusher, grouping }: ViewParts,
+  group: GroupState,
+  due: number,
+  now: number,
+) {
+  const route = grouping().route(group.definition.r);
+  const at = Math.max(due, now);
+  const preview = await flusher.preview(group, at);
+  const [last] = await store.history(group.id);
+  return {
+    id: group.id,
+    key: route ? groupKey(route, group.definition.l) : '',
+    route: route?.id ?? null,
+    channel: route?.channel ?? null,
+    labels: group.definition.l,
+    overflow: group.definition.o === 1,
+    created_at: iso(group.createdAt),
+    last_flush: isoOrNull(group.flushedAt),
+    notifications: group.said,
+    last_notification: last
+      ? { id: last.notification, at: iso(last.at), reason: last.reason, fate: last.fate }
+      : null,
+    counts: {
+      firing: preview?.flush.firing.length ?? 0,
+      ended: preview?.flush.ended.length ?? 0,
+      held: preview?.flush.held.length ?? 0,
+    },
+    next_flush: iso(at),
+    reason: preview ? reasonOf(preview) : 'its route is not configured here',
+  };
+}
+
+/** What the next look will do, in words. */
+function reasonOf({ flush }: Preview): string {
+  if (flush.send) return flush.reason ?? 'repeat';
+  if (flush.held.length > 0) {
+    const kinds = [...new Set(flush.held.map(({ hold }) => hold.kind))];
+    return `held back: ${kinds.join(', ')}`;
+  }
+  if (flush.firing.length === 0) return 'ends without being told';
+  return 'nothing new';
+}
+
+/** The groups that are looked at next. */
+export async function viewGroups(parts: ViewParts, now: number, limit: number) {
+  const due = await parts.store.dueList(limit);
+  const times = new Map(due.map(({ id, due: at }) => [id, at]));
+  const states = await parts.store.states(due.map(({ id }) => id));
+  return Promise.all(
+    states.map((group) => viewGroup(parts, group, times.get(group.id) ?? now, now)),
+  );
+}
+
+/** What happened to an alert, in order, and what will happen. Times are RFC 3339. */
+export interface TimelineStep {
+  readonly at: string;
+  readonly what: string;
+  readonly route?: string;
+  readonly group?: string;
+  readonly channel?: string;
+  readonly by?: string;
+  readonly detail?: string;
+}
+
+/** The part of a timeline that groups tell. */
+export async function groupTimeline(
+  parts: ViewParts,
+  alert: StoredAlert,
+  now: number,
+): Promise<{ outcome: string | null; past: TimelineStep[]; next: TimelineStep[] }> {
+  const grouping = parts.grouping();
+  const labels = grouping.labelsOf(alert, alert.agent);
+  const past: TimelineStep[] = [];
+  const next: TimelineStep[] = [];
+  let outcome: string | null = null;
+  for (const place of fingerprintsOf(grouping, labels)) {
+    const { route, fingerprint, group } = place;
+    const active = (await parts.store.active([fingerprint])).get(fingerprint);
+    const where = { route: route.id, group, channel: route.channel };
+    const detail = groupKey(route, labels);
+    past.push({ at: alert.first_seen, what: 'routed', ...where, detail });
+    const told = await toldSteps(parts.store, group, active?.startsAt ?? 0);
+    past.push(...told.map((step) => ({ ...where, ...step })));
+    const coming = await comingSteps(parts, place, now);
+    past.push(...coming.past.map((step) => ({ ...where, ...step })));
+    next.push(...coming.next.map((step) => ({ ...where, ...step })));
+    if (active && active.state !== 'u') outcome = outcomeOf(active, told);
+  }
+  return { outcome, past, next };
+}
+
+/** What the group said since the alert began, and what became of that. */
+async function toldSteps(store: GroupStore, group: string, since: number): Promise<TimelineStep[]> {
+  const history = await store.history(group);
+  return history
+    .filter(({ at }) => at >= since)
+    .flatMap(({ notification, at, reason, fate, fateAt }) => [
+      { at: iso(at), what: 'told', by: notification, detail: reason },
+      ...(fateAt === undefined ? [] : [{ at: iso(fateAt), what: fate, by: notification }]),
+    ]);
+}
+
+/** What holds the alert back now, and what its group will do. */
+async function comingSteps(
+  { store, flusher }: ViewParts,
+  { fingerprint, group: id }: { readonly fingerprint: string; readonly group: string },
+  now: number,
+): Promise<{ past: TimelineStep[]; next: TimelineStep[] }> {
+  const [group] = await store.states([id]);
+  if (!group) return { past: [], next: [] };
+  const due = Math.max((await store.dueOf(id)) ?? now, now);
+  const [present, future] = [await flusher.preview(group, now), await flusher.preview(group, due)];
+  const hold = present?.flush.held.find(({ member }) => member.fingerprint === fingerprint)?.hold;
+  return {
+    past: hold ? [{ at: iso(now), what: hold.kind, by: hold.by }] : [],
+    next: future ? [{ at: iso(due), what: reasonOf(future) }] : [],
+  };
+}
+
+/** Where its state only says that a notification is on its way, the fate of that tells more. */
+function outcomeOf(active: ActiveAlert, told: readonly TimelineStep[]): string {
+  if (active.state !== 'q') return STATES[active.state];
+  const fate = told.find(({ what }) => what === 'notified' || what === 'dead_lettered');
+  return fate?.what ?? 'pending';
+}
+
+const STATES = {
+  p: 'pending',
+  q: 'pending',
+  s: 'silenced',
+  i: 'inhibited',
+  m: 'muted',
+  x: 'expired',
+  u: 'pending',
+} as const;
