@@ -189,7 +189,7 @@ static __always_inline bool gather_arguments(struct slot *slot, struct pt_regs *
 static __always_inline struct slot *begin_identified(struct pt_regs *regs, long result, __u32 number, __u32 flags,
 						     __u8 kind, __u32 size)
 {
-	struct slot *slot = begin(current_task(), kind, size);
+	struct slot *slot = begin(current_task(), kind, number, size);
 
 	if (!slot)
 		return 0;
@@ -197,10 +197,9 @@ static __always_inline struct slot *begin_identified(struct pt_regs *regs, long 
 
 	slot->call = number;
 	slot->flags |= flags;
-	header->syscall = number;
 	header->result = result;
 	if (!gather_arguments(slot, regs, result)) {
-		lose(kind, CAUSE_FAULT);
+		lose(kind, number, CAUSE_FAULT);
 		release_slot(slot);
 		return 0;
 	}

@@ -26,8 +26,14 @@ export interface NativeProbe {
     path: Uint8Array,
     real: Uint8Array,
   ): void;
-  /** For each kind first by cause, then by filter. */
-  counters(): Float64Array;
+  /** For each kind first by cause, then by filter; and for each call what was sent and what was lost. */
+  counters(): { readonly kinds: Float64Array; readonly calls: Float64Array };
+  takeLosers(): {
+    readonly tgid: number;
+    readonly lost: number;
+    readonly cgroup: number;
+    readonly comm: Buffer;
+  }[];
   close(): void;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control.h"
@@ -64,6 +65,8 @@ class Kernel {
   Outcome rule_out(verdict_key key, const verdict &verdict);
   // Sums over all cpus.
   Outcome counters(probe_counters &sums) const;
+  // Whose records were lost since the last time, by process.
+  std::vector<std::pair<uint32_t, loser>> take_losers();
 
  private:
   Outcome prepare(const KernelOptions &options);

@@ -58,6 +58,28 @@ const RuleSelection = Type.Object(
   alternatives,
 );
 
+/** The API of the cluster that the host is a node of. */
+const Kubernetes = Type.Object(
+  {
+    server: Type.Optional(
+      Type.String({ pattern: '^https?://', description: 'Inside of a pod, by its variables.' }),
+    ),
+    token_file: Type.Optional(
+      Type.String({ minLength: 1, description: 'Inside of a pod, that of its service account.' }),
+    ),
+    ca_file: Type.Optional(
+      Type.String({ minLength: 1, description: 'Whom to trust; inside of a pod, its cluster.' }),
+    ),
+    node: Type.Optional(
+      Type.String({ minLength: 1, description: 'Name of this node; else NODE_NAME, or the host.' }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Pods of this node and what they belong to are asked of the Kubernetes API.',
+  },
+);
+
 /** Adds to the outputs of rules, as Falco's `append_output`. */
 const AppendOutput = Type.Object(
   {
@@ -244,6 +266,17 @@ export const Config = Type.Object(
       },
       'Alerts of Falco (`POST /`) and of what speaks to Alertmanager (`/api/v2`), which are not signed.',
     ),
+    routing: section(
+      {
+        authority: Type.Enum(['last', 'file', 'seed'], {
+          default: 'last',
+          description:
+            'Who decides on routes, inhibition and time intervals: who changed them last, the file or the API; the file alone; ' +
+            'or the API, which the file only gives a start.',
+        }),
+      },
+      'Where routing comes from.',
+    ),
     silences: section(
       {
         max_duration: duration('1y', 'A longer silence is refused.'),
@@ -327,6 +360,7 @@ export const Config = Type.Object(
               'host:port for GET /metrics and /healthz, best on 127.0.0.1; without it there is none.',
           }),
         ),
+        kubernetes: Type.Optional(Kubernetes),
         pushdown: Type.Boolean({
           default: true,
           description:

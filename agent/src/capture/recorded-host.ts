@@ -24,7 +24,7 @@ interface Names {
 
 /** The machine of a recording: answers what it answered then, up to the place that the replay has reached. */
 export class RecordedHost implements Host, Accounts, FactsSource {
-  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0 };
+  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0, cut: 0 };
   bootEpoch: bigint;
   /** Records that the recording itself says are missing. */
   lost = 0;

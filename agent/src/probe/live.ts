@@ -36,6 +36,8 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
           Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
         ),
     ruleOut: (verdict) => probe.ruleOut(verdict),
+    calls: () => probe.statistics().calls.map(({ call, ...counts }) => ({ type: call, ...counts })),
+    takeLosers: () => probe.takeLosers(),
     filtered: () =>
       probe
         .statistics()
