@@ -1,6 +1,7 @@
 import type { Alert } from '@tocsin/openapi';
 import type { FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
 import type { RuleCounters } from '../rules/compile-rules.ts';
+import type { KubernetesSettings } from '../state/kubernetes/api.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { AlertStyle } from './alert-builder.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
@@ -15,6 +16,8 @@ export interface EngineSettings extends RuleSettings, AlertStyle {
   readonly runtimes?: Partial<RuntimePaths>;
   /** Whether programs that this process starts are not judged: an output that runs some would never come to rest. */
   readonly ignoresOwn?: boolean;
+  /** The API of the cluster that this host is a node of. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Longest time an event waits for the facts of its container, ms. */
   readonly patienceMs?: number;
 }
@@ -28,6 +31,8 @@ export interface EngineStatistics {
   readonly pipeline: Readonly<Record<string, number>>;
   readonly processes: Readonly<Record<string, number>>;
   readonly containers: Readonly<Record<string, number>>;
+  readonly accounts: Readonly<Record<string, number>>;
+  readonly kubernetes: Readonly<Record<string, number>>;
   readonly parking: Readonly<Record<string, number>>;
   readonly alerts: Readonly<Record<string, number>>;
   /** Every rule in force; what a rule did before a reload counts on. */

@@ -7,6 +7,8 @@ import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
+import type { KubernetesSettings } from '../state/kubernetes/api.ts';
+import { Cluster } from '../state/kubernetes/cluster.ts';
 import { ProcessTree } from '../state/process-tree.ts';
 import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
@@ -24,6 +26,8 @@ export interface SessionOptions {
   readonly hostname: string;
   readonly runtimes?: Partial<RuntimePaths>;
   readonly patienceMs?: number;
+  /** The API of the cluster that this host is a node of. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Whether what this process starts is not judged either. */
   readonly ignoresOwn?: boolean;
   /** This machine unless given: a recording listens to what it answers. */
@@ -49,6 +53,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #lookup: RuntimeLookup;
   readonly #host: Host;
+  readonly #cluster: Cluster | undefined;
   #probe: Probe | undefined;
   #containers: Containers | undefined;
   #pipeline: Pipeline | undefined;
@@ -71,6 +76,8 @@ export class Session {
       read: (tgid, withEnvironment) => host.readProcess(tgid, withEnvironment),
       list: () => host.listProcesses(),
     });
+    const cluster = options.kubernetes && new Cluster(options.kubernetes);
+    this.#cluster = cluster;
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
@@ -78,6 +85,7 @@ export class Session {
       processes: this.tree,
       capabilities: (tgid) => host.readCapabilities(tgid),
       domainOf: this.domains.domainOf,
+      podOf: cluster && ((uid) => cluster.pod(uid)),
     });
   }
 
@@ -89,6 +97,7 @@ export class Session {
     const { patienceMs } = this.#options;
     // Nothing waits for the answer: until then the usual places are looked at.
     this.#lookup.discover().catch(() => {});
+    void this.#cluster?.run();
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
       taskRoots: this.#options.runtimes?.taskRoots,
@@ -139,20 +148,38 @@ export class Session {
   }
 
   counters() {
-    const { tree } = this;
+    const { tree, accounts } = this;
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
       filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },
-      processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
+      processes: {
+        size: tree.size,
+        dead: tree.deadCount,
+        bytes: tree.bytes,
+        limit: tree.limits.entries,
+        byteLimit: tree.limits.bytes,
+        ...tree.counters,
+      },
+      accounts: {
+        tables: accounts.size,
+        bytes: accounts.bytes,
+        limit: accounts.limits.entries,
+        byteLimit: accounts.limits.bytes,
+      },
       containers: {
         cgroups: containers?.cgroupCount ?? 0,
         containers: containers?.containerCount ?? 0,
+        bytes: containers?.bytes ?? 0,
+        cgroupLimit: containers?.limits.cgroups ?? 0,
+        containerLimit: containers?.limits.containers ?? 0,
+        byteLimit: containers?.limits.bytes ?? 0,
         ...containers?.counters,
         ...containers?.loader.counters,
       },
+      kubernetes: this.#cluster ? { pods: this.#cluster.podCount, ...this.#cluster.counters } : {},
       parking: { waiting: parking?.waiting ?? 0, ...parking?.counters },
     };
   }
@@ -164,6 +191,7 @@ export class Session {
     this.#containers?.loader.stop();
     this.#pipeline?.parking.releaseAll();
     this.domains.stop();
+    this.#cluster?.stop();
     this.#probe?.close();
     this.#probe = undefined;
   }

@@ -21,8 +21,20 @@ type Read = () => Iterable<Sample>;
 const SIZES = [
   ['tocsin_processes', 'Processes in the table, the dead among them.', 'processes', 'size'],
   ['tocsin_processes_dead', 'Dead processes still in the table.', 'processes', 'dead'],
+  ['tocsin_processes_bytes', 'Bytes of the process table, about.', 'processes', 'bytes'],
+  ['tocsin_processes_limit', 'Most processes in the table.', 'processes', 'limit'],
+  ['tocsin_processes_limit_bytes', 'Most bytes of the process table.', 'processes', 'byteLimit'],
   ['tocsin_cgroups', 'Cgroups in the table.', 'containers', 'cgroups'],
+  ['tocsin_cgroups_limit', 'Most cgroups in the table.', 'containers', 'cgroupLimit'],
   ['tocsin_containers', 'Containers in the table.', 'containers', 'containers'],
+  ['tocsin_containers_bytes', 'Bytes of the facts of containers, about.', 'containers', 'bytes'],
+  ['tocsin_containers_limit', 'Most containers in the table.', 'containers', 'containerLimit'],
+  ['tocsin_containers_limit_bytes', 'Most bytes of facts.', 'containers', 'byteLimit'],
+  ['tocsin_account_tables', 'Hosts and containers whose users are known.', 'accounts', 'tables'],
+  ['tocsin_accounts_bytes', 'Bytes of names of users and groups, about.', 'accounts', 'bytes'],
+  ['tocsin_account_tables_limit', 'Most tables of users.', 'accounts', 'limit'],
+  ['tocsin_accounts_limit_bytes', 'Most bytes of names.', 'accounts', 'byteLimit'],
+  ['tocsin_kubernetes_pods', 'Pods of this node, by the API.', 'kubernetes', 'pods'],
   ['tocsin_parked_events', 'Events that wait for facts.', 'parking', 'waiting'],
   ['tocsin_engine_alerts', 'Alerts on their way out of the engine.', 'alerts', 'waiting'],
 ] as const;
@@ -30,6 +42,7 @@ const SIZES = [
 const HAPPENINGS = [
   ['tocsin_process_events_total', 'What happened to the table of processes.', 'processes'],
   ['tocsin_container_events_total', 'What became known of containers.', 'containers'],
+  ['tocsin_kubernetes_events_total', 'What was had from the Kubernetes API.', 'kubernetes'],
   ['tocsin_parking_events_total', 'Events that waited for facts, and how it ended.', 'parking'],
 ] as const;
 

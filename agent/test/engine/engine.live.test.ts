@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -117,6 +117,32 @@ describe('the engine on this kernel', { skip: skipLive }, () => {
         'user.uid': 0,
         'container.id': 'host',
       },
+    );
+  });
+
+  it('gives nothing of a process to the next one of its number', async (context) => {
+    const file = join(folder, 'a/reused');
+    writeFileSync(file, 'x');
+    // The number before is set back until the same one is given away again: others fork meanwhile.
+    const script = `for i in $(seq 500); do
+      /bin/false first ${mark} & one=$!; wait $one
+      echo $((one - 1)) > /proc/sys/kernel/ns_last_pid || exit 3
+      ( : < ${file} ) & two=$!; wait $two
+      if [ $one = $two ]; then echo $one; exit 0; fi
+    done; exit 4`;
+    const { status, stdout } = spawnSync('/bin/sh', ['-c', script, 'again'], { encoding: 'utf8' });
+    if (status === 3) return context.skip('the number of the next process cannot be chosen here');
+    assert.equal(status, 0);
+    const pid = Number(stdout);
+    const { output_fields: fields } = await live.until(
+      'open',
+      (all) => all['proc.pid'] === pid && all['fd.name'] === file,
+    );
+    assert.equal(fields['proc.name'], 'sh');
+    assert.equal(fields['proc.pname'], 'sh');
+    assert.match(String(fields['proc.cmdline']), /^sh -c for i in /);
+    assert.ok(
+      await live.until('exec', (all) => String(all['proc.cmdline']).startsWith('false first')),
     );
   });
 
