@@ -1,5 +1,5 @@
 import type { Alert } from '@tocsin/openapi';
-import type { FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
 import type { RuleCounters } from '../rules/compile-rules.ts';
 import type { KubernetesSettings } from '../state/kubernetes/api.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
@@ -22,10 +22,18 @@ export interface EngineSettings extends RuleSettings, AlertStyle {
   readonly patienceMs?: number;
 }
 
+/** What a rule did, and the share of the records of its event types that it was asked about. */
+export interface RuleStatistics extends RuleCounters {
+  /** 0 to 1. */
+  readonly coverage: number;
+}
+
 /** What the engine has done since its start, and what it keeps. */
 export interface EngineStatistics {
   /** Records by kind and fate, as the kernel counted them. */
   readonly kernel: readonly RecordCount[];
+  /** What became of the records of each system call. */
+  readonly calls: readonly CallCount[];
   /** Events of watched calls that needed no record, by kind and reason. */
   readonly filtered: readonly FilteredCount[];
   readonly pipeline: Readonly<Record<string, number>>;
@@ -36,7 +44,7 @@ export interface EngineStatistics {
   readonly parking: Readonly<Record<string, number>>;
   readonly alerts: Readonly<Record<string, number>>;
   /** Every rule in force; what a rule did before a reload counts on. */
-  readonly rules: Readonly<Record<string, Readonly<RuleCounters>>>;
+  readonly rules: Readonly<Record<string, Readonly<RuleStatistics>>>;
 }
 
 /** From the main thread to the engine. */

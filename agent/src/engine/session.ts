@@ -1,10 +1,11 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
+import { HOST } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
 import type { KubernetesSettings } from '../state/kubernetes/api.ts';
@@ -14,6 +15,7 @@ import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
 import { DomainCache } from './domain-cache.ts';
 import { DrainLoop } from './drain-loop.ts';
+import type { Flooder } from './loss-watch.ts';
 import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
@@ -61,6 +63,9 @@ export class Session {
   #timers: NodeJS.Timeout[] = [];
   /** What the kernel had counted when the probe was closed. */
   #kernelAtEnd: readonly RecordCount[] = [];
+  #callsAtEnd: readonly CallCount[] = [];
+  /** Whose records were lost before the probe was closed and nobody has asked for yet. */
+  #losersAtEnd: readonly Flooder[] = [];
   #filteredAtEnd: readonly FilteredCount[] = [];
 
   constructor(options: SessionOptions) {
@@ -153,6 +158,7 @@ export class Session {
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
+      calls: this.#probe?.calls() ?? this.#callsAtEnd,
       filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },
       processes: {
@@ -184,6 +190,18 @@ export class Session {
     };
   }
 
+  /** Whose records were lost since this was last asked, most first. */
+  takeFlooders(): readonly Flooder[] {
+    if (this.#probe === undefined) return this.#losersAtEnd;
+    return this.#probe
+      .takeLosers()
+      .toSorted((a, b) => b.lost - a.lost)
+      .map(({ tgid, comm, cgroup, lost }) => {
+        const container = this.#containers?.ofCgroup(cgroup, tgid) ?? HOST;
+        return { tgid, comm, lost, container: container.id, name: container.facts?.name };
+      });
+  }
+
   /** Judges what is in the ring already, then lets go of everything. Idempotent. */
   stop(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
@@ -202,6 +220,8 @@ export class Session {
     this.#probe.watch(NOTHING);
     const count = this.#loop?.finish(FINISH_MS) ?? 0;
     this.#loop = undefined;
+    this.#losersAtEnd = this.takeFlooders();
+    this.#callsAtEnd = this.#probe.calls();
     this.#filteredAtEnd = this.#probe.filtered();
     this.#kernelAtEnd = [
       ...this.#probe.statistics(),

@@ -157,6 +157,11 @@ export class Containers {
     return container;
   }
 
+  /** The container of a cgroup, by its kernel id and a process in it. */
+  ofCgroup(id: number, tgid: number): Container {
+    return (this.#cgroups.get(id) ?? this.#miss(id, tgid)).container;
+  }
+
   /** The container of a process found at start. */
   ofProcess(tgid: number): Container {
     return this.#classify(pathsIn(this.#options.readCgroup(tgid)), tgid);

@@ -294,6 +294,8 @@ export class ProcessTree {
     child.startTime = event.time;
     child.vpid = event.uint32(forkLayout.vpid);
     child.inPidNamespace = (event.uint32(forkLayout.flags) & EVENT_PIDNS) !== 0;
+    // The first process of a pid namespace is in a group that lies outside.
+    if (child.inPidNamespace && child.vpid === 1) child.vprocessGroup = 0;
     child.cgroup = event.unsigned64(forkLayout.cgroup);
     this.#insert(child);
   }

@@ -90,6 +90,17 @@ function addEngine(registry: Registry, { engine, skipped }: MetricsSources): voi
     ['state'],
     () => labelled('state', engine().pipeline),
   );
+  counter(
+    registry,
+    'tocsin_call_records_total',
+    'Records of each watched system call: sent by the probe, or lost for whatever cause.',
+    ['type', 'fate'],
+    () =>
+      (engine().calls ?? []).flatMap(({ type, sent, lost }): Sample[] => [
+        [{ type, fate: 'sent' }, sent],
+        [{ type, fate: 'lost' }, lost],
+      ]),
+  );
   for (const [name, help, section, key] of SIZES)
     gauge(registry, name, help, [], () => single(engine()[section]?.[key]));
   const sizes = new Set<string>(SIZES.map(([, , section, key]) => `${section}.${key}`));
@@ -105,7 +116,7 @@ function addEngine(registry: Registry, { engine, skipped }: MetricsSources): voi
 function addRules(registry: Registry, { engine, reloads }: MetricsSources): void {
   const rules = () => Object.entries(engine().rules ?? {});
   const byRule =
-    (what: 'matched' | 'errors' | 'seconds'): Read =>
+    (what: 'matched' | 'errors' | 'seconds' | 'coverage'): Read =>
     () =>
       rules().map(([rule, counters]) => [{ rule }, counters[what]]);
   gauge(registry, 'tocsin_rules', 'Rules in force.', [], () => [[{}, rules().length]]);
@@ -129,6 +140,13 @@ function addRules(registry: Registry, { engine, reloads }: MetricsSources): void
     'Time that trying a rule by itself takes, estimated from a sample of events; rules share work, so that the sum is too high.',
     ['rule'],
     byRule('seconds'),
+  );
+  gauge(
+    registry,
+    'tocsin_rule_coverage_ratio',
+    'Share of the records of the event types of a rule that were seen and not lost, since the start.',
+    ['rule'],
+    byRule('coverage'),
   );
   counter(
     registry,

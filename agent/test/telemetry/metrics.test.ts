@@ -16,6 +16,7 @@ const engine: EngineStatistics = {
     { kind: 'open', fate: 'sent', count: 7 },
     { kind: 'open', fate: 'full', count: 2 },
   ],
+  calls: [{ type: 'openat', sent: 7, lost: 2 }],
   filtered: [{ kind: 'open', reason: 'class', count: 12 }],
   pipeline: { records: 7, judged: 5, malformed: 0, missing: 2 },
   processes: { size: 30, dead: 4, pidReused: 1 },
@@ -25,8 +26,8 @@ const engine: EngineStatistics = {
   parking: { waiting: 1, parked: 6, expired: 1, refused: 0 },
   alerts: { waiting: 8, dropped: 11 },
   rules: Object.fromEntries([
-    [HOSTILE, { matched: 3, errors: 1, seconds: 0.5 }],
-    ['__proto__', { matched: 0, errors: 0, seconds: 0 }],
+    [HOSTILE, { matched: 3, errors: 1, seconds: 0.5, coverage: 0.75 }],
+    ['__proto__', { matched: 0, errors: 0, seconds: 0, coverage: 1 }],
   ]),
 };
 
@@ -62,6 +63,8 @@ describe('buildMetrics', () => {
       'tocsin_kernel_records_total{kind="open",fate="full"} 2',
       'tocsin_kernel_filtered_total{kind="open",reason="class"} 12',
       'tocsin_probe_program_skipped{program="ring_submitted",reason="the kernel refused it"} 1',
+      'tocsin_call_records_total{type="openat",fate="lost"} 2',
+      'tocsin_rule_coverage_ratio{rule="__proto__"} 1',
       'tocsin_pipeline_records_total{state="judged"} 5',
       'tocsin_processes 30',
       'tocsin_processes_dead 4',
