@@ -8,7 +8,7 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { describeApi, serveApiDocument } from './api/openapi.ts';
-import { handleProblems, sendProblem } from './api/problems.ts';
+import { handleProblems, refuseConnection, sendProblem } from './api/problems.ts';
 import { agentRoutes, enrollRoutes } from './api/routes/agents.ts';
 import {
   type AlertmanagerRoutesOptions,
@@ -54,6 +54,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     // Idle connections of agents do not keep us from stopping; those at work are waited for.
     forceCloseConnections: 'idle',
     frameworkErrors: sendProblem,
+    clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   handleProblems(app);

@@ -1,5 +1,5 @@
 /** What this machine lacks to run the probe, in words for people. */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { release } from 'node:os';
 import { isBuilt, loadBinding } from './binding.ts';
 import { EVENT_ABI } from './layout.ts';
@@ -33,6 +33,7 @@ export interface ProbeCapabilities {
 
 const MINIMUM_KERNEL = [5, 8] as const;
 const BTF = '/sys/kernel/btf/vmlinux';
+const BTF_MAGIC = 0xeb9f;
 
 /** Capabilities by bit: what is needed and why. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON. */
 const CAP_SYS_ADMIN = 21n;
@@ -84,12 +85,31 @@ function kernelProblem(kernel: string): CapabilityProblem | undefined {
 }
 
 function btfProblem(): CapabilityProblem | undefined {
-  if (existsSync(BTF)) return undefined;
+  const fault = btfFault();
+  if (!fault) return undefined;
   return {
     topic: 'kernel types',
-    what: `the kernel tells no types: ${BTF} is missing`,
+    what: `the kernel tells no types: ${BTF} ${fault}`,
     remedy: 'run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as the distributions do',
   };
+}
+
+/** Something else may be mounted over the file, as in a container: only its first bytes tell that it is BTF. */
+function btfFault(): string | undefined {
+  try {
+    const fd = openSync(BTF, 'r');
+    try {
+      const magic = Buffer.alloc(2);
+      readSync(fd, magic);
+      const isBtf = [magic.readUInt16LE(), magic.readUInt16BE()].includes(BTF_MAGIC);
+      return isBtf ? undefined : 'holds none';
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'is missing' : `cannot be read (${code})`;
+  }
 }
 
 function lockdownProblem(): CapabilityProblem | undefined {

@@ -20,6 +20,8 @@ export const PROBLEM_CODES = {
   agent_revoked: [403, 'This agent was revoked.'],
   forbidden: [403, 'The token may not do this.'],
   not_found: [404, 'There is no such resource.'],
+  method_not_allowed: [405, 'The resource has no such method; see Allow.'],
+  request_timeout: [408, 'The request did not come whole in time.'],
   channel_exists: [409, 'A channel of this name exists.'],
   channel_read_only: [
     409,
@@ -33,6 +35,7 @@ export const PROBLEM_CODES = {
     422,
     'Channels of this kind are only taken from the configuration file.',
   ],
+  headers_too_large: [431, 'The headers are larger than allowed.'],
   rate_limited: [429, 'Too many requests; see Retry-After.'],
   internal: [500, 'The control plane failed; the log tells more under the request id.'],
   store_unavailable: [503, 'Redis does not answer or does not take writes; see Retry-After.'],

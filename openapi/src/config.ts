@@ -106,6 +106,7 @@ export const Config = Type.Object(
       description: 'host:port of the HTTP API; port 0 takes a free one.',
     }),
     data_dir: Type.String({
+      minLength: 1,
       default: './data',
       description: 'Where keys, spool and the embedded Redis live.',
     }),

@@ -9,7 +9,7 @@ import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { DURATION_PATTERN } from './duration.ts';
 
 export interface SettingsProblem {
-  /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `--listen`. */
+  /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `command line`. */
   readonly where: string;
   readonly message: string;
 }
@@ -35,6 +35,8 @@ export interface SettingsSources {
   readonly flags?: Readonly<Record<string, string | undefined>>;
 }
 
+/** The message names the key; which flag sets it is a matter of each command. */
+const COMMAND_LINE = 'command line';
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** `agent.ring_bytes` is `TOCSIN_AGENT_RING_BYTES`. */
@@ -72,7 +74,7 @@ export function loadSettings<S extends TSchema>(
     const text = sources.environment?.[variable];
     if (text !== undefined) override(path, child, text, variable);
     const flag = sources.flags?.[path.join('.')];
-    if (flag !== undefined) override(path, child, flag, `--${path.join('-').replaceAll('_', '-')}`);
+    if (flag !== undefined) override(path, child, flag, COMMAND_LINE);
   }
   const value = Default(schema, tree);
   if (problems.length === 0) {

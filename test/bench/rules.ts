@@ -12,7 +12,11 @@ import type { Extractor, FieldReference, FieldSource, Value } from '@tocsin/agen
 import { loadRules } from '@tocsin/agent/rules/load-rules';
 
 const FILES = ['falco_rules.yaml', 'falco-incubating_rules.yaml', 'falco-sandbox_rules.yaml'];
-const EVENTS = 4096;
+/**
+ * Few enough to stay in the caches: the agent judges a record it has just decoded, while thousands of events in turn measure
+ * how long memory takes to bring them.
+ */
+const EVENTS = 512;
 const ROUNDS = 5;
 
 /** An event with its values in slots, as cheap to read as a decoded record. */

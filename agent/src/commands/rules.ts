@@ -5,6 +5,7 @@ import { RuleFileError, readRuleFiles, ruleFilesOf } from '../rule-files.ts';
 import { blindFields, conditionText } from '../rules/compile-rules.ts';
 import { FieldBinder } from '../rules/compiler/operand-reader.ts';
 import { LineEvaluator } from '../rules/evaluate-line.ts';
+import { EVENT_TYPES } from '../rules/event-types.ts';
 import { explainCondition } from '../rules/explain.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { type LoadResult, loadRules, type RulesFile } from '../rules/load-rules.ts';
@@ -71,7 +72,7 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
     enabled: enabled.has(rule),
     condition: conditionText(rule),
     output: rule.output,
-    event_types: rule.eventTypes === 'all' ? 'all' : [...rule.eventTypes].sort(),
+    event_types: [...(rule.eventTypes === 'all' ? EVENT_TYPES : rule.eventTypes)].sort(),
     blind: binder ? blindFields(rule, binder) : [],
   }));
   if (json) {
@@ -81,8 +82,8 @@ function list(names: string[], { json }: { json?: boolean }, source?: FieldSourc
   for (const row of rows) {
     write(`${row.name}${row.enabled ? '' : ' (disabled)'}`);
     write(`  ${row.priority}  ${row.tags.join(', ')}`);
-    const types = row.event_types;
-    write(`  event types: ${typeof types === 'string' ? types : types.join(', ') || 'none'}`);
+    const isAll = row.event_types.length === EVENT_TYPES.size;
+    write(`  event types: ${isAll ? 'all' : row.event_types.join(', ') || 'none'}`);
     if (row.blind.length > 0) write(`  blind: ${row.blind.join(', ')}`);
   }
 }

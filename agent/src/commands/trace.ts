@@ -7,7 +7,9 @@ import { RuleJudge } from '../engine/rule-judge.ts';
 import { Session } from '../engine/session.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { openLiveProbe } from '../probe/live.ts';
+import { resolveCondition } from '../rules/compile-condition.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
+import { ConditionError } from '../rules/language/condition-error.ts';
 import { encodeJson } from '../rules/output/encode-json.ts';
 import { terminalText } from './terminal-text.ts';
 
@@ -53,6 +55,18 @@ export function registerTraceCommand(program: Command): void {
       await interrupted();
       trace.stop();
     });
+}
+
+/** A wrong condition is told as it was given, and not as part of the rules that are made of it. */
+function checkCondition(condition: string): void {
+  try {
+    resolveCondition(condition);
+  } catch (error) {
+    if (!(error instanceof ConditionError)) throw error;
+    throw new Error(
+      `the condition is wrong at character ${error.offset + 1}: ${terminalText(error.message)}`,
+    );
+  }
 }
 
 function interrupted(): Promise<void> {
@@ -110,6 +124,7 @@ export class Trace {
 
   #compile(): RuleJudge {
     const { condition = 'evt.num > 0', format } = this.#options;
+    checkCondition(condition);
     return this.#compileRules(
       format === undefined
         ? [

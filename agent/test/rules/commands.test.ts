@@ -154,7 +154,11 @@ test('list shows what the probe can never tell', () => {
     JSON.parse(stdout).map(({ blind }: { blind: string[] }) => blind),
     [['evt.type'], ['thread.vtid'], []],
   );
-  assert.match(run(['rules', 'list', path]).stdout, /event types: switch\n {2}blind: evt\.type/);
+  const text = run(['rules', 'list', path]).stdout;
+  assert.match(text, /event types: switch\n {2}blind: evt\.type/);
+  assert.match(text, /c\n.*\n {2}event types: all\n/);
+  const [, , any] = JSON.parse(stdout);
+  assert.ok(any.event_types.includes('openat'), 'a rule without event types can match each');
 });
 
 test('eval answers line by line', () => {

@@ -1,4 +1,6 @@
 /** Errors over HTTP: every answer that is not a success is a problem (RFC 9457) with a code of the contract. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   EnvelopeError,
   PROBLEM_CODES,
@@ -6,7 +8,13 @@ import {
   type ProblemCode,
   problemOf,
 } from '@tocsin/openapi';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  ConnectionError,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { ProblemError } from '../errors.ts';
 import { isStoreUnavailable } from '../store/redis.ts';
@@ -56,15 +64,56 @@ export function problems(...codes: ProblemCode[]): Record<number, unknown> {
   );
 }
 
-/** Makes every error of the app a problem. */
+/** Makes every error of the app a problem. Called before the routes are added. */
 export function handleProblems(app: FastifyInstance): void {
+  const methodsOf = rememberMethods(app);
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new ProblemError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`),
-      request,
-      reply,
-    ),
+  app.setNotFoundHandler((request, reply) => {
+    const { method } = request;
+    const path = request.url.split('?', 1)[0] as string;
+    const methods = methodsOf(path);
+    if (methods.length > 0) void reply.header('allow', methods.join(', '));
+    const problem =
+      methods.length > 0
+        ? new ProblemError(
+            'method_not_allowed',
+            `${path} takes ${methods.join(', ')}, not ${method}.`,
+          )
+        : new ProblemError('not_found', `There is no ${method} ${path}.`);
+    return sendProblem(problem, request, reply);
+  });
+}
+
+/** Remembers the routes that are added from now on; tells the methods that a path takes. */
+function rememberMethods(app: FastifyInstance): (path: string) => string[] {
+  const routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    const path = new RegExp(`^${url.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
+    routes.push({ path, methods: [method].flat() });
+  });
+  return (path) => [
+    ...new Set(routes.flatMap((route) => (route.path.test(path) ? route.methods : []))),
+  ];
+}
+
+/** What Node refuses before there is a request, in our codes. */
+const CLIENT_ERRORS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers of the request are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not come whole in time.'],
+};
+
+/** Answers with a problem what is not even HTTP, and ends the connection. */
+export function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const [code, detail] = CLIENT_ERRORS[error.code] ?? ['bad_request', 'The request is not HTTP.'];
+  const problem = problemOf(code, detail);
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 

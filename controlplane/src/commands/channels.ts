@@ -12,11 +12,11 @@ interface CreateFlags extends ApiFlags {
   readonly file?: string;
   readonly kind?: string;
   readonly minimumPriority?: string;
-  readonly setting: readonly string[];
+  readonly setting?: readonly string[];
 }
 
 const STDIN = 0;
-const collect = (value: string, before: string[]) => [...before, value];
+const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
 /** `tocsin channels`: where alerts are told. */
 export function channelsCommand(program: Command, context: CommandContext): void {
@@ -45,7 +45,7 @@ export function channelsCommand(program: Command, context: CommandContext): void
     .option('--file <file>', 'YAML or JSON with the whole channel; - is stdin')
     .option('--kind <kind>', 'email, slack, webhook, syslog, elasticsearch, splunk or log')
     .option('--minimum-priority <priority>', 'tell only this priority and more severe ones')
-    .option('--setting <key=value>', 'one of its settings; the value may be JSON', collect, [])
+    .option('--setting <key=value>', 'one of its settings; the value may be JSON', collect)
     .action(async (name: string | undefined, flags: CreateFlags) => {
       const client = new ApiClient(flags, context);
       const channel = await client.call<ShownChannel>(
@@ -105,7 +105,7 @@ function definitionOf(name: string | undefined, flags: CreateFlags): unknown {
   if (name === undefined || flags.kind === undefined) {
     throw new ApiError('Give a NAME and --kind, or the whole channel with --file.');
   }
-  const settings = Object.fromEntries(flags.setting.map(settingOf));
+  const settings = Object.fromEntries((flags.setting ?? []).map(settingOf));
   const { kind, minimumPriority } = flags;
   return { name, kind, settings, ...(minimumPriority && { minimum_priority: minimumPriority }) };
 }

@@ -16,7 +16,7 @@ export interface CommandContext {
 
 const MAX_MESSAGE = 2000;
 const MAX_STACK = 8000;
-const collect = (value: string, before: string[]) => [...before, value];
+const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
 /** The flags of every command that reads settings. */
 export function withSettingsFlags(command: Command): Command {
@@ -36,7 +36,6 @@ export function withSettingsFlags(command: Command): Command {
       '--set <key=value>',
       'any other configuration key, for instance dedupe.window=1m',
       collect,
-      [],
     );
 }
 

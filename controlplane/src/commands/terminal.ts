@@ -23,11 +23,13 @@ export function alertLine(alert: Alert | StoredAlert, colored: boolean): string 
   const shown = colored
     ? styleText(STYLES[alert.priority], priority, { validateStream: false })
     : priority;
-  const rule = colored
-    ? styleText('bold', printable(alert.rule), { validateStream: false })
-    : printable(alert.rule);
+  const name = printable(alert.rule);
+  const rule = colored ? styleText('bold', name, { validateStream: false }) : name;
   const times = 'count' in alert && alert.count > 1 ? ` (${alert.count} times)` : '';
-  return `${time} ${shown} ${printable(alert.hostname)} ${rule}: ${printable(messageOf(alert))}${times}`;
+  const message = printable(messageOf(alert));
+  // Most outputs begin with the words of the rule.
+  const rest = message.startsWith(name) ? message.slice(name.length) : `: ${message}`;
+  return `${time} ${shown} ${printable(alert.hostname)} ${rule}${rest}${times}`;
 }
 
 /** Rows as columns that line up. */

@@ -54,7 +54,12 @@ export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 /** How one attempt ended. `detail` holds the provider's own words, bounded and free of secrets. */
 export type Outcome =
-  | { readonly result: 'ok'; readonly detail: string }
+  | {
+      readonly result: 'ok';
+      readonly detail: string;
+      /** Recipients who will not get it though others did. */
+      readonly refused?: number;
+    }
   | {
       readonly result: 'retry';
       readonly reason: FailureReason;

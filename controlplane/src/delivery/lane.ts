@@ -12,7 +12,7 @@ import { startDeadline } from './deadline.ts';
 import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
-import { decide, type RetryPolicy } from './policy.ts';
+import { type Decision, decide, type RetryPolicy } from './policy.ts';
 import type { Senders } from './senders.ts';
 
 /** What came of draining: whether and when to come back. */
@@ -69,6 +69,12 @@ export async function drainLane(parts: LaneParts, channel: string): Promise<Drai
     await outbox.release(channel, token).catch(() => false);
   }
 }
+
+const LOG_WORDS: Readonly<Record<Decision['next'], string>> = {
+  again: 'notification is tried again',
+  'give up': 'notification is given up',
+  done: 'notification is refused by some recipients',
+};
 
 class Drain {
   readonly #parts: LaneParts;
@@ -148,6 +154,7 @@ class Drain {
     const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
     if (decision.next === 'done') {
       metrics.expired.inc(counted);
+      if (outcome.result === 'ok' && outcome.refused) this.#log(channel, attempt, outcome, 'done');
       return this.#settle(attempt.count, { fate: 'notified', counted });
     }
     if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
@@ -178,12 +185,12 @@ class Drain {
   }
 
   /** The first failure and the last are worth a line; those between only tell the same again. */
-  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: 'again' | 'give up'): void {
+  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: Decision['next']): void {
     if (attempt.failures > 0 && next === 'again') return;
     const { name, kind } = channel;
     this.#parts.logger.warn(
       { channel: name, kind, notification: attempt.head, ...outcome },
-      next === 'again' ? 'notification is tried again' : 'notification is given up',
+      LOG_WORDS[next],
     );
   }
 

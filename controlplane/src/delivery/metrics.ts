@@ -29,6 +29,12 @@ export function createDeliveryMetrics(
     labelNames: ['kind', 'result', 'reason'],
     registers,
   });
+  const refused = new Counter({
+    name: 'tocsin_delivery_refused_recipients_total',
+    help: 'Recipients who will not get a notification though others of its channel did, by kind of channel.',
+    labelNames: ['kind'],
+    registers,
+  });
   const laneGauge = (name: string, help: string, measure: (lane: LaneState) => number) =>
     new Gauge({
       name,
@@ -69,6 +75,7 @@ export function createDeliveryMetrics(
     countAttempt(kind, outcome) {
       const reason = outcome.result === 'ok' ? '' : outcome.reason;
       attempts.inc({ kind, result: outcome.result, reason });
+      if (outcome.result === 'ok' && outcome.refused) refused.inc({ kind }, outcome.refused);
     },
   };
 }

@@ -6,9 +6,11 @@ const MAX_DETAIL = 500;
 /** No provider silences a channel for longer than this. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
-export const ok = (detail: string): Outcome => ({
+/** `refused`: how many recipients will not get it though others did. */
+export const ok = (detail: string, refused = 0): Outcome => ({
   result: 'ok',
   detail: printable(detail, MAX_DETAIL),
+  ...(refused > 0 && { refused }),
 });
 
 export const permanent = (reason: FailureReason, detail: string): Outcome => ({

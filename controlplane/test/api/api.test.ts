@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { apiDocumentOfRoutes } from '../../src/api/document.ts';
@@ -109,6 +110,31 @@ describe('the HTTP API', () => {
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     const odd = await plane.call('GET', '/v1/alerts/%zz');
     assert.deepEqual([odd.status, odd.body.code], [400, 'bad_request']);
+  });
+
+  test('answers a problem for a method that a path does not take, and for what is not HTTP', async () => {
+    for (const [method, path, allow] of [
+      ['PUT', '/v1/alerts', 'GET, HEAD, POST'],
+      ['POST', '/livez', 'GET, HEAD'],
+      ['PUT', '/v1/channels/some', 'GET, HEAD, PATCH, DELETE'],
+      ['GET', '/v1/agents/enroll', 'DELETE, POST'],
+    ] as const) {
+      const { status, body, headers } = await request(plane.url + path, method);
+      assert.deepEqual([status, body.code], [405, 'method_not_allowed'], path);
+      const methods = headers.get('allow')?.split(', ').sort();
+      assert.deepEqual(methods, allow.split(', ').sort());
+    }
+    const { port } = new URL(plane.url);
+    for (const [sent, status, code] of [
+      ['GET / HTTP/9\r\n\r\n', 400, 'bad_request'],
+      [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'headers_too_large'],
+    ] as const) {
+      const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
+      socket.write(sent);
+      const [head = '', body = ''] = (await socket.toArray()).join('').split('\r\n\r\n');
+      assert.match(head, new RegExp(`^HTTP/1.1 ${status} .*application/problem\\+json`, 's'));
+      assert.equal(JSON.parse(body).code, code);
+    }
   });
 
   test('keeps the admin token to its owner, and only its digest in Redis', async () => {

@@ -99,7 +99,7 @@ test('tells every problem of the configuration with its place, and what keeps it
   for (const place of [
     /tocsin.yaml:1:1: listen/,
     /tocsin.yaml:2:1: unknown key 'color'/,
-    /tocsin.yaml:4:3: dedupe.window/,
+    /tocsin.yaml:4:3: dedupe.window must be a duration such as .*, got "soon"/,
     /tocsin.yaml:6:/,
   ]) {
     assert.match(err, place);
@@ -116,6 +116,16 @@ test('tells every problem of the configuration with its place, and what keeps it
   const missing = await finished(t, folder, [...own, '--set', 'redis.server=no-redis']);
   assert.equal(missing.code, 1);
   assert.match(missing.err, /^tocsin: The program no-redis was not found: install it .*\n$/);
+  const wrong = await finished(t, folder, [
+    ...own,
+    '--set',
+    'retention.alerts=7',
+    '--data-dir',
+    '',
+  ]);
+  assert.equal(wrong.code, 78);
+  assert.match(wrong.err, /^ {2}command line: retention\.alerts must be a duration/m);
+  assert.match(wrong.err, /^ {2}command line: data_dir must not have fewer than 1 characters/m);
   const usage = await finished(t, folder, ['server', '--nonsense']);
   assert.equal(usage.code, 2);
 });
@@ -149,6 +159,9 @@ test('run shows alerts as they come, goes on without an agent, and stops within 
   assert.match(listed.out, /10:00:00\.123456789: Warning evil \\u001b\[31m\\u202e name\\u009b/);
   assert.match((await call(['alerts'])).out, /evil \\x1b/);
   assert.match((await call(['alerts', '--priority', 'debug'])).err, /no alerts/);
+  // The rule is not told twice.
+  await agent.send([anAlert({ rule: 'Odd', output: '10:00:00: Warning Odd (file=/x)' })]);
+  await until(async () => / web-1 Odd \(file=\/x\)\n$/.test(run.out), 'the alert is shown');
   const agents = await call(['agents', 'list']);
   assert.match(agents.out, /web-1 .*enrolled\n$/);
   assert.equal((await call(['agents', 'revoke', agent.id])).failure, '');
@@ -182,7 +195,11 @@ test('run shows alerts as they come, goes on without an agent, and stops within 
 
   const again = new Run(t, folder, args);
   const { out } = await cli(folder, ['alerts', '--json', '--url', await again.ready()]);
-  assert.equal(JSON.parse(out).hostname, 'web-1', 'its data is still there');
+  assert.equal(
+    JSON.parse(out.split('\n', 1)[0] ?? '').hostname,
+    'web-1',
+    'its data is still there',
+  );
   const away = await cli(folder, ['alerts', '--url', 'http://127.0.0.1:1']);
   assert.match(away.failure, /No control plane answers at/);
 });

@@ -115,6 +115,28 @@ describe('email channel', () => {
     assert.equal(mail.date?.toISOString(), sampleNotification().time);
   });
 
+  it('puts mails about the same thing into one thread, and others into others', async () => {
+    const port = await listen();
+    const other = sampleAlert({ fingerprint: 'f'.repeat(32) });
+    for (const change of [
+      { id: 'a' },
+      { id: 'b' },
+      { id: 'c', alerts: [other] },
+      { channel: 'x' },
+    ]) {
+      assert.equal(briefly(await send(port, {}, sampleNotification(change))), 'ok');
+    }
+    const threads = received.map(({ mail }) => mail.references);
+    assert.match(String(threads[0]), /^<thread-[0-9a-f]{64}@example\.org>$/);
+    assert.deepEqual(
+      received.map(({ mail }) => mail.inReplyTo),
+      threads,
+    );
+    assert.equal(threads[0], threads[1]);
+    assert.equal(new Set(threads).size, 3);
+    assert.equal(new Set(received.map(({ mail }) => mail.messageId)).size, 4);
+  });
+
   it('logs in, and says what the server said when it may not', async () => {
     const login: SMTPServerOptions = {
       authOptional: false,
@@ -200,7 +222,13 @@ describe('email channel', () => {
     assert.equal(briefly(first), 'retry server_error');
     assert.match(first.detail, /full@example\.org \(452/);
     full = false;
-    assert.equal(briefly(await sender.send(sampleNotification(), forever())), 'ok');
+    const second = await sender.send(sampleNotification(), forever());
+    assert.deepEqual(
+      [second.result, (second as { refused?: number }).refused],
+      ['ok', 1],
+      'who was refused at an earlier attempt is not forgotten',
+    );
+    assert.match(second.detail, /not for gone@example\.org \(550 no such user\)/);
     assert.deepEqual(
       received.map(({ recipients }) => recipients),
       [['ops@example.org'], ['full@example.org']],

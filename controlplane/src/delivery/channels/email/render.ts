@@ -16,19 +16,34 @@ export interface Mail {
   readonly text: string;
   readonly html: string;
   readonly messageId: string;
+  readonly inReplyTo: string;
+  readonly references: string;
   readonly date: Date;
   readonly priority: 'high' | 'normal' | 'low';
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const hashed = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/**
+ * What mails that belong together refer to (RFC 5322, 3.6.4): mails about the same thing are one thread. It is no mail of its own, so that
+ * no state is needed and no first mail can be missed.
+ */
+function threadOf({ channel, alerts }: Notification, domain: string): string {
+  return `<thread-${hashed(JSON.stringify([channel, alerts[0]?.fingerprint ?? null]))}@${domain}>`;
+}
+
 /** Renders a mail. The Message-ID follows from the notification alone, so that a mail sent twice can be told from two mails. */
 export function renderMail(notification: Notification, domain: string): Mail {
   const priority = highestPriority(notification);
+  const thread = threadOf(notification, domain);
   return {
     subject: `[${priority}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`,
     text: renderText(notification),
     html: renderHtml(notification),
-    messageId: `<${createHash('sha256').update(notification.id).digest('hex')}@${domain}>`,
+    messageId: `<${hashed(notification.id)}@${domain}>`,
+    inReplyTo: thread,
+    references: thread,
     date: new Date(notification.time),
     priority: importanceOf(priority),
     headers: {

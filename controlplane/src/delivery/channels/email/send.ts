@@ -29,18 +29,27 @@ export interface Envelope {
   readonly to: readonly string[];
 }
 
+interface Progress {
+  readonly id: string;
+  /** Who took it. */
+  readonly taken: Set<string>;
+  /** Who refused it for good, with the words of the server. */
+  readonly refused: Map<string, string>;
+}
+
 export class Mailer {
   readonly #transport;
-  /** Who is settled of the mail that is being tried; a lane tries one at a time. */
-  #progress: { readonly id: string; readonly settled: Set<string> } | undefined;
+  /** How far the mail came that is being tried; a lane tries one at a time. */
+  #progress: Progress | undefined;
 
   constructor(server: Server) {
     this.#transport = createTransport(optionsOf(server));
   }
 
   async send(mail: Mail, { from, to }: Envelope, signal: AbortSignal): Promise<Outcome> {
-    const settled = this.#settledOf(mail.messageId);
-    const open = to.filter((address) => !settled.has(address));
+    const progress = this.#progressOf(mail.messageId);
+    const { taken, refused } = progress;
+    const open = to.filter((address) => !taken.has(address) && !refused.has(address));
     try {
       const info = await this.#transport.sendMail({
         ...mail,
@@ -51,10 +60,10 @@ export class Mailer {
         maxRecipients: 50,
         signal,
       });
-      for (const address of info.accepted) settled.add(address);
-      return readPartial(info.response, info.rejectedErrors ?? [], settled);
+      for (const address of info.accepted) taken.add(address);
+      return readPartial(info.response, info.rejectedErrors ?? [], progress);
     } catch (error) {
-      return readError(error as NodemailerError, settled, signal);
+      return readError(error as NodemailerError, progress, signal);
     }
   }
 
@@ -62,9 +71,9 @@ export class Mailer {
     this.#transport.close();
   }
 
-  #settledOf(id: string): Set<string> {
-    if (this.#progress?.id !== id) this.#progress = { id, settled: new Set() };
-    return this.#progress.settled;
+  #progressOf(id: string): Progress {
+    if (this.#progress?.id !== id) this.#progress = { id, taken: new Set(), refused: new Map() };
+    return this.#progress;
   }
 }
 
@@ -94,24 +103,34 @@ function optionsOf({ host, port, tls, ca, auth }: Server): SMTPPoolOptions & { p
 function readPartial(
   response: string,
   rejected: readonly NodemailerError[],
-  settled: Set<string>,
+  progress: Progress,
 ): Outcome {
   const deferred = rejected.filter(isDeferred);
-  for (const { recipient } of rejected.filter((error) => !isDeferred(error))) {
-    if (recipient) settled.add(recipient);
-  }
+  remember(progress, rejected);
   if (deferred.length > 0) return retry('server_error', `deferred: ${wordsOf(deferred)}`);
-  if (rejected.length > 0) return ok(`${response}; not for ${wordsOf(rejected)}`);
-  return ok(response);
+  return done(response, progress);
 }
 
-function readError(error: NodemailerError, settled: Set<string>, signal: AbortSignal): Outcome {
+function remember({ refused }: Progress, rejected: readonly NodemailerError[]): void {
+  for (const error of rejected) {
+    if (error.recipient && !isDeferred(error)) refused.set(error.recipient, wordsOf([error]));
+  }
+}
+
+/** Nobody is left to be tried. Whoever does not get the mail is named, at whatever attempt that was decided. */
+function done(response: string, { refused }: Progress): Outcome {
+  if (refused.size === 0) return ok(response);
+  const words = [...refused.values()].join(', ');
+  return ok(`${response}; not for ${words}`, refused.size);
+}
+
+function readError(error: NodemailerError, progress: Progress, signal: AbortSignal): Outcome {
   const { code, responseCode, rejectedErrors = [], originalCode } = error;
   if (signal.aborted) return ambiguous(reasonOfAbort(signal), 'stopped before the server answered');
   if (code === 'ETLS') return retry('tls', error.message);
   if (responseCode !== undefined) {
     const words = rejectedErrors.length > 0 ? wordsOf(rejectedErrors) : error.message;
-    return readReply(responseCode, rejectedErrors, settled, words);
+    return readReply(responseCode, rejectedErrors, progress, words);
   }
   if (code === 'EAUTH' || code === 'ENOAUTH') return permanent('auth', error.message);
   if (code === 'EMESSAGE' || code === 'EENVELOPE') return permanent('rendering', error.message);
@@ -123,14 +142,17 @@ function readError(error: NodemailerError, settled: Set<string>, signal: AbortSi
 function readReply(
   reply: number,
   rejected: readonly NodemailerError[],
-  settled: Set<string>,
+  progress: Progress,
   words: string,
 ): Outcome {
   if (AUTH_REPLIES.has(reply)) return permanent('auth', words);
   if (reply < 500 || reply === 503 || rejected.some(isDeferred))
     return retry('server_error', words);
   // Only those that were deferred before were left, and they are refused now: the others have the mail.
-  if (settled.size > 0) return ok(`not for ${words}`);
+  if (progress.taken.size > 0 && rejected.length > 0) {
+    remember(progress, rejected);
+    return done('taken before', progress);
+  }
   return permanent(reply === TOO_LARGE_REPLY ? 'rendering' : 'client_error', words);
 }
 
