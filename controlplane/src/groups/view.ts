@@ -4,7 +4,7 @@ import { groupKey } from '../routing/tree.ts';
 import type { Labels } from '../routing/types.ts';
 import type { ActiveAlert, GroupState, GroupStore } from '../store/groups.ts';
 import type { Flusher, Preview } from './flusher.ts';
-import { fingerprintsOf, type Grouping } from './grouping.ts';
+import type { Grouping } from './grouping.ts';
 
 export interface ViewParts {
   readonly store: GroupStore;
@@ -94,7 +94,7 @@ export async function groupTimeline(
   const past: TimelineStep[] = [];
   const next: TimelineStep[] = [];
   let outcome: string | null = null;
-  for (const place of fingerprintsOf(grouping, labels)) {
+  for (const place of grouping.places(labels, JSON.stringify(labels))) {
     const { route, fingerprint, group } = place;
     const active = (await parts.store.active([fingerprint])).get(fingerprint);
     const where = { route: route.id, group, channel: route.channel };
