@@ -71,7 +71,8 @@ export const Channel = Type.Object(
   {
     ...shared,
     kind: Type.String({
-      description: 'email, slack, webhook, program, syslog, elasticsearch, splunk, log or none.',
+      description:
+        'email, slack, teams, discord, mattermost, telegram, ntfy, pagerduty, opsgenie, webhook, program, syslog, elasticsearch, splunk, log or none.',
     }),
     settings: Type.Record(Type.String(), Type.Unknown(), {
       description:

@@ -664,7 +664,33 @@ test('all problems of a file are told, each with its line and column', () => {
   const found = result.files[0]?.errors.map(
     ({ line, column, item }) => `${item} ${line}:${column}`,
   );
-  assert.deepEqual(found, ['bad 1:3', 'r 12:13', 'm 5:19', 'r 9:16', 'r 10:10', 'r 11:11']);
+  assert.deepEqual(found, ['bad 1:3', 'r 12:13', 'm 5:19', 'r 9:16', 'r 10:10', 'r 11:12']);
+});
+
+test('an error of an output is told at its token, also where it was appended', () => {
+  const result = load(`- rule: r
+  desc: d
+  condition: evt.type = open
+  output: >
+    a %proc.name and
+    then %prok.pid
+  priority: INFO
+- rule: r
+  output: more %fd.nome
+  override: {output: append}
+`);
+  assert.deepEqual(
+    result.files[0]?.errors.map(({ line, column }) => [line, column]),
+    [[6, 10]],
+  );
+  const appended = load([
+    rule('r', 'evt.type = open'),
+    '- rule: r\n  output: more %fd.nome\n  override: {output: append}\n',
+  ]);
+  assert.deepEqual(
+    appended.files[1]?.errors.map(({ line, column }) => [line, column]),
+    [[2, 16]],
+  );
 });
 
 test('an error inside an exception is told at the exception', () => {

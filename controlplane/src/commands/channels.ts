@@ -43,7 +43,10 @@ export function channelsCommand(program: Command, context: CommandContext): void
 
   withApiFlags(channels.command('create [name]').description('create a channel'))
     .option('--file <file>', 'YAML or JSON with the whole channel; - is stdin')
-    .option('--kind <kind>', 'email, slack, webhook, syslog, elasticsearch, splunk or log')
+    .option(
+      '--kind <kind>',
+      'email, slack, webhook, syslog, …: GET /openapi.json and the README list all',
+    )
     .option('--minimum-priority <priority>', 'tell only this priority and more severe ones')
     .option('--setting <key=value>', 'one of its settings; the value may be JSON', collect)
     .action(async (name: string | undefined, flags: CreateFlags) => {

@@ -21,6 +21,14 @@ export function cut(text: string, max: number): string {
   return `${text.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
+/** At most `max` bytes of UTF-8, with an ellipsis when something was cut; never half of a character. */
+export function cutBytes(text: string, max: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= max) return text;
+  const whole = bytes.toString('utf8', 0, max - Buffer.byteLength('…'));
+  return `${whole.replace(/\ufffd+$/, '')}…`;
+}
+
 /** JSON on one line that no terminal acts on: the same data, with the characters JSON leaves as they are also escaped. */
 export function jsonLine(value: unknown): string {
   return escapeJson(JSON.stringify(value));

@@ -53,7 +53,7 @@ export function outputOf(
   parse: (text: string) => TemplatePart[],
 ): { text: string; parts: TemplatePart[]; extraFields: ExtraField[] } {
   // The token once stood for container fields that are appended otherwise now.
-  let text = rule.outputText.replaceAll('%container.info', '').trim();
+  let text = rule.output.text.replaceAll('%container.info', '').trim();
   const extraFields: ExtraField[] = [];
   for (const entry of entries) {
     if (!applies(entry, rule)) continue;

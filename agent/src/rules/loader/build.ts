@@ -344,7 +344,7 @@ export class Builder {
         error.unknown,
         'LOAD_ERR_COMPILE_OUTPUT',
         error.message,
-        entry.output.location,
+        locateText(entry.output, characterOffset(bytesOf(entry.output.text), error.offset)),
       );
       return undefined;
     }
@@ -378,7 +378,7 @@ export class Builder {
     const { inCondition, inOutput } = deprecatedIn(condition, parts);
     for (const [fields, where, at] of [
       [inCondition, 'condition', parsed.locate(0)],
-      [inOutput, 'output', entry.output.location],
+      [inOutput, 'output', locateText(entry.output, 0)],
     ] as const) {
       for (const field of fields) {
         const message = `usage of deprecated field '${textOf(field)}' has been detected in the rule ${where}`;

@@ -7,7 +7,7 @@ import type { Collection, ExceptionEntry, RuleContents, RuleEntry } from './entr
 import { checkException, type ExceptionItem, readExceptions } from './exception.ts';
 import type { ItemReader } from './item-reader.ts';
 import { type Overridable, type Override, readAppendFlag, readOverride } from './override.ts';
-import { joinText, sourceText } from './source-text.ts';
+import { joinText, sourceText, trimmedText } from './source-text.ts';
 import type { YamlFile, YamlMap } from './yaml-node.ts';
 
 const APPENDABLE = ['condition', 'output', 'desc', 'tags', 'exceptions'];
@@ -101,7 +101,6 @@ export class RuleCollector {
       index: existing?.index ?? number,
       visibility: number,
       location: reader.map.location,
-      outputText: contents.output.text.trim(),
       broken: reader.failed,
     });
   }
@@ -130,7 +129,7 @@ export class RuleCollector {
     return {
       ...contents,
       condition: sourceText(condition, reader.file),
-      output,
+      output: trimmedText(output, reader.file),
       // A rule with a wrong priority is broken, but the rest of it is checked all the same.
       priority: priority ?? 'Debug',
       exceptions,
@@ -245,7 +244,7 @@ export class RuleCollector {
       "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists",
     );
     const condition = keys.has('condition') ? reader.scalar('condition') : undefined;
-    const output = keys.has('output') ? reader.text('output') : undefined;
+    const output = keys.has('output') ? reader.scalar('output') : undefined;
     const description = keys.has('desc') ? reader.text('desc') : undefined;
     const tags = keys.has('tags') ? this.readTags(reader) : undefined;
     const exceptions = keys.has('exceptions') ? readExceptions(reader, false) : [];
@@ -253,7 +252,7 @@ export class RuleCollector {
     for (const item of exceptions) this.appendException(reader, rule, item);
     if (reader.failed) return;
     if (condition) rule.condition = joinText(rule.condition, sourceText(condition, reader.file));
-    if (output !== undefined) rule.outputText += ` ${output.trim()}`;
+    if (output) rule.output = joinText(rule.output, trimmedText(output, reader.file));
     if (description !== undefined) rule.description += ` ${description}`;
     if (tags) rule.tags = new Set([...rule.tags, ...tags]);
     rule.visibility = number;
@@ -318,7 +317,7 @@ export class RuleCollector {
       },
       output: () => {
         const scalar = reader.scalar('output');
-        return scalar ? { output: scalar, outputText: scalar.text.trim() } : {};
+        return scalar ? { output: trimmedText(scalar, reader.file) } : {};
       },
       desc: () => ({ description: reader.text('desc') ?? '' }),
       tags: () => ({ tags: this.readTags(reader) }),

@@ -36,7 +36,7 @@ export interface ExceptionEntry {
 
 export interface RuleContents {
   condition: SourceText;
-  output: YamlScalar;
+  output: SourceText;
   description: string;
   priority: Priority;
   source: string;
@@ -51,8 +51,6 @@ export interface RuleContents {
 }
 
 export interface RuleEntry extends Entry, RuleContents {
-  /** Text that overrides appended to the output, and the output itself. */
-  outputText: string;
   /** Set when an item that changes the rule could not be read: what follows from that is not told again. */
   broken: boolean;
 }

@@ -81,7 +81,7 @@ export function substituteLists(text: string, lists: Iterable<CompiledList>): Su
   const used: string[] = [];
   let current = text;
   for (const list of lists) {
-    if (!current.includes(list.name)) continue;
+    if (list.name === '' || !current.includes(list.name)) continue;
     const edits: Edit[] = [];
     current = substitute(current, list, edits);
     if (edits.length === 0) continue;

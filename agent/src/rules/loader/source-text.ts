@@ -18,6 +18,11 @@ export function sourceText(scalar: YamlScalar, file: YamlFile): SourceText {
   return { text: scalar.text, parts: [{ start: 0, scalar, file }] };
 }
 
+/** The same without the blanks around it. */
+export function trimmedText(scalar: YamlScalar, file: YamlFile): SourceText {
+  return { ...sourceText(scalar, file), text: scalar.text.trim() };
+}
+
 /** Appends with one blank between. */
 export function joinText(left: SourceText, right: SourceText): SourceText {
   const shift = left.text.length + 1;

@@ -12,6 +12,25 @@ const program = { argv: ['/bin/true'] };
 const GOOD: [string, object[]][] = [
   ['none', [{}]],
   ['log', [{}, { path: '/var/log/tocsin.jsonl' }, { format: 'ocsf', rotate: { max_bytes: 4096 } }]],
+  ['teams', [{ url: secret }]],
+  ['discord', [{ url: secret, timeout: '5s' }]],
+  ['mattermost', [{ url: secret, channel: 'security' }]],
+  [
+    'telegram',
+    [
+      { token: secret, chat_id: '-100123' },
+      { token: secret, chat_id: '@security' },
+    ],
+  ],
+  [
+    'ntfy',
+    [{ topic: 'alerts' }, { topic: 'alerts', token: secret, base_url: 'https://ntfy.example.org' }],
+  ],
+  [
+    'pagerduty',
+    [{ routing_key: secret }, { routing_key: secret, base_url: 'https://events.eu.pagerduty.com' }],
+  ],
+  ['opsgenie', [{ api_key: secret }, { api_key: secret, base_url: 'https://api.eu.opsgenie.com' }]],
   [
     'elasticsearch',
     [
@@ -97,6 +116,13 @@ const GOOD: [string, object[]][] = [
 ];
 
 const BAD: [string, object[]][] = [
+  ['teams', [{}, { url: 'https://plain.example.org' }]],
+  ['discord', [{ url: {} }]],
+  ['mattermost', [{ url: secret, channel: 'a b' }]],
+  ['telegram', [{ token: secret }, { token: secret, chat_id: 'me' }]],
+  ['ntfy', [{ topic: '../x' }]],
+  ['pagerduty', [{ routing_key: 'plain' }]],
+  ['opsgenie', [{ api_key: secret, base_url: 'opsgenie' }]],
   ['log', [{ path: 'relative' }, { path: '/a\0b' }, { format: 'xml' }, { rotate: {} }]],
   [
     'elasticsearch',

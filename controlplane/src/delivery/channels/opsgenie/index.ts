@@ -1,0 +1,65 @@
+/** @module Channel kind `opsgenie`: an alert an alert through the Alert API v2, which others speak, too. */
+import { type Priority, SecretReference, type StoredAlert } from '@tocsin/openapi';
+import Type from 'typebox';
+import { toldAlerts } from '../../digest.ts';
+import { below, headerSecret, httpKind } from '../../http/kind.ts';
+import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
+import { factsOf, messageOf } from '../../presentation.ts';
+import { cut, printable } from '../../text.ts';
+
+const ALERT_API = 'https://api.opsgenie.com';
+/** Limits of the API, in characters; 8000 for all details together, and 20 tags of 50. */
+const MAX = { message: 130, alias: 512, description: 15_000, detail: 500, tags: 20, tag: 50 };
+
+const OpsgenieSettings = Type.Object(
+  {
+    api_key: SecretReference,
+    base_url: Type.Optional(
+      HttpUrl(`${ALERT_API} unless given; https://api.eu.opsgenie.com in Europe.`),
+    ),
+    ...HTTP_SETTINGS,
+  },
+  { additionalProperties: false, description: 'An Opsgenie alert an alert.' },
+);
+
+export const opsgenieKind = httpKind<{ api_key: string; base_url?: string }>({
+  kind: 'opsgenie',
+  settings: OpsgenieSettings,
+  destination: ['base_url', 'allow_private_addresses'],
+  prepare: ({ api_key, base_url = ALERT_API }) => {
+    const url = below(base_url, 'v2/alerts').href;
+    const headers = { authorization: `GenieKey ${headerSecret('api_key', api_key)}` };
+    return (notification) =>
+      toldAlerts(notification).map((alert) => ({
+        url,
+        headers,
+        body: JSON.stringify(request(alert)),
+      }));
+  },
+});
+
+/** The API counts alerts of one alias as one. */
+const request = (alert: StoredAlert) => ({
+  message: printable(`${alert.rule} on ${alert.hostname}`, MAX.message),
+  alias: cut(`tocsin-${alert.fingerprint}`, MAX.alias),
+  description: printable(messageOf(alert), MAX.description),
+  source: 'Tocsin',
+  entity: printable(alert.hostname, MAX.alias),
+  priority: priorityOf(alert.priority),
+  tags: alert.tags.slice(0, MAX.tags).map((tag) => printable(tag, MAX.tag)),
+  details: Object.fromEntries(
+    factsOf(alert).map(({ label, value }) => [label, cut(value, MAX.detail)]),
+  ),
+});
+
+const priorityOf = (priority: Priority): string =>
+  ({
+    Emergency: 'P1',
+    Alert: 'P1',
+    Critical: 'P1',
+    Error: 'P2',
+    Warning: 'P3',
+    Notice: 'P4',
+    Informational: 'P5',
+    Debug: 'P5',
+  })[priority];

@@ -1,0 +1,87 @@
+/** @module Channel kind `pagerduty`: an incident an alert through the Events API v2. */
+import { type Priority, SecretReference, type StoredAlert } from '@tocsin/openapi';
+import Type from 'typebox';
+import type { Notification } from '../../channel.ts';
+import { toldAlerts } from '../../digest.ts';
+import { readFacts } from '../../formats/facts.ts';
+import { below, httpKind } from '../../http/kind.ts';
+import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
+import { messageOf } from '../../presentation.ts';
+import { cut, printable } from '../../text.ts';
+
+const EVENTS_API = 'https://events.pagerduty.com';
+/** Limits of the API: characters of a summary and of a key, and 512 KB an event. */
+const MAX_SUMMARY = 1024;
+const MAX_KEY = 255;
+const MAX_DETAIL = 1024;
+const MAX_DETAILS = 64;
+
+const PagerdutySettings = Type.Object(
+  {
+    routing_key: SecretReference,
+    base_url: Type.Optional(HttpUrl(`Of the Events API; ${EVENTS_API} unless given.`)),
+    ...HTTP_SETTINGS,
+  },
+  { additionalProperties: false, description: 'An incident an alert through the Events API v2.' },
+);
+
+export const pagerdutyKind = httpKind<{ routing_key: string; base_url?: string }>({
+  kind: 'pagerduty',
+  settings: PagerdutySettings,
+  destination: ['base_url', 'allow_private_addresses'],
+  prepare: ({ routing_key, base_url = EVENTS_API }) => {
+    const url = below(base_url, 'v2/enqueue').href;
+    return (notification) =>
+      toldAlerts(notification).map((alert) => ({
+        url,
+        body: JSON.stringify({ routing_key, ...event(alert, notification) }),
+      }));
+  },
+});
+
+/** One incident for all alerts of a fingerprint: the API folds events of one `dedup_key`. */
+function event(alert: StoredAlert, notification: Notification) {
+  const { container, process } = readFacts(alert);
+  return {
+    event_action: 'trigger',
+    dedup_key: cut(`tocsin-${alert.fingerprint}`, MAX_KEY),
+    client: 'Tocsin',
+    payload: {
+      summary: printable(
+        `${notification.test ? 'Test: ' : ''}${alert.rule} on ${alert.hostname}: ${messageOf(alert)}`,
+        MAX_SUMMARY,
+      ),
+      source: printable(alert.hostname, 255),
+      severity: severityOf(alert.priority),
+      timestamp: alert.time,
+      component: printable(container.name || container.id || process.name, 255) || undefined,
+      class: printable(alert.rule, 255),
+      custom_details: {
+        priority: alert.priority,
+        output: printable(alert.output, MAX_DETAIL),
+        count: alert.count,
+        tags: alert.tags.map((tag) => printable(tag)),
+        fields: Object.fromEntries(
+          Object.entries(alert.output_fields)
+            .slice(0, MAX_DETAILS)
+            .map(([name, value]) => [
+              printable(name, 255),
+              typeof value === 'string' ? printable(value, MAX_DETAIL) : value,
+            ]),
+        ),
+      },
+    },
+  };
+}
+
+const severityOf = (priority: Priority): string =>
+  ({
+    Emergency: 'critical',
+    Alert: 'critical',
+    Critical: 'critical',
+    Error: 'error',
+    Warning: 'warning',
+    Notice: 'info',
+    Informational: 'info',
+    Debug: 'info',
+  })[priority];

@@ -1,0 +1,78 @@
+/** Kinds that are no more than settings and the requests these make of a notification. */
+import type { TObject } from 'typebox';
+import type { ChannelKind, Notification, Outcome, ResolvedSettings } from '../channel.ts';
+import { ChannelSettingsError, ok } from '../outcome.ts';
+import { TLS_FILES } from '../tls.ts';
+import { createEgress } from './egress.ts';
+import { post, type ReadAnswer } from './post.ts';
+import { readHttpSettings } from './settings.ts';
+
+/** One request. `body` is sent as JSON unless a header says otherwise. */
+export interface HttpMessage {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface HttpKind<Settings> {
+  readonly kind: string;
+  /** With HTTP_SETTINGS among them. */
+  readonly settings: TObject;
+  /** As of ChannelKind; empty when the address is itself the secret. */
+  readonly destination: readonly string[];
+  /** Reads the settings once, secrets resolved. Throws ChannelSettingsError. */
+  prepare(settings: Settings): (notification: Notification) => readonly HttpMessage[];
+  /** What a 2xx answer really means. */
+  readonly read?: ReadAnswer;
+  /** Makes a failure more precise than its status. */
+  readonly explain?: (outcome: Outcome) => Outcome;
+}
+
+export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind {
+  const { kind, settings: schema, destination, read, explain = (outcome) => outcome } = definition;
+  return {
+    kind,
+    settings: schema,
+    origin: 'any',
+    fileSettings: TLS_FILES,
+    destination,
+    create(settings: ResolvedSettings) {
+      const { egress: options, timeoutMs } = readHttpSettings(settings);
+      const render = definition.prepare(settings as Settings);
+      const egress = createEgress(options);
+      return {
+        async send(notification, { signal }) {
+          let outcome = ok('nothing to send');
+          for (const { url, headers, body } of render(notification)) {
+            const request = { url, body, timeoutMs, headers: { ...USUAL_HEADERS, ...headers } };
+            outcome = explain(await post(egress, request, signal, read));
+            if (outcome.result !== 'ok') return outcome;
+          }
+          return outcome;
+        },
+        close: () => egress.destroy(),
+      };
+    },
+  };
+}
+
+const USUAL_HEADERS = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };
+
+/** A secret that goes into a header. Throws ChannelSettingsError, without the secret in it. */
+export function headerSecret(setting: string, value: string): string {
+  if (/^[\x21-\x7e]+$/.test(value)) return value;
+  throw new ChannelSettingsError(`${setting}: holds characters no header may hold.`);
+}
+
+/** A secret that is the address itself. Throws ChannelSettingsError, without the secret in it. */
+export function secretUrl(setting: string, value: string): string {
+  if (/^https?:\/\/[^/?#@\\\s]+([/?#]\S*)?$/.test(value) && URL.canParse(value)) return value;
+  throw new ChannelSettingsError(`${setting}: is not an http or https address.`);
+}
+
+/** `path` below an address that may have a path itself. */
+export function below(url: string, path: string): URL {
+  const target = new URL(url);
+  target.pathname = `${target.pathname.replace(/\/+$/, '')}/${path}`;
+  return target;
+}

@@ -1,0 +1,214 @@
+/** The kinds for chat and paging services: what they send, compared with what was agreed (`golden/`), and that it stays within bounds. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { Notification } from '../../../src/delivery/channel.ts';
+import { findChannelKind } from '../../../src/delivery/channels/index.ts';
+import { type Answer, answerWith, HttpServer } from '../http-server.ts';
+import {
+  briefly,
+  forever,
+  HOSTILE,
+  hostileAlert,
+  sampleAlert,
+  sampleNotification,
+} from '../sample.ts';
+
+/** Set to write the files anew; look at the difference before it is kept. */
+const UPDATE = process.env['UPDATE_GOLDEN'] !== undefined;
+const golden = (name: string) =>
+  new URL(`../../../../test/delivery/channels/golden/${name}.json`, import.meta.url);
+
+const SERVICES: Record<string, (url: string) => object> = {
+  teams: (url) => ({ url: `${url}/workflow?sig=abc` }),
+  discord: (url) => ({ url: `${url}/api/webhooks/1/abc` }),
+  mattermost: (url) => ({ url: `${url}/hooks/abc`, channel: 'security' }),
+  telegram: (url) => ({ base_url: url, token: '1:abc', chat_id: '-100' }),
+  ntfy: (url) => ({ base_url: url, topic: 'alerts', token: 'tk_abc' }),
+  pagerduty: (url) => ({ base_url: url, routing_key: 'abc' }),
+  opsgenie: (url) => ({ base_url: url, api_key: 'abc' }),
+};
+
+const TWO = sampleNotification({
+  alerts: [
+    sampleAlert(),
+    sampleAlert({ id: '2', rule: 'Other', priority: 'Critical', fingerprint: 'beef' }),
+  ],
+  held: { count: 37, byRule: [{ rule: 'A', count: 37 }] },
+});
+
+/** The most that a notification can tell. */
+const huge = (text: string): Notification =>
+  sampleNotification({
+    repeated: true,
+    alerts: Array.from({ length: 20 }, () => ({
+      ...sampleAlert(),
+      rule: text.repeat(512),
+      hostname: text.repeat(255),
+      output: text.repeat(60_000),
+      tags: Array.from({ length: 64 }, () => text.repeat(200)),
+      output_fields: Object.fromEntries(
+        [
+          ...Object.keys(sampleAlert().output_fields),
+          ...Array.from({ length: 200 }, (_, index) => `f${index}`),
+        ].map((name) => [name, text.repeat(5000)]),
+      ),
+    })),
+    held: {
+      count: 1e6,
+      byRule: Array.from({ length: 50 }, () => ({ rule: text.repeat(512), count: 20_000 })),
+    },
+  });
+
+describe('channels for services', () => {
+  let server: HttpServer;
+  let url: string;
+  beforeEach(async () => {
+    server = new HttpServer();
+    url = await server.listen();
+  });
+  afterEach(() => server.close());
+
+  const send = async (
+    kind: string,
+    notification: Notification,
+    answer: Answer = answerWith(202, '{}'),
+  ) => {
+    server.answer = answer;
+    const settings = SERVICES[kind]?.(url) ?? {};
+    const sender = findChannelKind(kind)?.create({ ...settings, allow_private_addresses: true });
+    assert.ok(sender);
+    const outcome = await sender.send(notification, forever());
+    await sender.close();
+    return outcome;
+  };
+  const bodies = () => server.received.map(({ body }) => JSON.parse(body));
+
+  for (const kind of Object.keys(SERVICES)) {
+    it(`${kind} sends what was agreed`, async () => {
+      assert.equal(briefly(await send(kind, TWO)), 'ok');
+      const requests = server.received.map(({ method, path, headers, body }) => ({
+        method,
+        path,
+        authorization: headers['authorization'],
+        body: JSON.parse(body),
+      }));
+      const text = `${JSON.stringify(requests, null, 2)}\n`;
+      if (UPDATE) writeFileSync(golden(kind), text);
+      assert.deepEqual(JSON.parse(text), JSON.parse(readFileSync(golden(kind), 'utf8')));
+    });
+  }
+
+  it('stay within what each service takes, whatever there is to tell', async () => {
+    for (const text of ['x', '*', 'é', '漢', '@', '&', '\\', '😀']) {
+      for (const kind of Object.keys(SERVICES)) {
+        server.received.length = 0;
+        await send(kind, huge(text));
+        for (const { body } of server.received) checkSize(kind, body, text);
+      }
+    }
+  });
+
+  it('let no event format, link, mention or break out', async () => {
+    const hostile = sampleNotification({ alerts: [hostileAlert()] });
+    for (const kind of Object.keys(SERVICES)) await send(kind, hostile);
+    for (const text of bodies().flatMap(textsOf)) {
+      assert.doesNotMatch(
+        text.replaceAll('\n', '').replaceAll('@\u200b', '@'),
+        /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u,
+      );
+    }
+    const [teams, discord, mattermost, telegram] = bodies();
+    for (const text of [
+      teams.attachments[0].content.body,
+      discord.embeds,
+      mattermost.attachments,
+    ].flatMap(textsOf)) {
+      assert.doesNotMatch(text, /(?<!\\)[<>[\]`*~|]|@(?!\u200b)/, text);
+    }
+    assert.deepEqual(discord.allowed_mentions, { parse: [] });
+    const tags = telegram.text.match(/<[^>]*>/g);
+    assert.deepEqual([...new Set(tags)].sort(), [
+      '</b>',
+      '</code>',
+      '</pre>',
+      '<b>',
+      '<code>',
+      '<pre>',
+    ]);
+    assert.ok(HOSTILE.length > 0);
+  });
+
+  it('stop at the first request that fails, and say why', async () => {
+    const outcome = await send('pagerduty', TWO, answerWith(400, '{"status":"invalid event"}'));
+    assert.equal(briefly(outcome), 'permanent client_error');
+    assert.equal(server.received.length, 1);
+  });
+
+  it('know what Telegram means', async () => {
+    const cases: [number, object, string][] = [
+      [429, { ok: false, parameters: { retry_after: 9 } }, 'retry rate_limited'],
+      [404, { ok: false, description: 'Not Found' }, 'permanent auth'],
+      [400, { ok: false, description: 'Bad Request: chat not found' }, 'permanent configuration'],
+      [
+        400,
+        { ok: false, description: "Bad Request: can't parse entities" },
+        'permanent client_error',
+      ],
+    ];
+    for (const [status, answer, expected] of cases) {
+      const outcome = await send('telegram', TWO, answerWith(status, JSON.stringify(answer)));
+      assert.equal(briefly(outcome), expected);
+      if (status === 429) assert.equal(outcome.result === 'retry' && outcome.retryAfterMs, 9000);
+    }
+  });
+
+  it('refuse secrets that cannot be what they should, without telling them', () => {
+    const refused = (kind: string, settings: object) =>
+      assert.throws(
+        () => findChannelKind(kind)?.create(settings as never),
+        (error: Error) => !error.message.includes('s3cret'),
+      );
+    refused('discord', { url: 's3cret' });
+    refused('teams', { url: 'ftp://s3cret' });
+    refused('telegram', { token: 's3cret/../x', chat_id: '1' });
+    refused('ntfy', { topic: 't', token: 's3cret\r\nx: y' });
+    refused('opsgenie', { api_key: 's3cret\n' });
+  });
+});
+
+/** Every text below a value. */
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
+}
+
+function checkSize(kind: string, body: string, text: string): void {
+  const message = JSON.parse(body);
+  const within = (value: number, max: number, what: string) =>
+    assert.ok(value <= max, `${kind} ${text}: ${what} ${value} > ${max}`);
+  if (kind === 'teams') within(Buffer.byteLength(body), 28 * 1024, 'bytes');
+  if (kind === 'discord') {
+    within(message.content.length, 2000, 'content');
+    within(message.embeds.length, 10, 'embeds');
+    within(message.embeds.flatMap(textsOf).join('').length, 6000, 'characters');
+    for (const embed of message.embeds) {
+      within(embed.title.length, 256, 'title');
+      within(embed.description.length, 4096, 'description');
+      for (const { value } of embed.fields) within(value.length, 1024, 'field');
+    }
+  }
+  if (kind === 'mattermost') within(message.text.length, 16_383, 'text');
+  if (kind === 'telegram')
+    within(message.text.replace(/<[^>]*>|&#\d+;/g, '.').length, 4096, 'text');
+  if (kind === 'ntfy') within(Buffer.byteLength(message.message), 4096, 'bytes');
+  if (kind === 'pagerduty') {
+    within(message.payload.summary.length, 1024, 'summary');
+    within(Buffer.byteLength(body), 512 * 1024, 'bytes');
+  }
+  if (kind === 'opsgenie') {
+    within(message.message.length, 130, 'message');
+    within(message.description.length, 15_000, 'description');
+    within(textsOf(message.details).join('').length, 8000, 'details');
+  }
+}
