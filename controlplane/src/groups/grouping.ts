@@ -119,6 +119,17 @@ export class Grouping {
     }
   }
 
+  /** The same for configurations that put alerts into the same groups with the same times. */
+  get signature(): string {
+    const { inhibitRules, resolveTimeoutMs } = this.routing;
+    const rules = inhibitRules.map(({ source, target, equal, equalMissing }) => [
+      ...[source.map(String), target.map(String)],
+      ...[equal, equalMissing],
+    ]);
+    const routes = this.tree.routes.map((route) => [route, String(route.flushImmediately)]);
+    return digest([routes, rules, resolveTimeoutMs, this.#fields]);
+  }
+
   /** The name under which the store knows a route. */
   idOf(route: Route): string {
     return this.#ids.get(route) as string;
