@@ -49,6 +49,16 @@ bench: build ## measure, side by side with a baseline
 fuzz: build ## fuzz what reads hostile input, a million inputs each
 	@node test/run.mjs --fuzz $(FUZZ)
 
+.PHONY: package
+package: build ## make build/tocsin-agent-*.tar.gz: the agent for hosts with Node and nothing else
+	@node infra/package-agent.mjs
+
+.PHONY: arm64
+arm64: build ## compile the probe and the addon for arm64, to native/build/arm64/
+	@$(call install_packages,g++-aarch64-linux-gnu)
+	@node native/scripts/build-bpf.mjs --arch arm64
+	@node native/scripts/build-addon-arm64.mjs
+
 .PHONY: format
 format: .make/npm ## format and fix what can be fixed
 	@npx biome check --write .

@@ -160,8 +160,8 @@ export class App {
   #engineStatistics() {
     const { rules = {}, ...others } = this.#engine?.statistics() ?? {};
     const active = Object.entries(rules)
-      .filter(([, { matched, errors }]) => matched > 0 || errors > 0)
-      .map(([name, { matched, errors }]) => [name, { matched, errors }]);
+      .filter(([, { matched, errors, coverage }]) => matched > 0 || errors > 0 || coverage < 1)
+      .map(([name, { matched, errors, coverage }]) => [name, { matched, errors, coverage }]);
     return { ...others, rules: Object.fromEntries(active) };
   }
 

@@ -193,7 +193,7 @@ static __always_inline struct slot *begin_call(struct pt_regs *regs, long result
 
 	if (number >= SYSCALL_LIMIT)
 		return 0;
-	struct slot *slot = begin(current_task(), kind, size);
+	struct slot *slot = begin(current_task(), kind, number, size);
 
 	if (!slot)
 		return 0;
@@ -201,10 +201,9 @@ static __always_inline struct slot *begin_call(struct pt_regs *regs, long result
 
 	slot->call = number;
 	slot->flags |= flags;
-	header->syscall = number;
 	header->result = result;
 	if (!gather_arguments(slot, regs, result)) {
-		lose(kind, CAUSE_FAULT);
+		lose(kind, number, CAUSE_FAULT);
 		release_slot(slot);
 		return 0;
 	}

@@ -9,7 +9,7 @@ static __always_inline int tell_cgroup(struct cgroup *cgroup, const char *path, 
 {
 	if ((__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) != cgroup_hierarchy)
 		return 0;
-	struct slot *slot = begin(current_task(), EVENT_CGROUP, sizeof(struct event_cgroup));
+	struct slot *slot = begin(current_task(), EVENT_CGROUP, NO_SYSCALL, sizeof(struct event_cgroup));
 
 	if (!slot)
 		return 0;

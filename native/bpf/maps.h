@@ -87,7 +87,7 @@ static __always_inline void count(struct probe_counters *mine, __u32 kind, __u32
  * Takes a slot of this cpu. Only an add without fetch exists on all supported kernels: whoever reads back exactly 1 is
  * alone; two that meet both step back, which costs a slot but never shares one.
  */
-static __always_inline struct slot *claim_slot(__u32 kind)
+static __always_inline struct slot *claim_slot(void)
 {
 	__u32 index = (bpf_get_smp_processor_id() % slot_pairs) * 2;
 
@@ -101,29 +101,12 @@ static __always_inline struct slot *claim_slot(__u32 kind)
 			return slot;
 		__sync_fetch_and_add(&slot->users, -1);
 	}
-	struct probe_counters *mine = my_counters();
-
-	if (mine) {
-		mine->sequence++;
-		count(mine, kind, CAUSE_BUSY);
-	}
 	return 0;
 }
 
 static __always_inline void release_slot(struct slot *slot)
 {
 	__sync_fetch_and_add(&slot->users, -1);
-}
-
-/* An event that cannot be told leaves a gap in the sequence and a count. */
-static __always_inline void lose(__u32 kind, __u32 cause)
-{
-	struct probe_counters *mine = my_counters();
-
-	if (mine) {
-		mine->sequence++;
-		count(mine, kind, cause);
-	}
 }
 
 /* An event that needs no record: neither a loss nor a gap in the sequence. */

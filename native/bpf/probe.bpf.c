@@ -29,6 +29,6 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 		return 0;
 	}
 	bpf_tail_call(ctx, &families, kind);
-	lose(kind, CAUSE_FAULT); /* no handler of this kind is loaded */
+	lose(kind, number, CAUSE_FAULT); /* no handler of this kind is loaded */
 	return 0;
 }

@@ -14,7 +14,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 {
 	if (child->tgid == parent->tgid)
 		return 0; /* a thread */
-	struct slot *slot = begin(parent, EVENT_FORK, sizeof(struct event_fork));
+	struct slot *slot = begin(parent, EVENT_FORK, NO_SYSCALL, sizeof(struct event_fork));
 
 	if (!slot)
 		return 0;
@@ -116,7 +116,7 @@ static __always_inline __u32 tty_of(struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
 {
-	struct slot *slot = begin(task, EVENT_EXEC, sizeof(struct event_exec));
+	struct slot *slot = begin(task, EVENT_EXEC, NO_SYSCALL, sizeof(struct event_exec));
 
 	if (!slot)
 		return 0;
@@ -131,7 +131,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	bpf_probe_read_kernel(&event->cap_inheritable, 8, &cred->cap_inheritable);
 	event->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	event->process_group = BPF_CORE_READ(group, numbers[0].nr);
-	event->vprocess_group = innermost_pid(group, 0);
+	event->vprocess_group = pid_seen_by(group, READ_TASK(task, signal, pids[PIDTYPE_TGID]));
 	event->tty = tty_of(task);
 	event->args_total = end > start ? end - start : 0;
 	event->string_length[0] = append_kernel(slot, program->filename);
@@ -200,7 +200,7 @@ int process_exit(__u64 *ctx)
 
 	if (config.muted)
 		bpf_map_delete_elem(&muted, &tgid); /* the number may name a stranger soon, told or not */
-	struct slot *slot = begin(task, EVENT_EXIT, sizeof(struct event_exit));
+	struct slot *slot = begin(task, EVENT_EXIT, NO_SYSCALL, sizeof(struct event_exit));
 
 	if (!slot)
 		return 0;

@@ -3,15 +3,20 @@
 #ifndef TOCSIN_RECORD_H
 #define TOCSIN_RECORD_H
 
-#include "task.h"
+#include "loss.h"
 
-/* Starts a record of one kind; the fixed part is zero but for the header's facts about the task. */
-static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, __u32 size)
+/*
+ * Starts a record of one kind, for a system call with its number, else 0xffff; the fixed part is zero but for the
+ * header's facts about the task.
+ */
+static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, __u16 call, __u32 size)
 {
-	struct slot *slot = claim_slot(kind);
+	struct slot *slot = claim_slot();
 
-	if (!slot)
+	if (!slot) {
+		lose(kind, call, CAUSE_BUSY);
 		return 0;
+	}
 	__builtin_memset(slot->data, 0, FIXED_MAX);
 	slot->length = size;
 	slot->flags = 0;
@@ -22,7 +27,7 @@ static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, _
 
 	header->kind = kind;
 	header->cpu = bpf_get_smp_processor_id();
-	header->syscall = 0xffff;
+	header->syscall = call;
 	header->cgroup = cgroup_of(task);
 	header->start = start_of(task);
 	header->tgid = ids >> 32;
@@ -51,6 +56,8 @@ static __always_inline void finish(struct slot *slot, __u8 kind, __u8 admission)
 		header->sequence = mine->sequence++;
 		if (backlog > config.admission[admission & 3]) {
 			count(mine, kind, CAUSE_SHED);
+			count_call(mine, header->syscall, 1);
+			blame(current_task());
 		} else {
 			__u64 wake = config.wake_backlog;
 			__u64 how = backlog < wake && backlog + length + 16 >= wake ? BPF_RB_FORCE_WAKEUP :
@@ -60,10 +67,14 @@ static __always_inline void finish(struct slot *slot, __u8 kind, __u8 admission)
 			header->admission = admission;
 			header->flags = slot->flags;
 			header->time = bpf_ktime_get_boot_ns();
-			if (bpf_ringbuf_output(&ring, slot->data, length, how))
+			if (bpf_ringbuf_output(&ring, slot->data, length, how)) {
 				count(mine, kind, CAUSE_FULL);
-			else
+				count_call(mine, header->syscall, 1);
+				blame(current_task());
+			} else {
 				count(mine, kind, CAUSE_SENT);
+				count_call(mine, header->syscall, 0);
+			}
 		}
 	}
 	release_slot(slot);

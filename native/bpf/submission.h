@@ -26,11 +26,10 @@ static __always_inline struct slot *begin_submission(__u8 kind, __u32 size, __u3
 
 	if (!(config.watch[call & (SYSCALL_LIMIT - 1)] & WATCH_NATIVE))
 		return 0;
-	slot = begin(current_task(), kind, size);
+	slot = begin(current_task(), kind, call, size);
 	if (!slot)
 		return 0;
 	slot->flags |= EVENT_IO_URING;
-	((struct event_header *)slot->data)->syscall = call;
 	return slot;
 }
 

@@ -21,6 +21,25 @@ static __always_inline __u32 innermost_pid(struct pid *pid, bool *nested)
 	return number;
 }
 
+/* A pid as the innermost namespace of another sees it; 0 when it lies outside of that. */
+static __always_inline __u32 pid_seen_by(struct pid *pid, struct pid *observer)
+{
+	__u32 level = BPF_CORE_READ(observer, level);
+
+	if (BPF_CORE_READ(pid, level) < level || level >= 32)
+		return 0;
+	struct upid theirs = {}, its = {};
+	__u64 place = bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+
+	bpf_probe_read_kernel(&theirs.ns, sizeof(theirs.ns),
+			      (void *)observer + place + bpf_core_field_offset(struct upid, ns));
+	bpf_probe_read_kernel(&its.ns, sizeof(its.ns), (void *)pid + place + bpf_core_field_offset(struct upid, ns));
+	if (its.ns != theirs.ns)
+		return 0;
+	bpf_probe_read_kernel(&its.nr, sizeof(its.nr), (void *)pid + place);
+	return its.nr;
+}
+
 static __always_inline __u32 start_of(struct task_struct *task)
 {
 	return READ_TASK(task, group_leader, start_boottime) >> 20;

@@ -57,7 +57,19 @@ struct probe_counters {
 	__u64 count[KINDS][CAUSES];
 	__u64 filtered[KINDS][FILTERS];
 	__u64 sequence;
+	__u64 calls[SYSCALL_LIMIT][2]; /* by call: records sent, and records lost for whatever cause */
 };
+
+/* Of one process, since the reader last took it away. */
+struct loser {
+	__u64 lost;
+	__u64 cgroup; /* as in the header of records */
+	char comm[16];
+};
+
+#define LOSERS_MAX 1024
+/* event_header.syscall of what is none */
+#define NO_SYSCALL 0xffff
 
 #define MUTED_PROCESSES_MAX 1024
 

@@ -19,8 +19,14 @@ export interface NativeProbe {
   backlog(): number;
   watch(table: Uint8Array, ia32: Uint16Array, openClasses: Uint32Array, environment: boolean): void;
   mute(tgid: number): void;
-  /** For each kind first by cause, then by filter. */
-  counters(): Float64Array;
+  /** For each kind first by cause, then by filter; and for each call what was sent and what was lost. */
+  counters(): { readonly kinds: Float64Array; readonly calls: Float64Array };
+  takeLosers(): {
+    readonly tgid: number;
+    readonly lost: number;
+    readonly cgroup: number;
+    readonly comm: Buffer;
+  }[];
   close(): void;
 }
 

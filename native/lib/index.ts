@@ -11,8 +11,10 @@ export { currentHierarchy } from './cgroups.ts';
 // biome-ignore lint/performance/noReExportAll: generated constants, all of them public
 export * from './layout.ts';
 export {
+  type CallStatistics,
   type KindFilters,
   type KindStatistics,
+  type Loser,
   type OpenClasses,
   openProbe,
   type Probe,

@@ -63,6 +63,8 @@ export const FILTER_FAILED = 0;
 export const FILTER_MUTED = 1;
 export const FILTER_CLASS = 2;
 export const FILTERS = 3;
+export const LOSERS_MAX = 1024;
+export const NO_SYSCALL = 65535;
 export const MUTED_PROCESSES_MAX = 1024;
 
 export const headerLayout = {

@@ -28,7 +28,7 @@ import {
   WATCH_IA32_NUMBER,
   WATCH_NATIVE,
 } from './layout.ts';
-import { IA32_NAMES, SYSCALLS } from './syscalls.ts';
+import { IA32_NAMES, SYSCALL_NAMES, SYSCALLS } from './syscalls.ts';
 
 const DEFAULT_RING_BYTES = 16 * 1024 * 1024;
 const RING_LIMITS = [256 * 1024, 1024 * 1024 * 1024] as const;
@@ -135,8 +135,28 @@ export interface KindFilters {
   readonly class: number;
 }
 
+/** What became of the records of one system call. */
+export interface CallStatistics {
+  readonly call: string;
+  readonly sent: number;
+  /** For whatever cause. */
+  readonly lost: number;
+}
+
+/** A process whose records were lost. */
+export interface Loser {
+  readonly tgid: number;
+  readonly lost: number;
+  /** As in the records. */
+  readonly cgroup: number;
+  /** Bytes, a character each. */
+  readonly comm: string;
+}
+
 export interface ProbeStatistics {
   readonly kinds: readonly KindStatistics[];
+  /** Calls that were watched and happened. */
+  readonly calls: readonly CallStatistics[];
   readonly filtered: readonly KindFilters[];
   readonly ringBytes: number;
   /** Bytes that wait to be read. */
@@ -164,6 +184,8 @@ export interface Probe {
   /** A process that is never told again, until it ends. */
   mute(tgid: number): void;
   statistics(): ProbeStatistics;
+  /** Whose records were lost since this was last asked, at most 1024 processes. */
+  takeLosers(): Loser[];
   /** Detaches the programs and empties `ring`. Idempotent. */
   close(): void;
 }
@@ -215,11 +237,17 @@ function facadeOf(
       native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, classes, withEnvironment);
     },
     mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
-    statistics: () => ({
-      ...accountOf(native.counters()),
-      ringBytes,
-      backlogBytes: native.backlog(),
-    }),
+    statistics: () => {
+      const { kinds, calls } = native.counters();
+      return {
+        ...accountOf(kinds),
+        calls: callsFrom(calls),
+        ringBytes,
+        backlogBytes: native.backlog(),
+      };
+    },
+    takeLosers: () =>
+      native.takeLosers().map((one) => ({ ...one, comm: one.comm.toString('latin1') })),
     close: () => native.close(),
   };
 }
@@ -233,6 +261,14 @@ function accountOf(counters: Float64Array): Pick<ProbeStatistics, 'kinds' | 'fil
     filtered.push({ kind, failed: at(CAUSES), muted: at(CAUSES + 1), class: at(CAUSES + 2) });
   }
   return { kinds, filtered };
+}
+
+function callsFrom(counters: Float64Array): CallStatistics[] {
+  return SYSCALL_NAMES.map((call, number) => ({
+    call,
+    sent: counters[number * 2] ?? 0,
+    lost: counters[number * 2 + 1] ?? 0,
+  })).filter(({ sent, lost }) => sent + lost > 0);
 }
 
 const ia32NameOf = (name: string): string => IA32_ALIASES[name] ?? name;

@@ -44,6 +44,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
                            InstanceMethod<&Probe::counters>("counters"),
+                           InstanceMethod<&Probe::take_losers>("takeLosers"),
                            InstanceMethod<&Probe::close>("close"),
                            InstanceAccessor<&Probe::ring>("ring"),
                            InstanceAccessor<&Probe::skipped>("skipped"),
@@ -183,11 +184,34 @@ class Probe : public Napi::ObjectWrap<Probe> {
       throw_failure(env, *outcome);
       return env.Undefined();
     }
-    auto out = Napi::Float64Array::New(env, KINDS * (CAUSES + FILTERS));
+    auto kinds = Napi::Float64Array::New(env, KINDS * (CAUSES + FILTERS));
     size_t index = 0;
     for (size_t kind = 0; kind < KINDS; kind++) {
-      for (const uint64_t count : sums.count[kind]) out[index++] = static_cast<double>(count);
-      for (const uint64_t count : sums.filtered[kind]) out[index++] = static_cast<double>(count);
+      for (const uint64_t count : sums.count[kind]) kinds[index++] = static_cast<double>(count);
+      for (const uint64_t count : sums.filtered[kind]) kinds[index++] = static_cast<double>(count);
+    }
+    auto calls = Napi::Float64Array::New(env, SYSCALL_LIMIT * 2);
+    for (size_t call = 0; call < SYSCALL_LIMIT; call++)
+      for (size_t lost = 0; lost < 2; lost++)
+        calls[call * 2 + lost] = static_cast<double>(sums.calls[call][lost]);
+    auto out = Napi::Object::New(env);
+    out.Set("kinds", kinds);
+    out.Set("calls", calls);
+    return out;
+  }
+
+  Napi::Value take_losers(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return env.Undefined();
+    auto out = Napi::Array::New(env);
+    for (const auto &[tgid, one] : kernel_.take_losers()) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("tgid", tgid);
+      entry.Set("lost", static_cast<double>(one.lost));
+      entry.Set("cgroup", static_cast<double>(one.cgroup));
+      // Bytes, not text: a name need not be UTF-8.
+      entry.Set("comm", Napi::Buffer<char>::Copy(env, one.comm, strnlen(one.comm, sizeof one.comm)));
+      out[out.Length()] = entry;
     }
     return out;
   }

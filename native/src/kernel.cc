@@ -109,7 +109,8 @@ Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
   object_ = bpf_object__open_file(options.object.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
-  for (const char *name : {"ring", "slots", "counters", "muted", "families", ".data.config"})
+  for (const char *name :
+       {"ring", "slots", "counters", "muted", "losers", "families", ".data.config"})
     if (bpf_object__find_map_by_name(object_, name) == nullptr)
       return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
@@ -291,8 +292,23 @@ Outcome Kernel::counters(probe_counters &sums) const {
       for (size_t reason = 0; reason < FILTERS; reason++)
         sums.filtered[kind][reason] += one.filtered[kind][reason];
     }
+    for (size_t call = 0; call < SYSCALL_LIMIT; call++)
+      for (size_t lost = 0; lost < 2; lost++) sums.calls[call][lost] += one.calls[call][lost];
   }
   return std::nullopt;
+}
+
+std::vector<std::pair<uint32_t, loser>> Kernel::take_losers() {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "losers"));
+  std::vector<std::pair<uint32_t, loser>> taken;
+  uint32_t tgid = 0;
+  // Whoever fills the table while it is emptied is heard of the next time.
+  while (taken.size() < LOSERS_MAX && bpf_map_get_next_key(descriptor, nullptr, &tgid) == 0) {
+    loser one;
+    if (bpf_map_lookup_elem(descriptor, &tgid, &one) == 0) taken.emplace_back(tgid, one);
+    if (bpf_map_delete_elem(descriptor, &tgid) != 0) break;
+  }
+  return taken;
 }
 
 }  // namespace tocsin

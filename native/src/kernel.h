@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control.h"
@@ -62,6 +63,8 @@ class Kernel {
   Outcome mute(uint32_t tgid);
   // Sums over all cpus.
   Outcome counters(probe_counters &sums) const;
+  // Whose records were lost since the last time, by process.
+  std::vector<std::pair<uint32_t, loser>> take_losers();
 
  private:
   Outcome prepare(const KernelOptions &options);

@@ -58,6 +58,28 @@ const RuleSelection = Type.Object(
   alternatives,
 );
 
+/** The API of the cluster that the host is a node of. */
+const Kubernetes = Type.Object(
+  {
+    server: Type.Optional(
+      Type.String({ pattern: '^https?://', description: 'Inside of a pod, by its variables.' }),
+    ),
+    token_file: Type.Optional(
+      Type.String({ minLength: 1, description: 'Inside of a pod, that of its service account.' }),
+    ),
+    ca_file: Type.Optional(
+      Type.String({ minLength: 1, description: 'Whom to trust; inside of a pod, its cluster.' }),
+    ),
+    node: Type.Optional(
+      Type.String({ minLength: 1, description: 'Name of this node; else NODE_NAME, or the host.' }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Pods of this node and what they belong to are asked of the Kubernetes API.',
+  },
+);
+
 /** Adds to the outputs of rules, as Falco's `append_output`. */
 const AppendOutput = Type.Object(
   {
@@ -327,6 +349,7 @@ export const Config = Type.Object(
               'host:port for GET /metrics and /healthz, best on 127.0.0.1; without it there is none.',
           }),
         ),
+        kubernetes: Type.Optional(Kubernetes),
         pushdown: Type.Boolean({
           default: true,
           description:

@@ -31,6 +31,8 @@ export type Fact =
       readonly cgroupPath: ByteString;
       readonly users: readonly (Account & { readonly id: number })[];
       readonly groups: readonly { readonly id: number; readonly name: ByteString }[];
+      /** Those told before stay. */
+      readonly isAddition?: boolean;
     }
   | { readonly kind: 'clock'; readonly bootEpoch: bigint }
   /** Records are missing here because the file took too long. */
@@ -125,6 +127,7 @@ const SHAPES: Readonly<Record<Fact['kind'], Readonly<Record<string, Shape>>>> = 
     cgroupPath: 'text',
     users: { list: { record: { id: 'number', name: 'text', home: 'text', shell: 'text' } } },
     groups: { list: { record: { id: 'number', name: 'text' } } },
+    isAddition: { optional: 'flag' },
   },
   clock: { bootEpoch: 'integer64' },
   lost: { count: 'number' },
@@ -156,6 +159,9 @@ export function decodeFact(text: string): Fact | undefined {
     : ({ ...(members as object), kind } as Fact);
 }
 
+/** Longer texts are cut: all that is read from /proc is shorter. */
+const TEXT_LIMIT = 16 * 1024;
+
 const WRONG = Symbol('not of that shape');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a byte string may hold any byte.
@@ -164,7 +170,7 @@ const BYTES = /^[\x00-\xff]*$/;
 function decode(shape: Shape, value: unknown): unknown {
   switch (shape) {
     case 'text':
-      return typeof value === 'string' && BYTES.test(value) ? value : WRONG;
+      return typeof value === 'string' && BYTES.test(value) ? value.slice(0, TEXT_LIMIT) : WRONG;
     case 'number':
       return Number.isSafeInteger(value) ? value : WRONG;
     case 'flag':

@@ -9,6 +9,8 @@ const isJson = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value);
 const isText = (value: unknown): value is string => typeof value === 'string';
+/** Shown to people as it is. */
+const isWord = (value: unknown) => isText(value) && /^[\w.+-]{1,64}$/.test(value);
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
 
 function parse(text: string): Json {
@@ -27,7 +29,9 @@ export function decodeHead(text: string): CaptureHead {
   const { id, version, abi, arch, kernel, hostname, cgroupHierarchy, environment } = head;
   const { layouts, bootEpoch, types } = head;
   const isWhole =
-    [id, version, arch, kernel, hostname, cgroupHierarchy].every(isText) &&
+    [id, kernel, hostname, cgroupHierarchy].every(isText) &&
+    isWord(version) &&
+    isWord(arch) &&
     isCount(abi) &&
     isLayouts(layouts) &&
     isText(bootEpoch) &&

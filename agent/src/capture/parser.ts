@@ -22,12 +22,14 @@ export interface CaptureEnd {
   readonly warnings: readonly string[];
   /** Bytes that could not be understood were met, not only a premature end. */
   readonly damaged: boolean;
+  /** It has an end and no damage. Events that were lost while it was made do not count. */
+  readonly isWhole: boolean;
 }
 
 /** Takes the bytes of a capture as they come and gives what they hold to a sink. */
 export interface CaptureParser {
-  /** Throws `CaptureError` when this is no capture, or one that cannot be used. */
-  feed(chunk: Buffer): void;
+  /** Throws `CaptureError` when this is no capture, or one that cannot be used. False when nothing after this is of use. */
+  feed(chunk: Buffer): boolean;
   end(): CaptureEnd;
 }
 
@@ -52,12 +54,12 @@ export class TocsinParser implements CaptureParser {
     this.#sink = sink;
   }
 
-  feed(chunk: Buffer): void {
-    if (this.#lost) return;
+  feed(chunk: Buffer): boolean {
+    if (this.#lost) return false;
     this.#bytes.push(chunk);
     if (this.#version === 0) {
       const start = this.#bytes.take(MAGIC.length + 1);
-      if (start === undefined) return;
+      if (start === undefined) return true;
       this.#version = start[MAGIC.length] ?? 0;
       if (this.#version !== FORMAT_VERSION) {
         throw new CaptureError(
@@ -66,6 +68,7 @@ export class TocsinParser implements CaptureParser {
       }
     }
     while (!this.#lost && this.#block());
+    return !this.#lost;
   }
 
   end(): CaptureEnd {
@@ -86,6 +89,7 @@ export class TocsinParser implements CaptureParser {
       records: this.#records,
       warnings,
       damaged: this.#lost || this.#damagedBlocks > 0,
+      isWhole: isWhole && !this.#lost && this.#damagedBlocks === 0,
     };
   }
 

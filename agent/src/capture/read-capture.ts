@@ -7,6 +7,10 @@ import { SCAP_MAGIC, ScapParser } from './scap/parser.ts';
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 /** Bytes that tell the formats apart. */
 const MAGIC_BYTES = MAGIC.length;
+/** Pieces are small because much can come of a little: what waits for a pause is in memory. */
+const PIECE = 16 * 1024;
+/** Bytes at the end of a gzip stream that hold its unpacked size. */
+const SIZE_BYTES = 4;
 
 /**
  * Reads a capture to its end. `pause` is awaited between pieces, for those who take what comes of it. Throws `CaptureError` when
@@ -35,8 +39,10 @@ async function feed(
   pause: () => Promise<void> | undefined,
 ): Promise<CaptureEnd> {
   for await (const chunk of chunks) {
-    parser.feed(chunk);
-    await pause();
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      if (!parser.feed(chunk.subarray(at, at + PIECE))) return parser.end();
+      await pause();
+    }
   }
   return parser.end();
 }
@@ -48,25 +54,43 @@ async function readCompressed(
   pause: () => Promise<void> | undefined,
 ): Promise<CaptureEnd> {
   const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH });
-  const source = Readable.from(chunks, { objectMode: false });
-  source.on('error', (error) => gunzip.destroy(error));
-  source.pipe(gunzip);
+  let tail: Buffer = Buffer.alloc(0);
+  let unpackedBytes = 0;
   let failure: string | undefined;
+  async function* packed(): AsyncIterable<Buffer> {
+    for await (const chunk of chunks) {
+      tail = Buffer.concat([tail, chunk.subarray(-SIZE_BYTES)]).subarray(-SIZE_BYTES);
+      yield chunk;
+    }
+  }
   async function* unpacked(): AsyncIterable<Buffer> {
     try {
-      yield* gunzip as AsyncIterable<Buffer>;
+      for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+        unpackedBytes += chunk.length;
+        yield chunk;
+      }
     } catch (error) {
       failure = (error as Error).message;
     }
   }
-  const { start, rest } = await peek(unpacked(), MAGIC_BYTES);
+  const source = Readable.from(packed(), { objectMode: false });
+  source.on('error', (error) => gunzip.destroy(error));
+  source.pipe(gunzip);
   try {
+    const { start, rest } = await peek(unpacked(), MAGIC_BYTES);
     const end = await feed(parserFor(start, sink), rest, pause);
-    if (failure === undefined) return end;
-    const warning = `the compressed capture is damaged (${failure}): read up to there`;
-    return { ...end, warnings: [warning, ...end.warnings], damaged: true };
+    if (failure !== undefined) {
+      const warning = `the compressed capture is damaged (${failure}): read up to there`;
+      return { ...end, warnings: [warning, ...end.warnings], damaged: true, isWhole: false };
+    }
+    // At its end gzip tells how much there was.
+    const isEnded = tail.length === SIZE_BYTES && tail.readUInt32LE(0) === unpackedBytes % 2 ** 32;
+    if (isEnded) return end;
+    const warnings = ['the compressed capture was cut off: read up to there', ...end.warnings];
+    return { ...end, warnings, isWhole: false };
   } finally {
     source.destroy();
+    gunzip.destroy();
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Account, Accounts } from '../events/fields/context.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import type { ByteString } from '../rules/field.ts';
-import type { AccountTable } from '../state/accounts.ts';
 import type { Container, ContainerRuntime } from '../state/container.ts';
 import type { FactsSource } from '../state/containers.ts';
 import { type FactsCounters, keepsFacts } from '../state/facts-loader.ts';
@@ -9,14 +8,23 @@ import type { CapabilitySets, Host } from '../state/host.ts';
 import type { ProcessFacts } from '../state/proc-files.ts';
 import type { Fact } from './facts.ts';
 
-/** Entries of each table; a recording may be hostile, or of a machine without end. */
+/** Entries and bytes of each table; a recording may be hostile, or of a machine without end. */
 const LIMIT = 65_536;
+const BYTES_LIMIT = 64 * 1024 * 1024;
+/** Bytes of the facts of all containers together. */
+const FACTS_LIMIT = 256 * 1024 * 1024;
 
 type ContainerFact = Extract<Fact, { kind: 'container' }>;
+type AccountsFact = Extract<Fact, { kind: 'accounts' }>;
+
+interface Names {
+  readonly users: Map<number, Account>;
+  readonly groups: Map<number, ByteString>;
+}
 
 /** The machine of a recording: answers what it answered then, up to the place that the replay has reached. */
 export class RecordedHost implements Host, Accounts, FactsSource {
-  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0 };
+  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0, cut: 0 };
   bootEpoch: bigint;
   /** Records that the recording itself says are missing. */
   lost = 0;
@@ -26,8 +34,9 @@ export class RecordedHost implements Host, Accounts, FactsSource {
   readonly #memberships = new BoundedMap<number, ByteString>();
   readonly #existing = new BoundedMap<string, true>();
   readonly #containers = new BoundedMap<ByteString, ContainerFact>();
-  readonly #waiting = new BoundedMap<ByteString, Container>();
-  readonly #accounts = new BoundedMap<ByteString, AccountTable>();
+  readonly #waiting = new Map<ByteString, Container>();
+  readonly #accounts = new BoundedMap<ByteString, Names>();
+  #factBytes = 0;
   readonly #onSettled: (container: Container) => void;
 
   /** `onSettled` is called when the facts of a container are there, or given up on. */
@@ -58,7 +67,7 @@ export class RecordedHost implements Host, Accounts, FactsSource {
         this.#settle(fact);
         break;
       case 'accounts':
-        this.#accounts.set(fact.cgroupPath, tableOf(fact));
+        this.#learnAccounts(fact);
         break;
       case 'clock':
         this.bootEpoch = fact.bootEpoch;
@@ -130,7 +139,18 @@ export class RecordedHost implements Host, Accounts, FactsSource {
 
   stop(): void {}
 
+  #learnAccounts({ cgroupPath, users, groups, isAddition }: AccountsFact): void {
+    const known = isAddition ? this.#accounts.get(cgroupPath) : undefined;
+    const table: Names = known ?? { users: new Map(), groups: new Map() };
+    for (const user of users) table.users.set(user.id, user);
+    for (const { id, name } of groups) table.groups.set(id, name);
+    if (known === undefined) this.#accounts.set(cgroupPath, table);
+  }
+
   #settle(fact: ContainerFact): void {
+    this.#factBytes += weightOf(fact);
+    // Containers hold on to their facts for as long as they are known.
+    if (this.#factBytes > FACTS_LIMIT) fact = { ...fact, facts: undefined };
     this.counters[fact.facts === undefined ? 'missing' : 'found']++;
     this.#containers.set(fact.cgroupPath, fact);
     const container = this.#waiting.get(fact.cgroupPath);
@@ -149,21 +169,40 @@ function fill(container: Container, { facts, runtime, confirmed }: ContainerFact
   container.runtime = runtime as ContainerRuntime;
 }
 
-function tableOf({ users, groups }: Extract<Fact, { kind: 'accounts' }>): AccountTable {
-  return {
-    users: new Map(users.map((user) => [user.id, user])),
-    groups: new Map(groups.map(({ id, name }) => [id, name])),
-  };
-}
-
-/** A map that drops what was set longest ago. */
+/** A map that drops what was set longest ago, and weighs its values as JSON. */
 class BoundedMap<K, V> extends Map<K, V> {
+  readonly #weights = new Map<K, number>();
+  #bytes = 0;
+
   override set(key: K, value: V): this {
     this.delete(key);
-    if (this.size >= LIMIT) {
+    const weight = weightOf(value);
+    while (this.size > 0 && (this.size >= LIMIT || this.#bytes + weight > BYTES_LIMIT)) {
       const [oldest] = this.keys();
       this.delete(oldest as K);
     }
+    this.#weights.set(key, weight);
+    this.#bytes += weight;
     return super.set(key, value);
   }
+
+  override delete(key: K): boolean {
+    this.#bytes -= this.#weights.get(key) ?? 0;
+    this.#weights.delete(key);
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    this.#weights.clear();
+    this.#bytes = 0;
+    super.clear();
+  }
+}
+
+/** About the bytes a value takes. */
+const weightOf = (value: unknown): number => JSON.stringify(value, toPlain)?.length ?? 0;
+
+function toPlain(_key: string, value: unknown): unknown {
+  if (value instanceof Map) return [...value];
+  return typeof value === 'bigint' ? String(value) : value;
 }

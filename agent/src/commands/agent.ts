@@ -8,6 +8,7 @@ import { loadRules } from '../rules/load-rules.ts';
 import { reportText } from '../rules/report.ts';
 import { parseEndpoint } from '../telemetry/metrics-server.ts';
 import { type CommandContext, CommandError } from './context.ts';
+import { kubernetesSettings } from './kubernetes-settings.ts';
 import { RuleReloader, type Sources } from './rule-reload.ts';
 import { ruleSettingsOf } from './rule-settings.ts';
 import { checkServer, configFileOf, hostnameOf, readConfig, readSecret } from './settings.ts';
@@ -133,6 +134,7 @@ function appOptions({ config, rules }: Sources, context: CommandContext): AppOpt
       ringBytes: agent.ring_bytes,
       pushdown: agent.pushdown,
       ignoresOwn: true,
+      kubernetes: agent.kubernetes && kubernetesSettings(agent.kubernetes, context.environment),
       ...(socket !== undefined && { runtimes: { dockerSocket: socket } }),
     },
     version: VERSION,

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
@@ -87,6 +88,10 @@ function interestFor({ rules, all }: RecordFlags): Interest {
   return interestOf(judge.compiled, false);
 }
 
+/** A link somebody put there would lead a recorder with privileges elsewhere. */
+const PRIVATE_FILE =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
 interface Target {
   write(bytes: Buffer): Promise<void>;
   close(): Promise<void>;
@@ -100,10 +105,11 @@ async function openTarget(file: string, out: Writable): Promise<Target> {
       });
     return { write, close: async () => {} };
   }
-  // Command lines and environments hold secrets.
-  const handle = await open(file, 'w', 0o600).catch((error: Error) => {
+  const handle = await open(file, PRIVATE_FILE, 0o600).catch((error: Error) => {
     throw new CommandError(`${file} cannot be written: ${error.message}`);
   });
+  // Command lines and environments hold secrets; a file that was there may be open to others.
+  if ((await handle.stat()).isFile()) await handle.chmod(0o600);
   return { write: (bytes) => handle.writeFile(bytes), close: () => handle.close() };
 }
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { CaptureError } from '../capture/format.ts';
 import { readCapture } from '../capture/read-capture.ts';
 import { Replay } from '../engine/replay.ts';
+import { openCapture } from '../engine/replay-file.ts';
 import { toAlertLine } from '../outputs/alert-line.ts';
 import { toTextLine } from '../outputs/text-line.ts';
 import { LIBRARY_FOLDER, readRuleFiles } from '../rule-files.ts';
@@ -71,9 +71,7 @@ async function replay(file: string, flags: ReplayFlags, context: CommandContext)
   };
   const start = performance.now();
   try {
-    const source =
-      file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
-    const end = await readCapture(source, replayed, async () => {
+    const end = await readCapture(openCapture(file), replayed, async () => {
       if (waiting >= OUTPUT_CHUNK) await flush();
       if (isClosed) throw new CaptureError('nobody reads the alerts any more');
     });

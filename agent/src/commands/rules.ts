@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { replayFile } from '../engine/replay-file.ts';
 import { RuleFileError, readRuleFiles, ruleFilesOf } from '../rule-files.ts';
 import { blindFields, conditionText } from '../rules/compile-rules.ts';
 import { FieldBinder } from '../rules/compiler/operand-reader.ts';
@@ -158,12 +159,16 @@ function explain(name: string, names: string[], options: { event: string }): voi
   write(explainCondition(rule.condition, new MapSource(), event).join('\n'));
 }
 
-function testFile(name: string): boolean {
+async function testFile(name: string): Promise<boolean> {
   const file = readRuleTests(name, readFileSync(name, 'utf8'));
-  const loaded = loadOrFail(file.ruleFiles.map((path) => resolve(dirname(name), path)));
+  const near = (path: string) => resolve(dirname(name), path);
+  const paths = file.ruleFiles.map(near);
+  const loaded = loadOrFail(paths);
   if (!loaded) return false;
   let ok = true;
-  for (const result of runRuleTests(file, loaded)) {
+  const replay = (path: string) =>
+    replayFile(near(path), { files: readFiles(paths), matching: file.matching });
+  for (const result of await runRuleTests(file, loaded, replay)) {
     write(`${result.ok ? 'ok' : 'FAILED'}  ${name}: ${result.name}`);
     if (!result.ok) write(result.lines.join('\n'));
     ok &&= result.ok;
@@ -171,25 +176,23 @@ function testFile(name: string): boolean {
   return ok;
 }
 
-function test(names: string[]): void {
+async function test(names: string[]): Promise<void> {
   let ok = true;
-  const attempt = (name: string, step: () => boolean): boolean => {
+  const attempt = async (name: string, step: () => Promise<boolean>): Promise<void> => {
     try {
-      return step();
+      ok = (await step()) && ok;
     } catch (error) {
       const isPlaced = error instanceof RuleTestError || error instanceof RuleFileError;
       const message = isPlaced ? error.message : `${name}: ${messageOf(error)}`;
       process.stderr.write(`tocsin rules test: ${message}\n`);
-      return false;
+      ok = false;
     }
   };
   for (const name of names) {
-    ok =
-      attempt(name, () =>
-        ruleFilesOf(name)
-          .map((file) => attempt(file, () => testFile(file)))
-          .every(Boolean),
-      ) && ok;
+    await attempt(name, async () => {
+      for (const file of ruleFilesOf(name)) await attempt(file, () => testFile(file));
+      return true;
+    });
   }
   process.exitCode = ok ? 0 : 1;
 }
@@ -222,7 +225,7 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
     .action(explain);
   rules
     .command('test')
-    .description('Run test files: events as field maps and the rules they must match.')
+    .description('Run test files: events as field maps or captures, and the rules they must match.')
     .argument('<file...>', 'test files, or folders of them')
     .action(test);
 }

@@ -3,6 +3,7 @@ import type { KernelEvent } from '../events/kernel-event.ts';
 import { openClassesOf } from '../events/open-classes.ts';
 import type { Interest } from '../probe/probe.ts';
 import type { CompiledRules } from '../rules/compile-rules.ts';
+import { FIELD_DEFINITIONS } from '../rules/fields/registry.ts';
 import { STATE_CALLS } from '../state/call-effects.ts';
 
 /** What compiled rules tell of themselves. */
@@ -10,6 +11,11 @@ export type RuleNeeds = Pick<
   CompiledRules<KernelEvent>,
   'eventTypes' | 'wantsFailures' | 'couldMatch' | 'usesField'
 >;
+
+/** Read from the environment of processes; recording it costs. */
+const ENVIRONMENT_FIELDS = FIELD_DEFINITIONS.map(({ name }) => name).filter((name) =>
+  /^(?:proc\.a?env$|mesos\.|marathon\.)/.test(name),
+);
 
 /**
  * The least the probe must record for these rules: their own types, and calls that change what they read. Without pushdown
@@ -23,7 +29,7 @@ export function interestOf(rules: RuleNeeds, pushdown = true): Interest {
     syscalls: syscallsOf(types),
     keepFailed: syscallsOf(failing),
     openClasses: pushdown ? openClassesOf(rules) : [],
-    environment: ['proc.env', 'proc.aenv'].some((name) => rules.usesField(name)),
+    environment: ENVIRONMENT_FIELDS.some((name) => rules.usesField(name)),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Alert } from '@tocsin/openapi';
-import type { FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, RecordCount, SkippedProgram } from '../probe/probe.ts';
 import type { RuleCounters } from '../rules/compile-rules.ts';
+import type { KubernetesSettings } from '../state/kubernetes/api.ts';
 import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { AlertStyle } from './alert-builder.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
@@ -15,23 +16,35 @@ export interface EngineSettings extends RuleSettings, AlertStyle {
   readonly runtimes?: Partial<RuntimePaths>;
   /** Whether programs that this process starts are not judged: an output that runs some would never come to rest. */
   readonly ignoresOwn?: boolean;
+  /** The API of the cluster that this host is a node of. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Longest time an event waits for the facts of its container, ms. */
   readonly patienceMs?: number;
+}
+
+/** What a rule did, and the share of the records of its event types that it was asked about. */
+export interface RuleStatistics extends RuleCounters {
+  /** 0 to 1. */
+  readonly coverage: number;
 }
 
 /** What the engine has done since its start, and what it keeps. */
 export interface EngineStatistics {
   /** Records by kind and fate, as the kernel counted them. */
   readonly kernel: readonly RecordCount[];
+  /** What became of the records of each system call. */
+  readonly calls: readonly CallCount[];
   /** Events of watched calls that needed no record, by kind and reason. */
   readonly filtered: readonly FilteredCount[];
   readonly pipeline: Readonly<Record<string, number>>;
   readonly processes: Readonly<Record<string, number>>;
   readonly containers: Readonly<Record<string, number>>;
+  readonly accounts: Readonly<Record<string, number>>;
+  readonly kubernetes: Readonly<Record<string, number>>;
   readonly parking: Readonly<Record<string, number>>;
   readonly alerts: Readonly<Record<string, number>>;
   /** Every rule in force; what a rule did before a reload counts on. */
-  readonly rules: Readonly<Record<string, Readonly<RuleCounters>>>;
+  readonly rules: Readonly<Record<string, Readonly<RuleStatistics>>>;
 }
 
 /** From the main thread to the engine. */

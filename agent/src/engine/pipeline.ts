@@ -59,7 +59,7 @@ export class Pipeline {
     }
     this.#countGap(event.cpu, event.sequence);
     if (event.kind === EVENT_CGROUP) {
-      this.#containers.apply(event);
+      this.#containers.apply(event, this.#tree.get(event.tgid));
       return;
     }
     event.process = this.#tree.apply(event);

@@ -200,6 +200,8 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
     },
     watch: (interest) => probe.watch(interest),
     statistics: () => probe.statistics(),
+    calls: () => probe.calls(),
+    takeLosers: () => probe.takeLosers(),
     filtered: () => probe.filtered(),
     close: () => probe.close(),
   };

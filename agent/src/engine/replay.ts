@@ -25,7 +25,8 @@ const UNLIMITED = 1e9;
 export interface ReplayOptions {
   readonly rules: RuleSettings;
   readonly iso8601?: boolean;
-  readonly onAlert: (alert: Alert) => void;
+  /** Gets each alert, and its message without time and priority. */
+  readonly onAlert: (alert: Alert, message: string) => void;
 }
 
 /**
@@ -36,6 +37,8 @@ export class Replay implements CaptureSink {
   /** What the recording cannot tell these rules. */
   readonly warnings: string[] = [];
   alerts = 0;
+  /** Matches of which no alert could be made. */
+  failures = 0;
   readonly #options: ReplayOptions;
   readonly #event = new KernelEvent();
   #bytes: Buffer = Buffer.alloc(0);
@@ -75,6 +78,7 @@ export class Replay implements CaptureSink {
   end(): void {
     this.#engine?.end();
     const { lost = 0, malformed = 0, missing = 0 } = this.#engine?.losses() ?? {};
+    if (this.failures > 0) this.warnings.push(`${this.failures} matches could not be made alerts`);
     if (malformed > 0) this.warnings.push(`${malformed} records could not be understood`);
     if (missing > lost)
       this.warnings.push(`${missing} records are missing by the numbers they carry`);
@@ -87,10 +91,12 @@ export class Replay implements CaptureSink {
       const rendered = rule.render(event);
       const style = { hostname: engine.hostname, iso8601: this.#options.iso8601 ?? false };
       const uuid = uuidOf(`${engine.id} ${event.time} ${event.number} ${rule.name}`);
-      this.#options.onAlert(alertOf(rule, rendered, event, engine.bootEpoch, style, uuid));
+      const alert = alertOf(rule, rendered, event, engine.bootEpoch, style, uuid);
+      this.#options.onAlert(alert, rendered.output);
       this.alerts++;
     } catch {
       rule.counters.errors++;
+      this.failures++;
     }
   }
 }

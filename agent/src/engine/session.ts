@@ -1,17 +1,21 @@
 import { kernelEventSource } from '../events/fields/source.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import type { FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
+import type { CallCount, FilteredCount, Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { FieldSource } from '../rules/field.ts';
 import { AccountFiles, type AccountFilesOptions } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
+import { HOST } from '../state/container.ts';
 import { Containers } from '../state/containers.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
+import type { KubernetesSettings } from '../state/kubernetes/api.ts';
+import { Cluster } from '../state/kubernetes/cluster.ts';
 import { ProcessTree } from '../state/process-tree.ts';
 import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
 import { DomainCache } from './domain-cache.ts';
 import { DrainLoop } from './drain-loop.ts';
+import type { Flooder } from './loss-watch.ts';
 import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
@@ -24,6 +28,8 @@ export interface SessionOptions {
   readonly hostname: string;
   readonly runtimes?: Partial<RuntimePaths>;
   readonly patienceMs?: number;
+  /** The API of the cluster that this host is a node of. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Whether what this process starts is not judged either. */
   readonly ignoresOwn?: boolean;
   /** This machine unless given: a recording listens to what it answers. */
@@ -49,6 +55,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #lookup: RuntimeLookup;
   readonly #host: Host;
+  readonly #cluster: Cluster | undefined;
   #probe: Probe | undefined;
   #containers: Containers | undefined;
   #pipeline: Pipeline | undefined;
@@ -56,6 +63,9 @@ export class Session {
   #timers: NodeJS.Timeout[] = [];
   /** What the kernel had counted when the probe was closed. */
   #kernelAtEnd: readonly RecordCount[] = [];
+  #callsAtEnd: readonly CallCount[] = [];
+  /** Whose records were lost before the probe was closed and nobody has asked for yet. */
+  #losersAtEnd: readonly Flooder[] = [];
   #filteredAtEnd: readonly FilteredCount[] = [];
 
   constructor(options: SessionOptions) {
@@ -71,6 +81,8 @@ export class Session {
       read: (tgid, withEnvironment) => host.readProcess(tgid, withEnvironment),
       list: () => host.listProcesses(),
     });
+    const cluster = options.kubernetes && new Cluster(options.kubernetes);
+    this.#cluster = cluster;
     this.source = kernelEventSource({
       bootEpoch: () => this.clock.epoch,
       hostname: bytesOf(options.hostname),
@@ -78,6 +90,7 @@ export class Session {
       processes: this.tree,
       capabilities: (tgid) => host.readCapabilities(tgid),
       domainOf: this.domains.domainOf,
+      podOf: cluster && ((uid) => cluster.pod(uid)),
     });
   }
 
@@ -89,6 +102,7 @@ export class Session {
     const { patienceMs } = this.#options;
     // Nothing waits for the answer: until then the usual places are looked at.
     this.#lookup.discover().catch(() => {});
+    void this.#cluster?.run();
     const containers = new Containers({
       hierarchy: probe.cgroupHierarchy,
       taskRoots: this.#options.runtimes?.taskRoots,
@@ -139,22 +153,53 @@ export class Session {
   }
 
   counters() {
-    const { tree } = this;
+    const { tree, accounts } = this;
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
       kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
+      calls: this.#probe?.calls() ?? this.#callsAtEnd,
       filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },
-      processes: { size: tree.size, dead: tree.deadCount, ...tree.counters },
+      processes: {
+        size: tree.size,
+        dead: tree.deadCount,
+        bytes: tree.bytes,
+        limit: tree.limits.entries,
+        byteLimit: tree.limits.bytes,
+        ...tree.counters,
+      },
+      accounts: {
+        tables: accounts.size,
+        bytes: accounts.bytes,
+        limit: accounts.limits.entries,
+        byteLimit: accounts.limits.bytes,
+      },
       containers: {
         cgroups: containers?.cgroupCount ?? 0,
         containers: containers?.containerCount ?? 0,
+        bytes: containers?.bytes ?? 0,
+        cgroupLimit: containers?.limits.cgroups ?? 0,
+        containerLimit: containers?.limits.containers ?? 0,
+        byteLimit: containers?.limits.bytes ?? 0,
         ...containers?.counters,
         ...containers?.loader.counters,
       },
+      kubernetes: this.#cluster ? { pods: this.#cluster.podCount, ...this.#cluster.counters } : {},
       parking: { waiting: parking?.waiting ?? 0, ...parking?.counters },
     };
+  }
+
+  /** Whose records were lost since this was last asked, most first. */
+  takeFlooders(): readonly Flooder[] {
+    if (this.#probe === undefined) return this.#losersAtEnd;
+    return this.#probe
+      .takeLosers()
+      .toSorted((a, b) => b.lost - a.lost)
+      .map(({ tgid, comm, cgroup, lost }) => {
+        const container = this.#containers?.ofCgroup(cgroup, tgid) ?? HOST;
+        return { tgid, comm, lost, container: container.id, name: container.facts?.name };
+      });
   }
 
   /** Judges what is in the ring already, then lets go of everything. Idempotent. */
@@ -164,6 +209,7 @@ export class Session {
     this.#containers?.loader.stop();
     this.#pipeline?.parking.releaseAll();
     this.domains.stop();
+    this.#cluster?.stop();
     this.#probe?.close();
     this.#probe = undefined;
   }
@@ -174,6 +220,8 @@ export class Session {
     this.#probe.watch(NOTHING);
     const count = this.#loop?.finish(FINISH_MS) ?? 0;
     this.#loop = undefined;
+    this.#losersAtEnd = this.takeFlooders();
+    this.#callsAtEnd = this.#probe.calls();
     this.#filteredAtEnd = this.#probe.filtered();
     this.#kernelAtEnd = [
       ...this.#probe.statistics(),

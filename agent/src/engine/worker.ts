@@ -5,6 +5,7 @@ import { openLiveProbe } from '../probe/live.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
 import { alertOf, internalAlert } from './alert-builder.ts';
 import { AlertOutbox } from './alert-outbox.ts';
+import { coverageOf, tallyOf } from './coverage.ts';
 import { interestOf } from './interest.ts';
 import { LossWatch } from './loss-watch.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
@@ -100,7 +101,7 @@ class EngineWorker {
 
   #everySecond(): void {
     const statistics = this.#statistics();
-    const { lifecycle } = this.#losses.observe(statistics.kernel);
+    const { lifecycle } = this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
     this.#mustCompare ||= lifecycle;
     this.#compareProcesses();
     const alert = this.#losses.alert() ?? this.#droppedAlert();
@@ -133,17 +134,24 @@ class EngineWorker {
 
   #statistics(): EngineStatistics {
     const rules = this.#judge?.compiled.rules ?? [];
+    const counts = this.#session.counters();
+    const tally = tallyOf(counts.kernel, counts.calls);
     return {
-      ...this.#session.counters(),
+      ...counts,
       alerts: { waiting: this.#outbox.waiting, dropped: this.#outbox.dropped },
-      rules: Object.fromEntries(rules.map(({ name, counters }) => [name, counters])),
+      rules: Object.fromEntries(
+        rules.map(({ name, counters, rule }) => [
+          name,
+          { ...counters, coverage: coverageOf(rule.eventTypes, tally) },
+        ]),
+      ),
     };
   }
 
   #stop(): void {
     this.#session.stop();
     const statistics = this.#statistics();
-    this.#losses.observe(statistics.kernel);
+    this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
     const alert = this.#losses.alert(true);
     if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flushAll();

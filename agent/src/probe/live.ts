@@ -35,6 +35,8 @@ export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}
         .kinds.flatMap(({ kind, ...fates }) =>
           Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
         ),
+    calls: () => probe.statistics().calls.map(({ call, ...counts }) => ({ type: call, ...counts })),
+    takeLosers: () => probe.takeLosers(),
     filtered: () =>
       probe
         .statistics()

@@ -1,4 +1,5 @@
 import type { OpenClasses } from '@tocsin/native';
+import type { ByteString } from '../rules/field.ts';
 
 /** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
 export interface Probe {
@@ -15,6 +16,10 @@ export interface Probe {
   /** Sets which calls are recorded. */
   watch(interest: Interest): void;
   statistics(): readonly RecordCount[];
+  /** What became of the records of each system call that was watched and happened. */
+  calls(): readonly CallCount[];
+  /** Whose records were lost since this was last asked. */
+  takeLosers(): readonly Loser[];
   /** How many events needed no record, by kind and reason, since the start. */
   filtered(): readonly FilteredCount[];
   close(): void;
@@ -37,6 +42,22 @@ export interface Interest {
   readonly openClasses?: readonly OpenClasses[];
   /** Whether execs carry the environment. */
   readonly environment: boolean;
+}
+
+/** How many records of a system call were sent, and lost for whatever cause, since the start. */
+export interface CallCount {
+  readonly type: string;
+  readonly sent: number;
+  readonly lost: number;
+}
+
+/** A process whose records were lost. */
+export interface Loser {
+  readonly tgid: number;
+  readonly lost: number;
+  /** Kernel id of its cgroup, as in the records. */
+  readonly cgroup: number;
+  readonly comm: ByteString;
 }
 
 /** How many records of a kind met a fate since the start. */

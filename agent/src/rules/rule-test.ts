@@ -8,16 +8,18 @@ import type { Location } from './loader/diagnostic.ts';
 import { readYaml, type YamlFile, type YamlMap, type YamlNode } from './loader/yaml-node.ts';
 import { type FieldMap, MapSource } from './map-source.ts';
 
-/** One alert that a test expects. */
-interface Expected {
+/** One alert, as a test expects it or as it came. */
+export interface Expected {
   readonly rule: string;
   readonly output?: string;
 }
 
-/** Events, and the alerts they must give, in order. */
+/** Events, given as fields or by a capture, and the alerts they must give, in order. */
 export interface RuleTest {
   readonly name: string;
   readonly events: readonly FieldMap[];
+  /** Path of the capture as written, relative to the file. */
+  readonly capture?: string;
   readonly expect: readonly Expected[];
 }
 
@@ -98,14 +100,22 @@ function readExpected(node: YamlNode): Expected {
 
 function readTest(node: YamlNode, defaults: Fields): RuleTest {
   const map = mapOf(node, 'a test');
-  checkKeys(map, ['name', 'events', 'expect']);
-  return {
-    name: textOfNode(map.entries.get('name'), "'name'", map),
-    events: itemsOf(map.entries.get('events'), "'events'", map).map((event) =>
-      readEvent(event, defaults),
-    ),
-    expect: itemsOf(map.entries.get('expect'), "'expect'", map).map(readExpected),
-  };
+  checkKeys(map, ['name', 'events', 'capture', 'expect']);
+  const name = textOfNode(map.entries.get('name'), "'name'", map);
+  const expect = itemsOf(map.entries.get('expect'), "'expect'", map).map(readExpected);
+  const capture = map.entries.get('capture');
+  const events = map.entries.get('events');
+  if (capture === undefined) {
+    return {
+      name,
+      events: itemsOf(events, "'events' or 'capture'", map).map((event) =>
+        readEvent(event, defaults),
+      ),
+      expect,
+    };
+  }
+  if (events !== undefined) fail("a test has 'events' or a 'capture', not both", events);
+  return { name, events: [], capture: textOfNode(capture, "'capture'", map), expect };
 }
 
 function rootOf(file: YamlFile): YamlMap {
@@ -161,34 +171,59 @@ function describe({ rule, output }: Expected): string {
   return output === undefined ? rule : `${rule}: ${output}`;
 }
 
-function runTest(
+/** The alerts that a capture gives, by its path as written. Rejects when it cannot be read. */
+export type ReplayCapture = (path: string) => Promise<readonly Expected[]>;
+
+async function runTest(
   test: RuleTest,
   rules: CompiledRules<FieldMap>,
   registry: FieldRegistry,
-): RuleTestResult {
+  replay: ReplayCapture,
+): Promise<RuleTestResult> {
   const problems = unknownFields(test.events, registry);
   const known = new Set(rules.rules.map(({ name }) => name));
   for (const { rule } of test.expect) {
     if (!known.has(rule)) problems.push(`  expected rule '${rule}' is not loaded or not enabled`);
   }
-  const got = test.events.flatMap((event) =>
-    rules.match(event).map((rule) => ({ rule: rule.name, output: rule.render(event).output })),
-  );
-  const length = Math.max(got.length, test.expect.length);
-  for (let index = 0; index < length; index++) {
-    const want = test.expect[index];
-    const have = got[index];
-    const same =
-      want && have && want.rule === have.rule && (want.output ?? have.output) === have.output;
-    if (same) continue;
-    if (want) problems.push(`  - ${describe(want)}`);
-    if (have) problems.push(`  + ${want?.output === undefined ? have.rule : describe(have)}`);
+  try {
+    const got =
+      test.capture === undefined ? alertsOf(test.events, rules) : await replay(test.capture);
+    problems.push(...differences(test.expect, got));
+  } catch (error) {
+    if (test.capture === undefined) throw error;
+    problems.push(`  capture '${test.capture}': ${(error as Error).message}`);
   }
   return { name: test.name, ok: problems.length === 0, lines: problems };
 }
 
+function alertsOf(events: readonly FieldMap[], rules: CompiledRules<FieldMap>): Expected[] {
+  return events.flatMap((event) =>
+    rules.match(event).map((rule) => ({ rule: rule.name, output: rule.render(event).output })),
+  );
+}
+
+function differences(expected: readonly Expected[], got: readonly Expected[]): string[] {
+  const lines: string[] = [];
+  for (let index = 0; index < Math.max(got.length, expected.length); index++) {
+    const want = expected[index];
+    const have = got[index];
+    const same =
+      want && have && want.rule === have.rule && (want.output ?? have.output) === have.output;
+    if (same) continue;
+    if (want) lines.push(`  - ${describe(want)}`);
+    if (have) lines.push(`  + ${want?.output === undefined ? have.rule : describe(have)}`);
+  }
+  return lines;
+}
+
 /** Runs tests against loaded rules. `-` is what was expected, `+` what came. */
-export function runRuleTests(file: RuleTestFile, loaded: LoadResult): RuleTestResult[] {
+export async function runRuleTests(
+  file: RuleTestFile,
+  loaded: LoadResult,
+  replay: ReplayCapture,
+): Promise<RuleTestResult[]> {
   const rules = compileRules(loaded, new MapSource(), { matching: file.matching });
-  return file.tests.map((test) => runTest(test, rules, loaded.registry));
+  const results: RuleTestResult[] = [];
+  for (const test of file.tests) results.push(await runTest(test, rules, loaded.registry, replay));
+  return results;
 }

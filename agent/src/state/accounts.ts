@@ -12,6 +12,7 @@ export interface AccountTable {
 }
 
 interface ReadTable extends AccountTable {
+  readonly bytes: number;
   readonly readAt: number;
   /** Changes of the files show here. */
   readonly stamp: string;
@@ -23,6 +24,8 @@ export interface AccountFilesOptions {
   readonly rootOf?: (tgid: number) => string;
   /** Containers whose names are kept at a time. */
   readonly limit?: number;
+  /** Bytes of all names. */
+  readonly byteLimit?: number;
   /** How long names are taken as true before the files are looked at again, ms. */
   readonly freshMs?: number;
   readonly now?: () => number;
@@ -31,22 +34,40 @@ export interface AccountFilesOptions {
 }
 
 const FILE_LIMIT = 65_536;
+/** An entry of a table without its text. */
+const ACCOUNT_BYTES = 200;
 
 /** Names of users and groups by the passwd and group files of the host or of the container the event happened in. */
 export class AccountFiles implements Accounts {
   readonly #tables = new Map<Container, ReadTable>();
   readonly #options: Required<AccountFilesOptions>;
+  #bytes = 0;
 
   constructor(options: AccountFilesOptions = {}) {
     this.#options = {
       hostRoot: '/',
       rootOf: (tgid) => `/proc/${tgid}/root`,
       limit: 1024,
+      byteLimit: 32 * 1024 * 1024,
       freshMs: 5000,
       now: () => performance.now(),
       onRead: () => {},
       ...options,
     };
+  }
+
+  get size(): number {
+    return this.#tables.size;
+  }
+
+  /** Bytes of all names, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The most there can be. */
+  get limits(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#options.limit, bytes: this.#options.byteLimit };
   }
 
   user(uid: number, event: KernelEvent): Account | undefined {
@@ -82,12 +103,19 @@ export class AccountFiles implements Accounts {
 
   #keep(container: Container, table: ReadTable): void {
     if (this.#tables.get(container)?.stamp !== table.stamp) this.#options.onRead(container, table);
-    this.#tables.delete(container);
+    this.#drop(container);
     this.#tables.set(container, table);
-    if (this.#tables.size > this.#options.limit) {
-      const [oldest] = this.#tables.keys();
-      if (oldest !== undefined) this.#tables.delete(oldest);
+    this.#bytes += table.bytes;
+    const { limit, byteLimit } = this.#options;
+    for (const oldest of this.#tables.keys()) {
+      if (this.#tables.size <= limit && this.#bytes <= byteLimit) break;
+      if (oldest !== container) this.#drop(oldest);
     }
+  }
+
+  #drop(container: Container): void {
+    this.#bytes -= this.#tables.get(container)?.bytes ?? 0;
+    this.#tables.delete(container);
   }
 }
 
@@ -118,7 +146,17 @@ function read(root: string, stamp: string, readAt: number): ReadTable {
     }
     for (const [name = '', , gid] of lines(`${root}/etc/group`)) add(groups, gid, name);
   }
-  return { users, groups, readAt, stamp };
+  const bytes = (users.size + groups.size) * ACCOUNT_BYTES + textBytes(users) + textBytes(groups);
+  return { users, groups, readAt, stamp, bytes };
+}
+
+function textBytes(table: ReadonlyMap<number, Account | ByteString>): number {
+  let bytes = 0;
+  for (const one of table.values()) {
+    bytes +=
+      typeof one === 'string' ? one.length : one.name.length + one.home.length + one.shell.length;
+  }
+  return bytes;
 }
 
 /** A container could make `etc` a link that leads to the host's. */

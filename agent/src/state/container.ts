@@ -60,6 +60,8 @@ export class Container {
   readonly id: ByteString;
   runtime: ContainerRuntime;
   facts: ContainerFacts | undefined;
+  /** Bytes of the facts, about. */
+  factsBytes = 0;
   /** Whether the facts are still being looked up. */
   pending = false;
   /** Whether files or a daemon of root tell of a container with this id and this cgroup. A name alone can be imitated. */

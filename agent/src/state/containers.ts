@@ -6,6 +6,7 @@ import { Container, HOST } from './container.ts';
 import { FactsLoader, type FactsLoaderOptions } from './facts-loader.ts';
 import { type Host, LIVE_HOST } from './host.ts';
 import type { Process } from './process.ts';
+import { rememberedBundle } from './runtimes/bundle-path.ts';
 import { DEFAULT_PATHS } from './runtimes/lookup.ts';
 
 export interface ContainersOptions extends FactsLoaderOptions {
@@ -15,6 +16,8 @@ export interface ContainersOptions extends FactsLoaderOptions {
   readonly taskRoots?: readonly string[] | undefined;
   readonly cgroupLimit?: number;
   readonly containerLimit?: number;
+  /** Bytes of the facts of all containers. */
+  readonly byteLimit?: number;
   /** Reads of /proc/<pid>/cgroup a second. */
   readonly readsPerSecond?: number;
   readonly readCgroup?: (tgid: number) => ByteString;
@@ -36,6 +39,12 @@ export interface ContainerCounters {
   evicted: number;
 }
 
+/** Who made a cgroup. */
+interface Maker {
+  readonly tgid: number;
+  readonly process: Process | undefined;
+}
+
 interface Cgroup {
   readonly container: Container;
   /** When it was removed, ms; undefined while it is there. */
@@ -53,7 +62,10 @@ export class Containers {
   readonly #containers = new Map<ByteString, Container>();
   readonly #taskRoots: readonly string[];
   readonly #options: Required<
-    Pick<ContainersOptions, 'cgroupLimit' | 'containerLimit' | 'readsPerSecond' | 'readCgroup'>
+    Pick<
+      ContainersOptions,
+      'cgroupLimit' | 'containerLimit' | 'byteLimit' | 'readsPerSecond' | 'readCgroup'
+    >
   >;
   readonly #hierarchy: string;
   readonly #host: Pick<Host, 'listCgroups' | 'cgroupId' | 'exists'>;
@@ -69,6 +81,7 @@ export class Containers {
     this.#options = {
       cgroupLimit: 16_384,
       containerLimit: 8192,
+      byteLimit: 64 * 1024 * 1024,
       readsPerSecond: 200,
       readCgroup: (tgid) => host.readCgroup(tgid),
       ...options,
@@ -84,6 +97,19 @@ export class Containers {
 
   get containerCount(): number {
     return this.#containers.size;
+  }
+
+  /** Bytes of the facts of all containers, about. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { factsBytes } of this.#containers.values()) bytes += factsBytes;
+    return bytes;
+  }
+
+  /** The most there can be. */
+  get limits(): { readonly cgroups: number; readonly containers: number; readonly bytes: number } {
+    const { cgroupLimit, containerLimit, byteLimit } = this.#options;
+    return { cgroups: cgroupLimit, containers: containerLimit, bytes: byteLimit };
   }
 
   /** Enters every cgroup that is there now. */
@@ -103,8 +129,8 @@ export class Containers {
     }
   }
 
-  /** Applies a cgroup record: the container's facts are being read before its first process runs. */
-  apply(event: KernelEvent): void {
+  /** Applies a cgroup record: the container's facts are being read before its first process runs. `maker` is whose record it is. */
+  apply(event: KernelEvent, maker?: Process): void {
     const id = event.unsigned64(cgroupLayout.id);
     if (event.uint32(cgroupLayout.action) === CGROUP_RMDIR) {
       const cgroup = this.#cgroups.get(id);
@@ -113,7 +139,7 @@ export class Containers {
     }
     const known = this.#cgroups.get(id);
     if (known === undefined || known.removedAt !== undefined) {
-      this.#enter(id, event.string(0), event.tgid);
+      this.#enter(id, event.string(0), { tgid: event.tgid, process: maker });
     }
   }
 
@@ -131,6 +157,11 @@ export class Containers {
     return container;
   }
 
+  /** The container of a cgroup, by its kernel id and a process in it. */
+  ofCgroup(id: number, tgid: number): Container {
+    return (this.#cgroups.get(id) ?? this.#miss(id, tgid)).container;
+  }
+
   /** The container of a process found at start. */
   ofProcess(tgid: number): Container {
     return this.#classify(pathsIn(this.#options.readCgroup(tgid)), tgid);
@@ -138,6 +169,7 @@ export class Containers {
 
   /** Forgets cgroups removed for long enough, and containers nobody is in any more. */
   sweep(): void {
+    this.#fitBytes();
     const before = this.#now() - GRACE_MS;
     const gone = new Set<Container>();
     for (const [id, { container, removedAt }] of this.#cgroups) {
@@ -150,7 +182,30 @@ export class Containers {
     for (const container of gone) this.#containers.delete(container.cgroupPath);
   }
 
-  #enter(id: number, path: ByteString, maker = 0): Cgroup {
+  /** Only processes of the host are believed: those inside choose their arguments. */
+  #bundleOf({ fullId }: Container, maker: Process | undefined): string | undefined {
+    const place = maker && this.#cgroups.get(maker.cgroup);
+    return place?.container === HOST ? rememberedBundle(maker, fullId) : undefined;
+  }
+
+  /** Forgets the oldest containers until the rest fits: the next event in one makes it known again. */
+  #fitBytes(): void {
+    let bytes = this.bytes;
+    if (bytes <= this.#options.byteLimit) return;
+    const gone = new Set<Container>();
+    for (const container of this.#containers.values()) {
+      if (bytes <= this.#options.byteLimit) break;
+      if (container.pending) continue;
+      bytes -= container.factsBytes;
+      gone.add(container);
+      this.#containers.delete(container.cgroupPath);
+      this.counters.evicted++;
+    }
+    for (const [id, { container }] of this.#cgroups)
+      if (gone.has(container)) this.#cgroups.delete(id);
+  }
+
+  #enter(id: number, path: ByteString, maker?: Maker): Cgroup {
     return this.#put(id, this.#containerAt(path, maker) ?? HOST);
   }
 
@@ -187,13 +242,13 @@ export class Containers {
   /** The container that the first of these paths names. */
   #classify(paths: readonly ByteString[], tgid: number): Container {
     for (const path of paths) {
-      const container = this.#containerAt(path, 0, tgid);
+      const container = this.#containerAt(path, undefined, tgid);
       if (container !== undefined) return container;
     }
     return HOST;
   }
 
-  #containerAt(path: ByteString, maker = 0, member = 0): Container | undefined {
+  #containerAt(path: ByteString, maker?: Maker, member = 0): Container | undefined {
     const named = containerOfPath(path);
     if (named !== undefined) return this.#container(named, maker, member);
     const guess = guessOfPath(path);
@@ -208,7 +263,11 @@ export class Containers {
     return places.some((place) => this.#host.exists(place));
   }
 
-  #container({ runtime, fullId, path }: ContainerName, maker: number, member: number): Container {
+  #container(
+    { runtime, fullId, path }: ContainerName,
+    maker: Maker | undefined,
+    member: number,
+  ): Container {
     const known = this.#containers.get(path);
     if (known !== undefined) return known;
     if (this.#containers.size >= this.#options.containerLimit) {
@@ -217,7 +276,8 @@ export class Containers {
       this.counters.evicted++;
     }
     const container = new Container(runtime, fullId, path);
-    container.maker = maker;
+    container.maker = maker?.tgid ?? 0;
+    container.bundle = this.#bundleOf(container, maker?.process);
     container.member = member;
     this.#containers.set(path, container);
     this.loader.load(container);

@@ -1,4 +1,5 @@
 import type { Container, ContainerFacts } from './container.ts';
+import { factsBytes, fitFacts } from './facts-bytes.ts';
 import { type Found, RuntimeLookup } from './runtimes/lookup.ts';
 
 export interface FactsLoaderOptions {
@@ -21,8 +22,12 @@ export interface FactsCounters {
   asked: number;
   /** Nothing told of the container. */
   missing: number;
+  /** Too large, so that labels, variables or mounts were left out. */
+  cut: number;
 }
 
+/** Bytes of the facts of one container. */
+const FACTS_LIMIT = 256 * 1024;
 /** These keep nothing that is read here. */
 const WITHOUT_FACTS = new Set<Container['runtime']>(['host', 'bpm']);
 /** These keep in files less than they answer. */
@@ -35,14 +40,14 @@ export function keepsFacts({ runtime }: Container): boolean {
 
 /** Gets the facts of containers, a few at a time, and retries while the runtime is still writing them. */
 export class FactsLoader {
-  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0 };
+  readonly counters: FactsCounters = { found: 0, asked: 0, missing: 0, cut: 0 };
   readonly #lookup: Pick<RuntimeLookup, 'readFiles' | 'ask'>;
   readonly #retryMs: readonly number[];
   readonly #negativeMs: number;
   readonly #concurrency: number;
   readonly #now: () => number;
   readonly #onSettled: (container: Container) => void;
-  readonly #waiting: Container[] = [];
+  readonly #waiting: (() => void)[] = [];
   readonly #missingSince = new WeakMap<Container, number>();
   #running = 0;
   #stopped = false;
@@ -60,8 +65,12 @@ export class FactsLoader {
   load(container: Container): void {
     if (!keepsFacts(container) || container.pending || this.#stopped) return;
     container.pending = true;
-    this.#waiting.push(container);
-    this.#next();
+    this.#find(container)
+      .catch(() => undefined)
+      .then((found) => {
+        if (!this.#stopped) this.#settle(container, found);
+      })
+      .catch(() => {});
   }
 
   /** Looks again for a container that nothing told of some time ago. */
@@ -74,22 +83,19 @@ export class FactsLoader {
   /** Ends all waiting; facts that arrive later are dropped. */
   stop(): void {
     this.#stopped = true;
-    this.#waiting.length = 0;
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 
-  #next(): void {
-    while (this.#running < this.#concurrency) {
-      const container = this.#waiting.shift();
-      if (container === undefined) return;
-      this.#running++;
-      this.#find(container)
-        .catch(() => undefined)
-        .then((found) => {
-          this.#running--;
-          if (!this.#stopped) this.#settle(container, found);
-          this.#next();
-        })
-        .catch(() => {});
+  /** Waits for a turn. The newest goes first: its first event waits, while older ones have waited in vain already. */
+  async #turn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#concurrency)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#running--;
+      this.#waiting.pop()?.();
     }
   }
 
@@ -98,18 +104,30 @@ export class FactsLoader {
     for (const wait of [0, ...this.#retryMs]) {
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       if (this.#stopped) return undefined;
-      const found = await this.#lookup.readFiles(container);
+      const { found, isLast } = await this.#turn(() => this.#attempt(container, partial));
       partial = found ?? partial;
-      const isEnough = found !== undefined && (found.isAll || isWhole(found.facts));
-      if (isEnough && !ANSWER_MORE.has(found.runtime)) return found;
-      const told = await this.#lookup.ask(container, partial?.runtime);
-      if (told !== undefined) {
-        this.counters.asked++;
-        return { ...told, facts: { ...partial?.facts, ...told.facts } };
-      }
-      if (isEnough) return found;
+      if (isLast) return partial;
     }
     return partial;
+  }
+
+  /** Reads the files once, and asks the runtime if these do not tell all. */
+  async #attempt(
+    container: Container,
+    before: Found | undefined,
+  ): Promise<{ found: Found | undefined; isLast: boolean }> {
+    if (this.#stopped) return { found: undefined, isLast: true };
+    // It answers only as long as the container lasts, so it is asked while the files are read.
+    const asksNow = container.runtime === 'containerd' && container.bundle !== undefined;
+    const asking = asksNow ? this.#lookup.ask(container).catch(() => undefined) : undefined;
+    const found = await this.#lookup.readFiles(container);
+    const isEnough = found !== undefined && (found.isAll || isWhole(found.facts));
+    if (isEnough && !ANSWER_MORE.has(found.runtime)) return { found, isLast: true };
+    const partial = found ?? before;
+    const told = await (asking ?? this.#lookup.ask(container, partial?.runtime));
+    if (told === undefined) return { found, isLast: isEnough };
+    this.counters.asked++;
+    return { found: { ...told, facts: { ...partial?.facts, ...told.facts } }, isLast: true };
   }
 
   #settle(container: Container, found: Found | undefined): void {
@@ -119,7 +137,10 @@ export class FactsLoader {
       this.#missingSince.set(container, this.#now());
     } else {
       this.counters.found++;
-      container.facts = found.facts;
+      const { facts, cut } = fitFacts(found.facts, FACTS_LIMIT);
+      if (cut) this.counters.cut++;
+      container.facts = facts;
+      container.factsBytes = factsBytes(facts);
       container.runtime = found.runtime ?? container.runtime;
       container.confirmed = found.confirmed ?? false;
     }

@@ -13,12 +13,15 @@ import {
 import { applyCall } from './call-effects.ts';
 import { listProcesses, type ProcessFacts, readProcess } from './proc-files.ts';
 import { Process } from './process.ts';
+import { ProcessBytes } from './process-bytes.ts';
 
 /** How the tree is bounded and where it reads what it has not seen happen. */
 export interface ProcessTreeOptions {
   /** Live and dead entries together. */
   readonly limit?: number;
   readonly deadLimit?: number;
+  /** Bytes of all entries, about. */
+  readonly byteLimit?: number;
   /** How long a dead process can still be found, ms. */
   readonly graceMs?: number;
   /** Reads of unknown processes a second. */
@@ -46,6 +49,8 @@ export interface ProcessTreeCounters {
   evicted: number;
   /** Processes not entered because the tree was full of live ones. */
   refused: number;
+  /** Live entries dropped because the tree had too many bytes; /proc tells of them again when they act. */
+  forgotten: number;
 }
 
 const TICK_NS = 10_000_000n;
@@ -60,6 +65,7 @@ export class ProcessTree {
     reparented: 0,
     evicted: 0,
     refused: 0,
+    forgotten: 0,
   };
   /** Whether environments are read of processes whose exec was not seen. */
   withEnvironment = false;
@@ -67,6 +73,7 @@ export class ProcessTree {
   readonly #options: Required<ProcessTreeOptions>;
   /** Dead entries, oldest first, from `#deadHead` on. */
   #dead: Process[] = [];
+  readonly #bytes = new ProcessBytes();
   #deadHead = 0;
   #readBudget: number;
   #budgetAt: number;
@@ -75,6 +82,7 @@ export class ProcessTree {
     this.#options = {
       limit: 65_536,
       deadLimit: 16_384,
+      byteLimit: 128 * 1024 * 1024,
       graceMs: 30_000,
       readsPerSecond: 200,
       read: readProcess,
@@ -89,6 +97,16 @@ export class ProcessTree {
 
   get size(): number {
     return this.#processes.size;
+  }
+
+  /** Bytes of all entries, about. */
+  get bytes(): number {
+    return this.#bytes.total;
+  }
+
+  /** The most entries and bytes there can be. */
+  get limits(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#options.limit, bytes: this.#options.byteLimit };
   }
 
   get deadCount(): number {
@@ -119,6 +137,7 @@ export class ProcessTree {
       const now = running.get(process.tgid);
       if (now === undefined || !isOf(process, now)) this.#bury(process, undefined);
       else if (process.exePath !== now.exePath) fill(process, now);
+      this.#bytes.update(process);
     }
     this.#enterAll(facts);
   }
@@ -169,6 +188,8 @@ export class ProcessTree {
       default:
         applyCall(event, process, this);
     }
+    this.#bytes.update(process);
+    this.#fitBytes(process);
     return process;
   }
 
@@ -186,6 +207,8 @@ export class ProcessTree {
     const oldest = this.#dead[this.#deadHead];
     if (oldest === undefined) return;
     this.#deadHead++;
+    this.#bytes.drop(oldest);
+    oldest.shrink();
     if (this.#processes.get(oldest.tgid) === oldest) this.#processes.delete(oldest.tgid);
     if (this.#deadHead > 1024 && this.#deadHead * 2 > this.#dead.length) {
       this.#dead = this.#dead.slice(this.#deadHead);
@@ -271,6 +294,8 @@ export class ProcessTree {
     child.startTime = event.time;
     child.vpid = event.uint32(forkLayout.vpid);
     child.inPidNamespace = (event.uint32(forkLayout.flags) & EVENT_PIDNS) !== 0;
+    // The first process of a pid namespace is in a group that lies outside.
+    if (child.inPidNamespace && child.vpid === 1) child.vprocessGroup = 0;
     child.cgroup = event.unsigned64(forkLayout.cgroup);
     this.#insert(child);
   }
@@ -300,7 +325,29 @@ export class ProcessTree {
         return;
       }
     }
+    // Whose exit was lost is dropped at once.
+    const before = this.#processes.get(process.tgid);
+    if (before !== undefined && !before.dead) this.#bytes.drop(before);
     this.#processes.set(process.tgid, process);
+    this.#bytes.hold(process);
+  }
+
+  /** Drops the dead, then the live that have been in the tree for longest, until the rest fits. */
+  #fitBytes(current: Process): void {
+    const { byteLimit } = this.#options;
+    while (this.#bytes.total > byteLimit && this.deadCount > 0) {
+      this.counters.evicted++;
+      this.#forgetOldest();
+    }
+    if (this.#bytes.total <= byteLimit) return;
+    for (const [tgid, process] of this.#processes) {
+      if (process === current || process.isOurs) continue;
+      this.#processes.delete(tgid);
+      this.#bytes.drop(process);
+      process.shrink();
+      this.counters.forgotten++;
+      if (this.#bytes.total <= byteLimit) return;
+    }
   }
 }
 
@@ -345,6 +392,7 @@ function fill(process: Process, facts: ProcessFacts): void {
   setArguments(process, facts.argv);
   process.environment = facts.environment;
   process.exePath = facts.exePath;
+  countText(process, facts.argv);
   process.exeFlags =
     (facts.exeDeleted ? EVENT_EXE_DELETED : 0) |
     (facts.exePath.startsWith('memfd:') ? EVENT_EXE_MEMFD : 0);
@@ -369,8 +417,10 @@ function execute(event: KernelEvent, process: Process): void {
   process.exePath = event.string(1);
   const cwd = event.string(2);
   if (cwd !== '') process.cwd = cwd;
-  setArguments(process, event.string(3));
+  const argv = event.string(3);
+  setArguments(process, argv);
   process.environment = event.string(4);
+  countText(process, argv);
   process.tty = event.uint32(execLayout.tty);
   process.session = event.uint32(execLayout.session);
   process.processGroup = event.uint32(execLayout.processGroup);
@@ -385,6 +435,12 @@ function execute(event: KernelEvent, process: Process): void {
   process.exeChangeTime = event.big64(execLayout.changeTime);
   process.exeModificationTime = event.big64(execLayout.modificationTime);
   process.exeFlags = event.flags;
+}
+
+/** The arguments are kept twice: as they came, of which the first is a part, and joined. */
+function countText(process: Process, argv: string): void {
+  const { environment, exePath } = process;
+  process.text = { bytes: 2 * argv.length + environment.length + exePath.length, holders: 0 };
 }
 
 /** Splits NUL-ended argv into `exe` and the rest. */

@@ -1,5 +1,11 @@
 import type { ByteString } from '../rules/field.ts';
 
+/** Text that a process has in common with those it forked: counted once while any of them is in the table. */
+export interface SharedText {
+  readonly bytes: number;
+  holders: number;
+}
+
 /** How many dead ancestors a live process keeps for its original lineage. */
 const LINEAGE_LIMIT = 16;
 
@@ -42,6 +48,11 @@ export class Process {
   argumentList: readonly ByteString[] = [];
   /** `K=V` pairs, each ended or separated by NUL. */
   environment: ByteString = '';
+  /** What the arguments, the environment and the path of the executable come to. */
+  text: SharedText = { bytes: 0, holders: 0 };
+  /** What the table has counted of it; 0 outside of the table. */
+  heldBytes = 0;
+  heldText: SharedText | undefined;
   /** Current directory without the trailing slash, except for the root; empty when unknown. */
   cwd: ByteString = '';
   tty = 0;
@@ -104,6 +115,7 @@ export class Process {
     this.args = parent.args;
     this.argumentList = parent.argumentList;
     this.environment = parent.environment;
+    this.text = parent.text;
     this.cwd = parent.cwd;
     this.tty = parent.tty;
     this.session = parent.session;
@@ -134,10 +146,26 @@ export class Process {
     if (last?.dead) last.originalParent = undefined;
   }
 
+  /** Cuts what only its descendants, who may live for long, still hold on to. */
+  shrink(): void {
+    this.environment = '';
+    this.exe = beginning(this.exe);
+    this.args = beginning(this.args);
+    this.cwd = '';
+  }
+
   /** A copy as of now, ancestors included, for an event that is judged later. */
   freeze(levels = 8): Process {
     const copy = Object.assign(new Process(this.tgid, this.start), this);
     if (levels > 0) copy.parent = this.parentNow()?.freeze(levels - 1);
     return copy;
   }
+}
+
+const KEPT_BYTES = 256;
+
+/** The beginning alone: a plain slice would keep the whole text alive. */
+function beginning(text: ByteString): ByteString {
+  if (text.length <= KEPT_BYTES) return text;
+  return Buffer.from(text.slice(0, KEPT_BYTES), 'latin1').latin1Slice();
 }

@@ -21,8 +21,20 @@ type Read = () => Iterable<Sample>;
 const SIZES = [
   ['tocsin_processes', 'Processes in the table, the dead among them.', 'processes', 'size'],
   ['tocsin_processes_dead', 'Dead processes still in the table.', 'processes', 'dead'],
+  ['tocsin_processes_bytes', 'Bytes of the process table, about.', 'processes', 'bytes'],
+  ['tocsin_processes_limit', 'Most processes in the table.', 'processes', 'limit'],
+  ['tocsin_processes_limit_bytes', 'Most bytes of the process table.', 'processes', 'byteLimit'],
   ['tocsin_cgroups', 'Cgroups in the table.', 'containers', 'cgroups'],
+  ['tocsin_cgroups_limit', 'Most cgroups in the table.', 'containers', 'cgroupLimit'],
   ['tocsin_containers', 'Containers in the table.', 'containers', 'containers'],
+  ['tocsin_containers_bytes', 'Bytes of the facts of containers, about.', 'containers', 'bytes'],
+  ['tocsin_containers_limit', 'Most containers in the table.', 'containers', 'containerLimit'],
+  ['tocsin_containers_limit_bytes', 'Most bytes of facts.', 'containers', 'byteLimit'],
+  ['tocsin_account_tables', 'Hosts and containers whose users are known.', 'accounts', 'tables'],
+  ['tocsin_accounts_bytes', 'Bytes of names of users and groups, about.', 'accounts', 'bytes'],
+  ['tocsin_account_tables_limit', 'Most tables of users.', 'accounts', 'limit'],
+  ['tocsin_accounts_limit_bytes', 'Most bytes of names.', 'accounts', 'byteLimit'],
+  ['tocsin_kubernetes_pods', 'Pods of this node, by the API.', 'kubernetes', 'pods'],
   ['tocsin_parked_events', 'Events that wait for facts.', 'parking', 'waiting'],
   ['tocsin_engine_alerts', 'Alerts on their way out of the engine.', 'alerts', 'waiting'],
 ] as const;
@@ -30,6 +42,7 @@ const SIZES = [
 const HAPPENINGS = [
   ['tocsin_process_events_total', 'What happened to the table of processes.', 'processes'],
   ['tocsin_container_events_total', 'What became known of containers.', 'containers'],
+  ['tocsin_kubernetes_events_total', 'What was had from the Kubernetes API.', 'kubernetes'],
   ['tocsin_parking_events_total', 'Events that waited for facts, and how it ended.', 'parking'],
 ] as const;
 
@@ -77,6 +90,17 @@ function addEngine(registry: Registry, { engine, skipped }: MetricsSources): voi
     ['state'],
     () => labelled('state', engine().pipeline),
   );
+  counter(
+    registry,
+    'tocsin_call_records_total',
+    'Records of each watched system call: sent by the probe, or lost for whatever cause.',
+    ['type', 'fate'],
+    () =>
+      (engine().calls ?? []).flatMap(({ type, sent, lost }): Sample[] => [
+        [{ type, fate: 'sent' }, sent],
+        [{ type, fate: 'lost' }, lost],
+      ]),
+  );
   for (const [name, help, section, key] of SIZES)
     gauge(registry, name, help, [], () => single(engine()[section]?.[key]));
   const sizes = new Set<string>(SIZES.map(([, , section, key]) => `${section}.${key}`));
@@ -92,7 +116,7 @@ function addEngine(registry: Registry, { engine, skipped }: MetricsSources): voi
 function addRules(registry: Registry, { engine, reloads }: MetricsSources): void {
   const rules = () => Object.entries(engine().rules ?? {});
   const byRule =
-    (what: 'matched' | 'errors' | 'seconds'): Read =>
+    (what: 'matched' | 'errors' | 'seconds' | 'coverage'): Read =>
     () =>
       rules().map(([rule, counters]) => [{ rule }, counters[what]]);
   gauge(registry, 'tocsin_rules', 'Rules in force.', [], () => [[{}, rules().length]]);
@@ -116,6 +140,13 @@ function addRules(registry: Registry, { engine, reloads }: MetricsSources): void
     'Time that trying a rule by itself takes, estimated from a sample of events; rules share work, so that the sum is too high.',
     ['rule'],
     byRule('seconds'),
+  );
+  gauge(
+    registry,
+    'tocsin_rule_coverage_ratio',
+    'Share of the records of the event types of a rule that were seen and not lost, since the start.',
+    ['rule'],
+    byRule('coverage'),
   );
   counter(
     registry,

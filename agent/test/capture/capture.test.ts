@@ -53,7 +53,12 @@ describe('a capture', () => {
       assert.deepEqual(sink.heads, [HEAD]);
       assert.deepEqual(sink.facts, FACTS);
       assert.deepEqual(sink.records, records);
-      assert.deepEqual(end, { records: records.length, warnings: [], damaged: false });
+      assert.deepEqual(end, {
+        records: records.length,
+        warnings: [],
+        damaged: false,
+        isWhole: true,
+      });
     }
   });
 

@@ -347,7 +347,7 @@ describe('a capture of Falco', () => {
       const end = await readCapture(pieces(bytes, size), sink);
       assert.deepEqual(sink.records, whole.records);
       assert.deepEqual(sink.facts, whole.facts);
-      assert.deepEqual(end, { records: 2, warnings: [], damaged: false });
+      assert.deepEqual(end, { records: 2, warnings: [], damaged: false, isWhole: true });
     }
     for (let length = 1; length < capture.length; length += 5) {
       const sink = new Collector();

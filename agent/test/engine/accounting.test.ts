@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { alertOf, internalAlert } from '../../src/engine/alert-builder.ts';
 import { AlertOutbox } from '../../src/engine/alert-outbox.ts';
 import { BootClock } from '../../src/engine/boot-clock.ts';
+import { coverageOf, tallyOf } from '../../src/engine/coverage.ts';
 import { DomainCache } from '../../src/engine/domain-cache.ts';
 import { addressesIn } from '../../src/engine/hosts-file.ts';
 import { LOSS_RULE, LossWatch } from '../../src/engine/loss-watch.ts';
@@ -55,7 +56,7 @@ describe('LossWatch', () => {
     assert.equal(alert?.source, 'internal');
     assert.match(
       alert?.output ?? '',
-      /8 kernel events were lost and not judged \(open full 7, exec full 1\): raise the ring size/,
+      /Tocsin lost 8 events, which were not judged \(open full 7, exec full 1\): raise the ring size/,
     );
     assert.deepEqual(alert?.output_fields, {
       'tocsin.lost': 8,
@@ -71,6 +72,46 @@ describe('LossWatch', () => {
     });
     now = 5000;
     assert.equal(watch.alert(), undefined, 'nothing new');
+  });
+
+  it('names the process that lost most, and its container', () => {
+    const watch = new LossWatch({ hostname: 'h' });
+    const of = (tgid: number, lost: number, container = 'host', name?: string) => ({
+      ...{ tgid, comm: `p${tgid}`, lost, container, name },
+    });
+    const full = (count: number) => [{ kind: 'open', fate: 'shed', count }];
+    watch.observe(full(5), [of(1, 3), of(2, 2, 'abc', 'web')]);
+    watch.observe(full(15), [of(2, 10, 'abc', 'web')]);
+    const alert = watch.alert();
+    assert.match(
+      alert?.output ?? '',
+      /lost 15 events.*, 12 of them of p2 \(pid 2\) in container web \(abc\): raise/,
+    );
+    assert.equal(alert?.output_fields['proc.pid'], 2);
+    assert.equal(alert?.output_fields['container.name'], 'web');
+    watch.observe(full(16), [of(1, 1)]);
+    assert.match(watch.alert(true)?.output ?? '', /, 1 of them of p1 \(pid 1\) on the host: raise/);
+  });
+});
+
+describe('coverageOf', () => {
+  it('is the share of the records of the types of a rule', () => {
+    const tally = tallyOf(
+      [
+        { kind: 'exec', fate: 'sent', count: 8 },
+        { kind: 'exec', fate: 'full', count: 2 },
+        { kind: 'open', fate: 'shed', count: 99 },
+      ],
+      [
+        { type: 'openat', sent: 1, lost: 99 },
+        { type: 'unlink', sent: 5, lost: 0 },
+      ],
+    );
+    assert.equal(coverageOf(new Set(['unlink', 'mkdir']), tally), 1);
+    assert.equal(coverageOf(new Set(['openat', 'open']), tally), 0.01);
+    assert.equal(coverageOf(new Set(['execve']), tally), 0.8);
+    assert.equal(coverageOf('all', tally), 14 / 115);
+    assert.equal(coverageOf(new Set(), tally), 1);
   });
 });
 

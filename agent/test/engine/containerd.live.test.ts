@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ContainerdDaemon, skipContainerd } from '../state/containerd-daemon.ts';
 import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
+import { shortLived } from './short-lived.ts';
 
 const IMAGE = 'example.org:5000/tocsin/test:1.5';
 const FIELDS = [
@@ -71,5 +72,13 @@ describe('containers of containerd on this kernel', { skip: skipLive || skipCont
         all['container.full_id'] === name && all['container.image.tag'] !== '1.5',
     );
     assert.deepEqual(nameless, [], 'every exec in the container knew it');
+  });
+
+  it('names every one of many short-lived containers', async (context) => {
+    const image = { repository: 'example.org:5000/tocsin/test', tag: '1.5' };
+    const told = await shortLived(live, image, (name) =>
+      daemon.ctr('run', '--rm', IMAGE, name, '/bin/true'),
+    );
+    context.diagnostic(told);
   });
 });

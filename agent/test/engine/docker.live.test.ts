@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DockerDaemon, skipDocker } from '../state/docker-daemon.ts';
+import { ApiServer, pod } from '../state/kubernetes-api.ts';
+import { waitFor } from '../support/wait.ts';
 import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
+import { shortLived } from './short-lived.ts';
 
 const FIELDS = [
   'proc.name',
@@ -112,6 +115,49 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
       .filter(({ rule }) => rule === 'privileged')
       .map(({ output_fields }) => output_fields['container.name']);
     assert.deepEqual([...new Set(names)], ['strong']);
+  });
+
+  it('names every one of many short-lived containers', async (context) => {
+    const image = { repository: 'tocsin/test', tag: '1.5' };
+    const told = await shortLived(live, image, (name) =>
+      docker('--rm', '--name', name, 'tocsin/test:1.5', '/bin/true'),
+    );
+    context.diagnostic(told);
+  });
+
+  it('tells what the pod of a container belongs to, by the API', async () => {
+    const api = new ApiServer();
+    await api.start();
+    api.pods = [pod('web-5d4f8c-a', 'u-1')];
+    const fields = [
+      'k8s.pod.name',
+      'k8s.deployment.name',
+      'k8s.deployment.label[team]',
+      'k8s.pod.ip',
+    ];
+    const condition = 'evt.type=execve and k8s.ns.name=prod and proc.name=true';
+    const watched = new LiveEngine(ruleOf('pod', condition, fields), {
+      runtimes: daemon.paths,
+      kubernetes: api.settings,
+    });
+    try {
+      await watched.engine.ready;
+      await waitFor('the owners', () => api.asked.some((path) => path.includes('/deployments/')));
+      await waitFor('the watch', () => api.watches.length > 0);
+      const labels = { 'pod.name': 'web-5d4f8c-a', 'pod.namespace': 'prod', 'pod.uid': 'u-1' };
+      const options = Object.entries(labels).map(
+        ([key, value]) => `--label=io.kubernetes.${key}=${value}`,
+      );
+      await docker('--rm', ...options, 'tocsin/test:1.5', '/bin/true');
+      const { output_fields: all } = await watched.until('pod', () => true);
+      assert.deepEqual(
+        fields.map((name) => all[name]),
+        ['web-5d4f8c-a', 'web', 'red', '10.1.0.9'],
+      );
+    } finally {
+      await watched.engine.stop();
+      await api.stop();
+    }
   });
 
   it('knows containers that ran before it', async () => {

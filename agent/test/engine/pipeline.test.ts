@@ -20,17 +20,27 @@ const makeCgroup = (cgroup: number, path: string, action = CGROUP_MKDIR): Buffer
 
 /** A pipeline whose runtime answers when told to, and notes of what was judged. */
 function setUp(
-  options: { dependsOnFacts?: boolean; now?: () => number; tree?: ProcessTreeOptions } = {},
+  options: {
+    dependsOnFacts?: boolean;
+    byteLimit?: number;
+    now?: () => number;
+    tree?: ProcessTreeOptions;
+  } = {},
 ) {
   const { dependsOnFacts = true, now = () => 0 } = options;
   const notes: string[] = [];
   const answers: ((found: Found | undefined) => void)[] = [];
-  const ask = () => new Promise<Found | undefined>((resolve) => answers.push(resolve));
+  const looked: Container[] = [];
+  const ask = (container: Container) => {
+    looked.push(container);
+    return new Promise<Found | undefined>((resolve) => answers.push(resolve));
+  };
   const tree = quietTree(options.tree);
   tree.bootstrap();
   const release: { pipeline?: Pipeline } = {};
   const containers = new Containers({
     hierarchy: '/nowhere',
+    byteLimit: options.byteLimit ?? 1 << 20,
     lookup: { readFiles: ask, ask: async () => undefined },
     retryMs: [],
     now,
@@ -56,7 +66,7 @@ function setUp(
       pipeline.handle(event, 0, bytes.length);
     }
   };
-  return { notes, answers, containers, pipeline, handle };
+  return { notes, answers, looked, containers, pipeline, handle };
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -140,6 +150,57 @@ describe('Pipeline', () => {
       notes.map((note) => note.split(' ').slice(3).join(' ')),
       [`${short} nginx`, `${short} `],
     );
+  });
+
+  it('knows the bundle by the arguments of the runtime that made the group, or of what started it', () => {
+    const bundle = `/run/x/${id}`;
+    const other = '4e'.repeat(32);
+    const stored = `/home/a/overlay-containers/${other}/userdata`;
+    const { handle, containers, looked } = setUp();
+    handle(
+      makeCgroup(1, '/system.slice'),
+      exec({ tgid: 40, cgroup: 1 }, { argv: ['conmon', '-b', stored] }, 'conmon'),
+      exec(
+        { tgid: 41, ppid: 40, cgroup: 1 },
+        { argv: ['runc', 'create', '--bundle', bundle] },
+        'runc',
+      ),
+    );
+    const made = (cgroup: number, path: string, tgid: number) =>
+      record(EVENT_CGROUP, cgroupLayout, { tgid }, { id: cgroup, action: CGROUP_MKDIR }, [path]);
+    handle(
+      made(7, `/docker/${id}`, 41),
+      made(8, `/x/libpod-${other}`, 41),
+      made(9, `/y/${'5f'.repeat(32)}`, 41),
+    );
+    assert.deepEqual(
+      looked.map((one) => one.bundle),
+      [bundle, stored, undefined],
+    );
+    // Inside of a container any process can have such arguments.
+    handle(
+      exec({ tgid: 50, cgroup: 7 }, { argv: ['x', `--bundle=/evil/${'6a'.repeat(32)}`] }, 'x'),
+    );
+    handle(made(10, `/docker/${id}/docker/${'6a'.repeat(32)}`, 50));
+    assert.equal(looked.at(-1)?.bundle, undefined);
+    assert.equal(containers.containerCount, 4);
+  });
+
+  it('forgets the oldest containers when their facts are too many bytes', async () => {
+    const { answers, handle, containers } = setUp({ byteLimit: 2000 });
+    const large: Found = { facts: { name: 'n', image: 'i', healthcheck: 'x'.repeat(900) } };
+    const paths = ['a', 'b', 'c'].map((letter) => `/docker/${letter.repeat(64)}`);
+    paths.forEach((path, index) => {
+      handle(makeCgroup(7 + index, path));
+      answers[index]?.(large);
+    });
+    await settled();
+    assert.ok(containers.bytes > 2000);
+    containers.sweep();
+    assert.ok(containers.bytes <= 2000);
+    assert.equal(containers.containerCount, 1);
+    assert.equal(containers.cgroupCount, 1, 'their groups are looked at again at the next event');
+    assert.equal(containers.counters.evicted, 2);
   });
 
   it('counts gaps in the numbers of each cpu, and what is no record', () => {

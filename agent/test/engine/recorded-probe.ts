@@ -1,4 +1,11 @@
-import type { FilteredCount, Interest, Probe, RecordCount } from '../../src/probe/probe.ts';
+import type {
+  CallCount,
+  FilteredCount,
+  Interest,
+  Loser,
+  Probe,
+  RecordCount,
+} from '../../src/probe/probe.ts';
 
 /** A ring that holds records given beforehand, as the kernel lays them out. */
 export class RecordedProbe implements Probe {
@@ -50,6 +57,14 @@ export class RecordedProbe implements Probe {
   }
 
   filtered(): readonly FilteredCount[] {
+    return [];
+  }
+
+  calls(): readonly CallCount[] {
+    return [];
+  }
+
+  takeLosers(): readonly Loser[] {
     return [];
   }
 

@@ -25,11 +25,16 @@ export function contextOf(tree: ProcessTree = quietTree()): FieldContext {
 }
 
 /** A field as a rule writes it: `proc.name`, `proc.aname[2]`, `evt.arg.flags`. */
-export function get(event: KernelEvent, field: string, tree?: ProcessTree): Value | undefined {
+export function get(
+  event: KernelEvent,
+  field: string,
+  tree?: ProcessTree,
+  more: Partial<FieldContext> = {},
+): Value | undefined {
   const [, name = field, argument] = /^(evt\.arg|evt\.rawarg)\.(.+)$/.exec(field) ??
     /^([^[]+)\[(.*)\]$/.exec(field) ?? [field, field];
   const definition = { name, type: 'string', description: '' } as const;
-  const extract = kernelEventSource(contextOf(tree)).bind(
+  const extract = kernelEventSource({ ...contextOf(tree), ...more }).bind(
     argument === undefined ? { definition } : { definition, argument },
   );
   if (extract === undefined) throw new Error(`${field} is not bound`);

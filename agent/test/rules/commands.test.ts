@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { capture, PROCESS } from '../capture/captures.ts';
+import { exec } from '../events/records.ts';
 
 const ENTRY = fileURLToPath(new URL('entry.js', import.meta.url));
 let folder = '';
@@ -291,6 +293,32 @@ tests:
   const broken = run(['rules', 'test', file('broken-cases.yaml', 'tests: x\nrule_file: y')]);
   assert.equal(broken.status, 1);
   assert.match(broken.stderr, /broken-cases\.yaml:2:12: unknown key 'rule_file'/);
+});
+
+test('test runs cases of captures', async () => {
+  file('cases-rules.yaml', GOOD);
+  const bytes = await capture([
+    { kind: 'process', facts: PROCESS },
+    exec({ tgid: 100, start: 476, ppid: 1 }, { exePath: '/bin/sh', argv: ['sh'] }, 'sh'),
+    exec({ tgid: 100, start: 476, ppid: 1 }, { exePath: '/bin/cat', argv: ['cat'] }, 'cat'),
+  ]);
+  writeFileSync(join(folder, 'events.capture'), bytes);
+  writeFileSync(join(folder, 'cut.capture'), bytes.subarray(0, -9));
+  const tests = (path: string, expected: string) => `rule_files: [cases-rules.yaml]
+tests: [{name: recorded, capture: ${path}, expect: ${expected}}]
+`;
+  const good = tests('events.capture', '[{rule: Shell, output: shell sh by <NA>}]');
+  assert.equal(run(['rules', 'test', file('captured.yaml', good)]).status, 0);
+  for (const [content, message] of [
+    [tests('events.capture', '[]'), /\+ Shell/],
+    [tests('none.capture', '[Shell]'), /capture 'none\.capture': ENOENT/],
+    [tests('cut.capture', '[Shell]'), /capture 'cut\.capture': the capture was cut off/],
+    [good.replace('capture:', 'events: [], capture:'), /not both/],
+  ] as const) {
+    const { status, stdout, stderr } = run(['rules', 'test', file('bad.yaml', content)]);
+    assert.equal(status, 1);
+    assert.match(stdout + stderr, message);
+  }
 });
 
 test('fields prints the reference', () => {

@@ -120,6 +120,16 @@ describe('AccountFiles', () => {
     }
   });
 
+  it('keeps the names of no more containers than its bytes allow', () => {
+    const place = root('many', `${'u'.repeat(900)}:x:7:7:::/bin/sh\n`);
+    const files = new AccountFiles({ rootOf: () => place, byteLimit: 10_000 });
+    for (let index = 0; index < 50; index++) {
+      assert.ok(files.user(7, eventIn(new Container('docker', `c${index}`))));
+      assert.ok(files.bytes <= 10_000);
+    }
+    assert.ok(files.size < 10 && files.size > 2, `${files.size} tables`);
+  });
+
   it('does not follow a link of the folder to the host', () => {
     mkdirSync(join(folder, 'linked'));
     symlinkSync('/etc', join(folder, 'linked/etc'));

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createPlainServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Container } from '../../src/state/container.ts';
 import { askContainerd, containerdOf } from '../../src/state/runtimes/containerd.ts';
+import { RuntimeLookup } from '../../src/state/runtimes/lookup.ts';
 import { readMessage, textField } from '../../src/state/runtimes/protobuf.ts';
 
 /** A length-delimited field. */
@@ -126,6 +128,27 @@ describe('containerd', () => {
       );
       assert.equal(await askContainerd(name('gone')), undefined);
       assert.equal(await askContainerd(name('x'.repeat(128))), undefined);
+    });
+  });
+
+  it('tells nothing to a cgroup that borrows the id of a container', async () => {
+    const bundle = join(folder, 'io.containerd.runtime.v2.task/k8s.io/app');
+    mkdirSync(bundle, { recursive: true });
+    const spec = { linux: { cgroupsPath: '/kubepods/app' } };
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
+    const server = serving((stream, _path, key) => {
+      const container = CONTAINERS[key];
+      reply(stream, container && field(1, container));
+    });
+    const asked = async (cgroup: string) => {
+      const container = new Container('containerd', 'app', cgroup);
+      container.bundle = bundle;
+      return (await new RuntimeLookup().ask(container))?.facts.name;
+    };
+    await during(server, async () => {
+      const isRoot = process.getuid?.() === 0;
+      assert.equal(await asked('/kubepods/app'), isRoot ? 'web' : undefined);
+      assert.equal(await asked('/user.slice/cri-containerd-app.scope'), undefined);
     });
   });
 

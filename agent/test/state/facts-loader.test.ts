@@ -30,7 +30,7 @@ describe('FactsLoader', () => {
     await done;
     assert.equal(container.pending, false);
     assert.equal(container.facts?.name, 'web');
-    assert.deepEqual(loader.counters, { found: 1, asked: 0, missing: 0 });
+    assert.deepEqual(loader.counters, { found: 1, asked: 0, missing: 0, cut: 0 });
   });
 
   it('tries again while a runtime is still writing', async () => {
@@ -77,5 +77,40 @@ describe('FactsLoader', () => {
     const container = new Container('bpm', 'guest');
     loader.load(container);
     assert.equal(container.pending, false);
+  });
+
+  it('looks for the newest first, and nobody waits for another to try again', async () => {
+    const order: string[] = [];
+    const answers: (() => void)[] = [];
+    const loader = new FactsLoader({
+      lookup: {
+        readFiles: ({ fullId }) => {
+          order.push(fullId);
+          return new Promise((resolve) => answers.push(() => resolve(undefined)));
+        },
+        ask: async () => undefined,
+      },
+      retryMs: [1000],
+      concurrency: 1,
+    });
+    for (const id of ['a', 'b', 'c']) loader.load(new Container('docker', id));
+    for (let index = 0; index < 3; index++) {
+      answers[index]?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(order, ['a', 'c', 'b']);
+    loader.stop();
+  });
+
+  it('leaves out what would make facts too large', async () => {
+    const environment = Array.from({ length: 1000 }, (_, index) => `K${index}=${'v'.repeat(1000)}`);
+    const labels = new Map([['k', 'v']]);
+    const { loader, settled } = setUp([
+      { facts: { name: 'web', image: 'nginx', environment, labels } },
+    ]);
+    const done = settled();
+    loader.load(new Container('docker', 'a'));
+    assert.deepEqual((await done).facts, { name: 'web', image: 'nginx', labels });
+    assert.equal(loader.counters.cut, 1);
   });
 });

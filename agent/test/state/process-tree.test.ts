@@ -215,6 +215,61 @@ describe('ProcessTree', () => {
     assert.equal(tree.get(100), undefined);
   });
 
+  it('counts its bytes, those that processes share once, and all back', () => {
+    let now = 0;
+    const tree = quietTree({ now: () => now, graceMs: 1000 });
+    const long = 'x'.repeat(4000);
+    apply(tree, exec({ tgid: 100, start: 1, ppid: 0 }, { argv: ['sh', long], env: [`A=${long}`] }));
+    const one = tree.bytes;
+    assert.ok(one > 8000 && one < 16_000, `${one}`);
+    for (let tgid = 101; tgid <= 110; tgid++)
+      apply(tree, fork({ tgid: 100, start: 1, ppid: 0 }, { tgid, start: 2 }, 'sh'));
+    assert.ok(tree.bytes < one + 10 * 1000, 'children have the text of their parent');
+    apply(tree, exec({ tgid: 100, start: 1, ppid: 0 }, { argv: ['true'] }));
+    assert.ok(tree.bytes > one, 'and keep it when the parent has another');
+    for (let tgid = 100; tgid <= 110; tgid++)
+      apply(tree, exit({ tgid, start: tgid === 100 ? 1 : 2, ppid: 0 }));
+    now = 1001;
+    tree.sweep();
+    assert.equal(tree.size, 0);
+    assert.equal(tree.bytes, 0);
+  });
+
+  it('keeps below its bytes, however long the arguments of live processes are', () => {
+    const byteLimit = 256 * 1024;
+    const tree = quietTree({ byteLimit, ours: 50, list: () => [50], read: () => facts(50, 1) });
+    tree.bootstrap();
+    const long = 'x'.repeat(4000);
+    for (let tgid = 100; tgid < 400; tgid++) {
+      const words = { argv: ['sh', `${tgid}${long}`], env: [`A=${tgid}${long}`] };
+      const { process } = apply(tree, exec({ tgid, start: tgid, ppid: 50 }, words));
+      assert.ok(tree.bytes <= byteLimit);
+      assert.ok(process.args.startsWith(`${tgid}x`), 'the process of the event is whole');
+    }
+    assert.ok(tree.get(50), 'the agent itself is never forgotten');
+    assert.equal(tree.get(100), undefined);
+    assert.ok(tree.get(399));
+    assert.equal(tree.counters.forgotten + tree.size, 301);
+  });
+
+  it('gives nothing of a lost process to the next of its number', () => {
+    const tree = quietTree();
+    apply(tree, exec({ tgid: 70, start: 1, ppid: 1 }, { argv: ['secret', '-k', 'v'] }, 'secret'));
+    // The exit was lost, and the fork that gave the number away again is seen.
+    apply(tree, exec({ tgid: 60, start: 5, ppid: 1 }, { argv: ['shell'] }, 'shell'));
+    apply(tree, fork({ tgid: 60, start: 5, ppid: 1 }, { tgid: 70, start: 900 }, 'shell'));
+    const { event } = apply(tree, open('/x', {}, { tgid: 70, start: 900, ppid: 60 }));
+    assert.equal(get(event, 'proc.cmdline', tree), 'shell');
+    assert.equal(get(event, 'proc.pname', tree), 'shell');
+    // A late record of the one before does not change the one that is there to stay.
+    const late = apply(tree, open('/x', {}, { tgid: 70, start: 901, ppid: 60 }));
+    assert.equal(get(late.event, 'proc.cmdline', tree), 'cat', 'its own name is all that is known');
+    assert.equal(tree.counters.pidReused, 1);
+    const before = tree.bytes;
+    apply(tree, exit({ tgid: 70, start: 901, ppid: 60 }));
+    assert.equal(tree.bytes, before, 'the dead count until they are forgotten');
+  });
+
   it('forgets the dead after their time', () => {
     let now = 0;
     const tree = quietTree({ now: () => now, graceMs: 1000 });

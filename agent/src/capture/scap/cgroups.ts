@@ -4,6 +4,8 @@ import type { ContainerFacts } from '../../state/container.ts';
 import type { Fact } from '../facts.ts';
 import { containerFactsOf } from './container-json.ts';
 
+/** Bytes of all that is told of containers. */
+const FACTS_LIMIT = 64 * 1024 * 1024;
 /** Cgroups and containers that are kept. */
 const LIMIT = 16_384;
 
@@ -13,6 +15,7 @@ export class Cgroups {
   /** Paths of containers by what captures call their id. */
   readonly #paths = new Map<ByteString, ByteString[]>();
   readonly #facts = new Map<ByteString, { runtime: string; facts: ContainerFacts }>();
+  #factBytes = 0;
   readonly #onNew: (id: number, path: ByteString) => void;
   readonly #onFact: (fact: Fact) => void;
 
@@ -44,8 +47,10 @@ export class Cgroups {
 
   /** Takes what a capture tells of a container as JSON. */
   learn(json: ByteString): void {
+    if (this.#factBytes + json.length > FACTS_LIMIT) return;
     const told = containerFactsOf(json);
     if (told === undefined || this.#facts.size >= LIMIT) return;
+    this.#factBytes += json.length;
     const id = shortId(told.id);
     this.#facts.set(id, told);
     for (const path of this.#paths.get(id) ?? []) this.#tell(id, path);

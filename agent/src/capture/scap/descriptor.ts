@@ -32,6 +32,9 @@ export interface Descriptor {
   readonly localPath: ByteString;
 }
 
+/** Longest path that is kept, as in captures. */
+const PATH_MAX = 1024;
+
 export const NO_DESCRIPTOR: Descriptor = {
   path: '',
   mode: 0,
@@ -53,7 +56,8 @@ export function descriptorOf(known: Partial<Descriptor>, before = NO_DESCRIPTOR)
   const type = one.type || (one.protocol === TCP ? STREAM : one.protocol === UDP ? DATAGRAM : 0);
   const isIp = family === AF_INET || family === AF_INET6;
   const usual = type === STREAM ? TCP : type === DATAGRAM ? UDP : 0;
-  return { ...one, family, type, protocol: one.protocol || (isIp ? usual : 0) };
+  const protocol = one.protocol || (isIp ? usual : 0);
+  return { ...one, path: one.path.slice(0, PATH_MAX), family, type, protocol };
 }
 
 function familyOf(address: AddressBytes): number {

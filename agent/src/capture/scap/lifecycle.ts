@@ -70,7 +70,7 @@ function forkedByChild(translator: Translation, event: ScapEvent, flags: number)
 
 /** What only the child's side of the call tells. */
 function tellChild(translator: Translation, event: ScapEvent, child: ScapProcess): void {
-  child.comm = event.text('comm') || child.comm;
+  child.comm = event.text('comm').slice(0, 64) || child.comm;
   child.uid = (event.integer('uid') ?? child.uid) >>> 0;
   child.gid = (event.integer('gid') ?? child.gid) >>> 0;
   translator.move(child, event.data('cgroups'));

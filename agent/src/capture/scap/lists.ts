@@ -34,6 +34,11 @@ export interface ThreadEntry {
 const OLD_TAIL = 29;
 const UNSET = 0xffffffff;
 
+/** Longest texts of a thread that are kept, as those of a live process. */
+const NAME_MAX = 64;
+const PATH_MAX = 1024;
+const ARGUMENTS_MAX = 4096;
+
 /** Reads one entry of a process list of version 1 to 9. */
 export function readThread(list: Cursor, version: number): ThreadEntry {
   const cursor = version >= 9 ? sized(list) : list;
@@ -42,21 +47,21 @@ export function readThread(list: Cursor, version: number): ThreadEntry {
   const ptid = cursor.int64();
   const sid = version >= 6 ? cursor.int64() : -1;
   const vpgid = version >= 8 ? cursor.int64() : -1;
-  const comm = cursor.text();
-  const exe = cursor.text();
-  const exePath = version >= 7 ? cursor.text() : '';
-  const args = cursor.text();
-  const cwd = cursor.text();
+  const comm = cursor.text().slice(0, NAME_MAX);
+  const exe = cursor.text().slice(0, PATH_MAX);
+  const exePath = version >= 7 ? cursor.text().slice(0, PATH_MAX) : '';
+  const args = cursor.text().slice(0, ARGUMENTS_MAX);
+  const cwd = cursor.text().slice(0, PATH_MAX);
   // The limit of descriptors and flags of the reader.
   cursor.skip(12);
   const uid = cursor.uint32();
   const gid = cursor.uint32();
   // Memory and page faults.
   if (version >= 2) cursor.skip(28);
-  const environment = version >= 3 ? cursor.text() : '';
+  const environment = version >= 3 ? cursor.text().slice(0, ARGUMENTS_MAX) : '';
   const vtid = version >= 4 ? cursor.int64() : -1;
   const vpid = version >= 4 ? cursor.int64() : -1;
-  const cgroups = version >= 4 ? cursor.text() : '';
+  const cgroups = version >= 4 ? cursor.text().slice(0, ARGUMENTS_MAX) : '';
   if (version >= 5) cursor.text();
   return {
     ...{ tid, pid, ptid, sid, vpgid, comm, exe, exePath, args, cwd, uid, gid, environment },
@@ -156,12 +161,16 @@ export type AccountEntry =
   | { readonly kind: 'user'; id: number; name: ByteString; home: ByteString; shell: ByteString }
   | { readonly kind: 'group'; id: number; name: ByteString };
 
+/** Longest text of an account, as in captures. */
+const ACCOUNT_TEXT_MAX = 256;
+
 /** Reads one entry of a user list of version 1 or 2. */
 export function readAccount(list: Cursor, version: number): AccountEntry {
   const cursor = version >= 2 ? sized(list) : list;
   const isUser = cursor.uint8() === 0;
   const id = cursor.uint32();
-  if (!isUser) return { kind: 'group', id, name: cursor.text() };
+  const name = () => cursor.text().slice(0, ACCOUNT_TEXT_MAX);
+  if (!isUser) return { kind: 'group', id, name: name() };
   cursor.skip(4);
-  return { kind: 'user', id, name: cursor.text(), home: cursor.text(), shell: cursor.text() };
+  return { kind: 'user', id, name: name(), home: name(), shell: name() };
 }

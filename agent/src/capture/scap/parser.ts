@@ -48,8 +48,10 @@ const LISTS = new Map<number, ListKind>([
 
 const BLOCK_HEADER = 8;
 const BLOCK_TRAILER = 4;
-/** Largest block that is held as a whole. Lists are longer, and read entry by entry. */
+/** Largest block that is held as a whole. */
 const BLOCK_LIMIT = 16 * 1024 * 1024;
+/** Largest list, which is read entry by entry, and largest block of a type that is passed over. */
+const LIST_LIMIT = 1024 * 1024 * 1024;
 /** Lists end in fewer bytes than these to fill them up; every entry is longer. */
 const PADDING = 4;
 /** Largest entry of a list. */
@@ -87,10 +89,11 @@ export class ScapParser implements CaptureParser {
     this.#sink = sink;
   }
 
-  feed(chunk: Buffer): void {
-    if (this.#lost) return;
+  feed(chunk: Buffer): boolean {
+    if (this.#lost) return false;
     this.#bytes.push(chunk);
     while (!this.#lost && this.#step());
+    return !this.#lost;
   }
 
   end(): CaptureEnd {
@@ -111,6 +114,7 @@ export class ScapParser implements CaptureParser {
       records: this.#records,
       warnings: this.#warnings,
       damaged: this.#lost || this.#malformed > 0,
+      isWhole: !(isCut || this.#lost || this.#malformed > 0),
     };
   }
 
@@ -129,6 +133,7 @@ export class ScapParser implements CaptureParser {
     if (!this.#hasSection && type !== SECTION)
       throw new CaptureError('the capture does not begin with a section');
     if (length < BLOCK_HEADER + BLOCK_TRAILER) return this.#giveUp(`a block of ${length} bytes`);
+    if (length > LIST_LIMIT) return this.#giveUp(`a block of ${length} bytes`);
     const list = LISTS.get(type);
     if (list !== undefined) {
       this.#bytes.take(BLOCK_HEADER);

@@ -4,6 +4,9 @@ import type { Descriptor } from './descriptor.ts';
 /** Live processes, threads and open descriptors that are kept; a capture may be hostile, or of a machine without end. */
 const THREAD_LIMIT = 131_072;
 const DESCRIPTOR_LIMIT = 262_144;
+/** Of these, open in one process: a fork copies them. */
+const OPEN_LIMIT = 4096;
+const FD_MAX = 0x7fffffff;
 
 /** A process as the capture tells it. */
 export class ScapProcess {
@@ -104,9 +107,9 @@ export class Processes {
   }
 
   open(process: ScapProcess, fd: number, descriptor: Descriptor): void {
-    if (fd < 0) return;
+    if (fd < 0 || fd > FD_MAX) return;
     if (!process.descriptors.has(fd)) {
-      if (this.#descriptors >= DESCRIPTOR_LIMIT) {
+      if (this.#descriptors >= DESCRIPTOR_LIMIT || process.descriptors.size >= OPEN_LIMIT) {
         this.refused++;
         return;
       }
@@ -120,6 +123,12 @@ export class Processes {
   }
 
   copyDescriptors(from: ScapProcess, to: ScapProcess): void {
-    for (const [fd, descriptor] of from.descriptors) this.open(to, fd, descriptor);
+    for (const [fd, descriptor] of from.descriptors) {
+      if (this.#descriptors >= DESCRIPTOR_LIMIT) {
+        this.refused++;
+        return;
+      }
+      this.open(to, fd, descriptor);
+    }
   }
 }

@@ -35,6 +35,7 @@ export class Translator implements Translation {
   #startBytes = 0;
   readonly #sequences: number[] = [];
   readonly #accounts: AccountEntry[] = [];
+  #accountsAdded = 0;
   #hasStarted = false;
 
   constructor(sink: CaptureSink, head: CaptureHead) {
@@ -106,15 +107,18 @@ export class Translator implements Translation {
   }
 
   account(entry: AccountEntry): void {
-    if (this.#accounts.length < ACCOUNTS_LIMIT) this.#accounts.push(entry);
-    if (this.#hasStarted) this.#tellAccounts();
+    if (!this.#hasStarted) {
+      if (this.#accounts.length < ACCOUNTS_LIMIT) this.#accounts.push(entry);
+    } else if (this.#accountsAdded++ < ACCOUNTS_LIMIT) {
+      this.#tellAccounts([entry], true);
+    }
   }
 
   /** The lists are over. */
   start(): void {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
-    this.#tellAccounts();
+    this.#tellAccounts(this.#accounts.splice(0), false);
     this.fact({ kind: 'started' });
   }
 
@@ -232,12 +236,13 @@ export class Translator implements Translation {
     this.fact({ kind: 'membership', tgid: pid, text: lines.join('') });
   }
 
-  #tellAccounts(): void {
+  #tellAccounts(entries: readonly AccountEntry[], isAddition: boolean): void {
     this.fact({
       kind: 'accounts',
       cgroupPath: '',
-      users: this.#accounts.filter((one) => one.kind === 'user'),
-      groups: this.#accounts.filter((one) => one.kind === 'group'),
+      users: entries.filter((one) => one.kind === 'user'),
+      groups: entries.filter((one) => one.kind === 'group'),
+      isAddition,
     });
   }
 }

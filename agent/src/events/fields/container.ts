@@ -4,6 +4,7 @@ import type { Container, ContainerFacts, Mount } from '../../state/container.ts'
 import { type ImageReference, parseImageReference } from '../../state/image-reference.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { type Binder, integer, never, plain } from './context.ts';
+import { labelText } from './labels.ts';
 
 /** A fact of the container; `host` is what the host has instead. */
 function fact(
@@ -56,61 +57,12 @@ function compile(pattern: string): RE2JS | undefined {
   }
 }
 
-type Labels = ReadonlyMap<ByteString, ByteString> | undefined;
-
-const labelText = (labels: Labels): ByteString | undefined =>
-  labels && [...labels].map(([key, value]) => `${key}:${value}`).join(', ');
-
-function label(of: (facts: ContainerFacts) => Labels): Binder {
-  return (_context, key) => (key === undefined ? undefined : fact((facts) => of(facts)?.get(key)));
-}
-
-const podLabels = ({ podLabels: own, labels }: ContainerFacts): Labels => own ?? labels;
-
-/** A value of the container's configured environment. */
-function variable({ environment }: ContainerFacts, key: ByteString): ByteString | undefined {
-  const found = environment?.find((pair) => pair.startsWith(`${key}=`));
-  return found?.slice(key.length + 1);
-}
-
-const taskId = (facts: ContainerFacts): ByteString | undefined =>
-  ['MESOS_TASK_ID', 'mesos_task_id', 'MESOS_EXECUTOR_ID']
-    .map((key) => variable(facts, key))
-    .find((id) => id !== undefined && id.length >= 3 && /[._]/.test(id));
-
-const appId = (facts: ContainerFacts): ByteString | undefined => variable(facts, 'MARATHON_APP_ID');
-
-/** Marathon tells labels as `MARATHON_APP_LABEL_<NAME>`. */
-function appLabel(facts: ContainerFacts, key: ByteString): ByteString | undefined {
-  return variable(facts, `MARATHON_APP_LABEL_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`);
-}
-
-function appLabels(facts: ContainerFacts): ByteString | undefined {
-  const names = variable(facts, 'MARATHON_APP_LABELS')
-    ?.split(' ')
-    .filter((name) => name !== '');
-  return names?.map((name) => `${name.toLowerCase()}:${appLabel(facts, name) ?? ''}`).join(', ');
-}
-
-const lastOf = (id: ByteString | undefined): ByteString | undefined =>
-  id?.slice(id.lastIndexOf('/') + 1);
-const groupOf = (id: ByteString | undefined): ByteString | undefined =>
-  id === undefined ? undefined : id.slice(0, Math.max(id.lastIndexOf('/'), 0)) || '/';
-
-const appLabelField: Binder = (_context, key) =>
-  key === undefined ? fact(appLabels) : fact((facts) => appLabel(facts, key));
-
 const containerStart: Binder =
   (context) =>
   ({ container }) =>
     container.initStartTime === 0n
       ? undefined
       : integer(container.initStartTime + context.bootEpoch());
-
-const NEVER_KINDS = ['rc', 'svc', 'rs', 'deployment', 'ns'].flatMap((kind) => [
-  ...(kind === 'ns' ? [] : [`k8s.${kind}.name`]),
-  ...['id', 'label', 'labels'].map((part) => `k8s.${kind}.${part}`),
-]);
 
 export const containerFields: readonly [string, Binder][] = [
   ...plain({
@@ -139,36 +91,16 @@ export const containerFields: readonly [string, Binder][] = [
       event.container.initStartTime === 0n
         ? undefined
         : integer(event.time - event.container.initStartTime),
-    'k8s.pod.name': fact(({ podName }) => podName),
-    'k8s.ns.name': fact(({ podNamespace }) => podNamespace),
-    'k8s.pod.id': fact(({ podUid }) => podUid),
-    'k8s.pod.uid': fact(({ podUid }) => podUid),
-    'k8s.pod.ip': fact((facts) => (facts.podName === undefined ? undefined : facts.ip)),
-    'k8s.pod.cni.json': fact((facts) => (facts.podName === undefined ? undefined : facts.cni)),
-    'k8s.pod.sandbox_id': fact(({ podSandboxId }) => podSandboxId?.slice(0, 12)),
-    'k8s.pod.full_sandbox_id': fact(({ podSandboxId }) => podSandboxId),
-    'k8s.pod.labels': fact((facts) =>
-      facts.podName === undefined ? undefined : labelText(podLabels(facts)),
-    ),
-    'mesos.task.id': fact(taskId),
-    'mesos.task.name': fact((facts) => taskId(facts)?.replace(/\.[^.]*$/, '')),
-    'mesos.task.labels': fact(appLabels),
-    'marathon.app.id': fact(appId),
-    'marathon.app.name': fact((facts) => lastOf(appId(facts))),
-    'marathon.app.labels': fact(appLabels),
-    'marathon.group.id': fact((facts) => groupOf(appId(facts))),
-    'marathon.group.name': fact((facts) => lastOf(groupOf(appId(facts)))),
   }),
-  ...NEVER_KINDS.map((name): [string, Binder] => [name, () => never]),
   ['container.start_ts', containerStart],
-  ['container.label', label(({ labels }) => labels)],
+  [
+    'container.label',
+    (_context, key) => (key === undefined ? undefined : fact(({ labels }) => labels?.get(key))),
+  ],
   ['container.mount', mount('source', mountText)],
   ['container.mount.source', mount('destination', (one) => one.source)],
   ['container.mount.dest', mount('source', (one) => one.destination)],
   ['container.mount.mode', mount('source', (one) => one.mode)],
   ['container.mount.rdwr', mount('source', (one) => String(one.writable))],
   ['container.mount.propagation', mount('source', (one) => one.propagation)],
-  ['k8s.pod.label', label(podLabels)],
-  ['mesos.task.label', appLabelField],
-  ['marathon.app.label', appLabelField],
 ];

@@ -1,4 +1,5 @@
 import type { AddressBytes, ByteString, Extractor } from '../../rules/field.ts';
+import type { Pod } from '../../state/kubernetes/pod.ts';
 import type { Process } from '../../state/process.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 
@@ -28,6 +29,8 @@ export interface FieldContext {
   ) => { capPermitted: bigint; capEffective: bigint; capInheritable: bigint } | undefined;
   /** A domain known to have this address, as far as domains of the rules were resolved. */
   readonly domainOf: (address: AddressBytes) => ByteString | undefined;
+  /** A pod of this node by its uid, as the Kubernetes API tells it, where that is configured. */
+  readonly podOf?: ((uid: ByteString) => Pod | undefined) | undefined;
 }
 
 /** The context of a host that nothing is known of. */

@@ -6,6 +6,8 @@ import { type Binders, type FieldContext, NO_STATE } from './context.ts';
 import { descriptorFields } from './descriptor.ts';
 import { eventFields } from './event.ts';
 import { eventTimeFields } from './event-time.ts';
+import { kubernetesFields } from './kubernetes.ts';
+import { mesosFields } from './mesos.ts';
 import { pathFields } from './paths.ts';
 import { processFields } from './process.ts';
 import { userFields } from './user.ts';
@@ -18,6 +20,8 @@ const binders: Binders = new Map([
   ...descriptorFields,
   ...pathFields,
   ...containerFields,
+  ...kubernetesFields,
+  ...mesosFields,
 ]);
 
 /** Gets field values out of kernel records. Fields that neither records nor state can supply are not bound. */

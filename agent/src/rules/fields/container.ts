@@ -1,5 +1,5 @@
 import type { FieldDefinition } from '../field.ts';
-import { DEPRECATED, field, INDEX_OR_KEY, REQUIRED_KEY, SUGGESTED } from './define.ts';
+import { field, INDEX_OR_KEY, REQUIRED_KEY, SUGGESTED } from './define.ts';
 
 const MOUNT = { argument: { required: true, kind: 'index-or-key' } } as const;
 
@@ -79,15 +79,23 @@ export const KUBERNETES_FIELDS: readonly FieldDefinition[] = [
   field('k8s.pod.labels', 'string', 'All labels of the pod.'),
   field('k8s.pod.ip', 'string', 'Address of the pod.'),
   field('k8s.pod.cni.json', 'string', 'CNI result of the pod.'),
-  ...['rc', 'svc', 'rs', 'deployment', 'ns'].flatMap((kind) => [
-    ...(kind === 'ns'
-      ? []
-      : [field(`k8s.${kind}.name`, 'string', 'Never has a value.', DEPRECATED)]),
-    field(`k8s.${kind}.id`, 'string', 'Never has a value.', DEPRECATED),
-    field(`k8s.${kind}.label`, 'string', 'Never has a value.', {
-      ...DEPRECATED,
-      ...INDEX_OR_KEY,
-    }),
-    field(`k8s.${kind}.labels`, 'string', 'Never has a value.', DEPRECATED),
+  ...(
+    [
+      ['rc', 'replication controller'],
+      ['svc', 'services that select the pod'],
+      ['rs', 'replica set'],
+      ['deployment', 'deployment'],
+      ['ns', 'namespace'],
+    ] as const
+  ).flatMap(([kind, what]) => [
+    ...(kind === 'ns' ? [] : [field(`k8s.${kind}.name`, 'string', `Name of the ${what}.`)]),
+    field(`k8s.${kind}.id`, 'string', `Uid of the ${what}, from the Kubernetes API.`),
+    field(
+      `k8s.${kind}.label`,
+      'string',
+      `One label of the ${what}, from the Kubernetes API.`,
+      INDEX_OR_KEY,
+    ),
+    field(`k8s.${kind}.labels`, 'string', `All labels of the ${what}, from the Kubernetes API.`),
   ]),
 ];

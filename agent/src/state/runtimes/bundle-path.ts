@@ -4,6 +4,7 @@
  */
 import { readFile, readlink } from 'node:fs/promises';
 import type { Container } from '../container.ts';
+import type { Process } from '../process.ts';
 
 const ANCESTORS = 4;
 const ARGUMENTS_LIMIT = 16_384;
@@ -29,12 +30,26 @@ export async function findBundle({
   return undefined;
 }
 
+/**
+ * The same by what is remembered of the process that made the cgroup and its ancestors: they may be gone before anything can be
+ * read of them. A blank in the path ends it.
+ */
+export function rememberedBundle(maker: Process | undefined, id: string): string | undefined {
+  for (let level = 0; level < ANCESTORS; level++) {
+    const process = maker?.ancestor(level);
+    if (process === undefined || process.inPidNamespace) return undefined;
+    const folder = bundleArgument(process.args.replaceAll(' ', '\0'));
+    if (belongsTo(folder, id)) return folder;
+  }
+  return undefined;
+}
+
 async function bundleOf(pid: number, id: string): Promise<string | undefined> {
   const named = bundleArgument(await textOf(`/proc/${pid}/cmdline`));
   return [named, await linkOf(`/proc/${pid}/cwd`)].find((folder) => belongsTo(folder, id));
 }
 
-function belongsTo(folder: string | undefined, id: string): boolean {
+function belongsTo(folder: string | undefined, id: string): folder is string {
   const parts = folder?.startsWith('/') ? folder.split('/') : [];
   return parts.at(-1) === id || (parts.at(-1) === 'userdata' && parts.at(-2) === id);
 }

@@ -74,7 +74,8 @@ export class RuntimeLookup {
       return guest ? { facts: { name: id }, confirmed: true, isAll: true } : undefined;
     const bundle = await this.#findBundle(container);
     if (bundle !== undefined && !fitsBundle(container, bundle)) return undefined;
-    const docker = await this.#readDocker(container, bundle);
+    const isStored = bundle !== undefined && storageOfBundle(bundle.folder) !== undefined;
+    const docker = isStored ? undefined : await this.#readDocker(container, bundle);
     if (docker !== undefined) return docker;
     return bundle && this.#readStorage(container, bundle);
   }
@@ -90,9 +91,25 @@ export class RuntimeLookup {
       const isIts = bundle ? fitsBundle(container, bundle) : fits(container, answer.cgroupsPaths);
       return isIts ? { facts: answer.facts, runtime, confirmed: true } : undefined;
     }
-    const name = container.bundle === undefined ? undefined : await containerdOf(container.bundle);
-    const facts = name && (await askContainerd(name));
-    return facts && { facts, runtime: 'containerd', confirmed: true };
+    return container.bundle === undefined
+      ? undefined
+      : this.#askContainerd(container, container.bundle);
+  }
+
+  /** Both at once, for a container that may be gone in a moment; the bundle tells whether the answer is about this one. */
+  async #askContainerd(container: Container, folder: string): Promise<Found | undefined> {
+    const [bundle, facts] = await Promise.all([
+      readBundle(folder),
+      containerdOf(folder).then((name) => name && askContainerd(name)),
+    ]);
+    if (facts === undefined || bundle === undefined || !fitsBundle(container, bundle)) {
+      return undefined;
+    }
+    return {
+      facts: { ...bundle.facts, ...facts },
+      runtime: 'containerd',
+      confirmed: bundle.byRoot,
+    };
   }
 
   /** A bundle that its container's own runtime or shim points at, which finds runtimes with roots of their own, or one in the usual places. */

@@ -60,7 +60,8 @@ export function bundleFacts(spec: Json): BundleFacts {
       'io.kubernetes.cri-o.UserRequestedImage',
       'io.container.manager.image',
     ),
-    privileged: isPrivileged(spec),
+    privileged:
+      annotations.get('io.podman.annotations.privileged') === 'TRUE' || isPrivileged(spec),
     mounts: elements(member(spec, 'mounts')).filter(isBind).map(mountOf),
     environment: texts(member(spec, 'process', 'env')),
     labels: annotations.size === 0 ? undefined : annotations,
@@ -92,12 +93,14 @@ function dockerRootIn(mounts: readonly Mount[]): string | undefined {
 }
 
 function runtimeOf(annotations: Annotations): ContainerRuntime | undefined {
+  // Podman sets some annotations of CRI-O too.
+  if (annotations.get('io.container.manager') === 'libpod') return 'podman';
   const keys = [...annotations.keys()];
   if (keys.some((key) => key.startsWith('io.kubernetes.cri-o.'))) return 'cri-o';
   if (keys.some((key) => key.startsWith('io.kubernetes.cri.') || key.startsWith('nerdctl/'))) {
     return 'containerd';
   }
-  return annotations.get('io.container.manager') === 'libpod' ? 'podman' : undefined;
+  return undefined;
 }
 
 function labelsIn(json: ByteString | undefined): ContainerFacts['podLabels'] {
