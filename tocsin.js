@@ -3,7 +3,8 @@
 const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
   '@tocsin/controlplane': [
-    ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'groups', 'ledger'],
+    ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'silences'],
+    ...['groups', 'ledger'],
   ],
 };
 
@@ -32,6 +33,7 @@ The control plane:
   channels    list, create, test and delete channels
   alerts      list alerts
   agents      list agents and make join tokens
+  silences    list, add, preview and end silences
   routes      tell which way alerts go, try it out and convert what others configured
   groups      list groups of alerts and when they speak next
   ledger      tell what became of every alert

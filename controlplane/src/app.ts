@@ -21,10 +21,12 @@ import { falcoRoutes } from './api/routes/falco.ts';
 import { type GroupRoutesOptions, groupRoutes } from './api/routes/groups.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
+import { type RoutingRoutesOptions, routingRoutes } from './api/routes/routing.ts';
 import { silenceRoutes } from './api/routes/silences.ts';
 import { validatorCompiler } from './api/validator.ts';
 import { isLocalProgram, requireRole, tokenOfProgram } from './auth/bearer.ts';
 import type { Enrollment } from './fleet/enrollment.ts';
+import type { RecentAlert } from './silences/recent.ts';
 import type { AlertStore } from './store/alerts.ts';
 import type { Role, TokenStore } from './store/tokens.ts';
 
@@ -32,9 +34,11 @@ export interface AppParts
   extends ChannelRoutesOptions,
     GroupRoutesOptions,
     HealthRoutesOptions,
-    AlertmanagerRoutesOptions {
+    AlertmanagerRoutesOptions,
+    RoutingRoutesOptions {
   /** Programs on this machine need no token to hand in alerts, read and silence. */
   readonly trustLoopback: boolean;
+  readonly recent: (since?: number) => Promise<readonly RecentAlert[]>;
   readonly alerts: AlertStore;
   readonly enrollment: Enrollment;
   readonly tokens: TokenStore;
@@ -90,6 +94,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await admin.register(groupRoutes, parts);
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
+    await admin.register(routingRoutes, parts);
   });
   await app.ready();
   return app;

@@ -23,7 +23,8 @@ import { Ingest } from './ingest/ingest.ts';
 import { Keyring } from './ingest/keyring.ts';
 import { LaneWaker } from './ingest/wake.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { compileRouting } from './routing/compile.ts';
+import { type Authority, RoutingRegistry } from './routes/registry.ts';
+import { documentOf, type Routing } from './routing/compile.ts';
 import { routingText } from './routing/text.ts';
 import type { Environment } from './settings.ts';
 import { recentAlerts } from './silences/recent.ts';
@@ -39,6 +40,7 @@ import {
   shownAddress,
   workerClient,
 } from './store/redis.ts';
+import { RoutingStore } from './store/routing.ts';
 import { SilenceStore } from './store/silences.ts';
 import { type Role, TokenStore } from './store/tokens.ts';
 import { buildMetrics } from './telemetry/metrics.ts';
@@ -63,6 +65,10 @@ export interface ControlPlane {
   readonly outbox: Outbox;
   /** The embedded Redis; undefined with one of its own. */
   readonly embedded: EmbeddedRedis | undefined;
+  /** Takes the channels and the routing of a configuration that was read again; the rest needs a restart. */
+  reload(config: Config): Promise<void>;
+  /** Counts that a configuration was not taken. */
+  reloadFailed(): void;
   /** Stops everything in reverse order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -118,11 +124,29 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   };
   const metrics = buildMetrics(redis, () => waker.failures);
   const { onBatch: onAnswer } = metrics;
-  const groups = await startGroups(config, logger, lifecycle, {
-    ...{ redis, channels: registry, metrics: metrics.registry },
-    wake: (lanes) => waker.wake(lanes),
+  const routes = new RoutingRegistry({
+    store: new RoutingStore(redis),
+    authority: config.routing.authority as Authority,
+    file: documentOf(config),
+    channels: () => registry.all().map(({ name }) => name),
+    onProblem: (err) => logger.warn({ err }, 'routing could not be taken'),
   });
-  const grouping = () => groups?.grouping;
+  await routes.start();
+  lifecycle.defer('routing registry', () => routes.stop());
+  const start = (routing: Routing) =>
+    startGroups(config, routing, logger, lifecycle, {
+      ...{ redis, channels: registry, metrics: metrics.registry },
+      wake: (lanes) => waker.wake(lanes),
+    });
+  let groups = await start(routes.routing);
+  routes.follow(async (routing) => {
+    const grouping = groupingOf(config, routing);
+    if (!groups) groups = await start(routing);
+    else if (grouping) await groups.use(grouping);
+  });
+  // Without a route nothing new is grouped; what is in groups still speaks.
+  const current = () => (routes.routing.tree ? groups : undefined);
+  const grouping = () => current()?.grouping;
   const ingest = new Ingest({
     ...{ redis, keyring, registry, waker, audience, limits, onAnswer, grouping },
   });
@@ -139,7 +163,6 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
-  const routing = compileRouting(config);
   const recent = (since?: number) => recentAlerts(alerts, config.labels.output_fields, since);
   const silences = new Silences(new SilenceStore(redis), recent, {
     maxDurationMs: millisecondsOf(config.silences.max_duration),
@@ -149,9 +172,9 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
 
   const app = await buildApp({
     ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
-    groups: () => groups,
-    routing: () => routing,
-    routingText: () => routingText(config, registry.all()),
+    ...{ routes, routing: () => routes.routing },
+    routingText: () => routingText(routes.current.document, registry.all()),
+    groups: () => current(),
     receivers: () => registry.all().map(({ name }) => name),
     trustLoopback: config.intake.trust_loopback,
     metrics: metrics.registry,
@@ -160,17 +183,25 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   await listenOn(app, listen);
   const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
   const stop = () => lifecycle.close();
-  return { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded, stop };
+  const reload = async (next: Config) => {
+    registry.useFile(channelsOf(next));
+    await routes.takeFile(documentOf(next));
+    metrics.onReload(true);
+  };
+  const reloadFailed = () => metrics.onReload(false);
+  const shown = { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded };
+  return { ...shown, reload, reloadFailed, stop };
 }
 
 /** Flushes groups, when the configuration routes alerts. */
 async function startGroups(
   config: Config,
+  routing: Routing,
   logger: FastifyBaseLogger,
   lifecycle: Lifecycle,
   parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
 ): Promise<GroupRunner | undefined> {
-  const grouping = groupingOf(config);
+  const grouping = groupingOf(config, routing);
   if (!grouping) return undefined;
   const groups = new GroupRunner({
     ...{ ...parts, grouping },

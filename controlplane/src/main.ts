@@ -11,6 +11,7 @@ import { groupsCommand, ledgerCommand } from './commands/groups.ts';
 import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
+import { silencesCommand } from './commands/silences.ts';
 import { StartupError } from './errors.ts';
 
 const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
@@ -19,7 +20,7 @@ const STOP_MS = 4500;
 
 const COMMANDS = [
   ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand],
-  ...[routesCommand, groupsCommand, ledgerCommand],
+  ...[routesCommand, silencesCommand, groupsCommand, ledgerCommand],
 ];
 
 /** Runs one command. Sets the exit code of the process. */
@@ -42,11 +43,14 @@ const context: CommandContext = {
   err: process.stderr,
   untilStopped: (stop) =>
     new Promise((resolve) => {
-      closeWithGrace({ delay: STOP_MS, logger: false, skip: ['beforeExit'] }, async ({ err }) => {
-        if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
-        await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));
-        resolve();
-      });
+      closeWithGrace(
+        { delay: STOP_MS, logger: false, skip: ['beforeExit', 'SIGHUP'] },
+        async ({ err }) => {
+          if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
+          await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));
+          resolve();
+        },
+      );
     }),
 };
 

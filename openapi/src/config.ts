@@ -266,6 +266,17 @@ export const Config = Type.Object(
       },
       'Alerts of Falco (`POST /`) and of what speaks to Alertmanager (`/api/v2`), which are not signed.',
     ),
+    routing: section(
+      {
+        authority: Type.Enum(['last', 'file', 'seed'], {
+          default: 'last',
+          description:
+            'Who decides on routes, inhibition and time intervals: who changed them last, the file or the API; the file alone; ' +
+            'or the API, which the file only gives a start.',
+        }),
+      },
+      'Where routing comes from.',
+    ),
     silences: section(
       {
         max_duration: duration('1y', 'A longer silence is refused.'),

@@ -20,6 +20,9 @@ export {
   InhibitRuleConfig,
   type RouteConfig,
   RouteNode,
+  RoutingDocument,
+  RoutingVersion,
+  RoutingVersionInfo,
   TimeIntervalConfig,
   TimeIntervalSpec,
 } from './routing.ts';

@@ -121,3 +121,40 @@ export const TimeIntervalConfig = Type.Object(
   { $id: 'TimeInterval', ...strict },
 );
 export type TimeIntervalConfig = Type.Static<typeof TimeIntervalConfig>;
+
+/** Routing as a whole: what a version of it holds. */
+export const RoutingDocument = Type.Object(
+  {
+    global: Type.Object(
+      { resolve_timeout: Type.String({ pattern: DURATION_PATTERN, default: '5m' }) },
+      { ...strict, default: {} },
+    ),
+    route: Type.Optional(
+      Type.Unknown({ description: 'The first node of the tree; without it nothing is grouped.' }),
+    ),
+    inhibit_rules: Type.Array(InhibitRuleConfig, { default: [] }),
+    time_intervals: Type.Array(TimeIntervalConfig, { default: [] }),
+  },
+  strict,
+);
+export type RoutingDocument = Type.Static<typeof RoutingDocument>;
+
+/** What is told of a version without its content. */
+export const RoutingVersionInfo = Type.Object({
+  version: Type.Integer(),
+  made_at: Type.String({ format: 'date-time' }),
+  made_by: Type.String(),
+  comment: Type.String(),
+});
+
+/** A version of the routing as the API shows it. */
+export const RoutingVersion = Type.Object(
+  {
+    ...RoutingVersionInfo.properties,
+    authority: Type.Enum(['file', 'seed', 'last'], {
+      description: 'Who decides: the file, the API after the file, or who changed it last.',
+    }),
+    ...RoutingDocument.properties,
+  },
+  { $id: 'Routing' },
+);

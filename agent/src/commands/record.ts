@@ -11,6 +11,7 @@ import { kernelEventFields } from '../events/fields/source.ts';
 import { describeMissing } from '../probe/capabilities.ts';
 import type { Interest } from '../probe/probe.ts';
 import { readRuleFiles } from '../rule-files.ts';
+import { dockerSocketOf } from './agent.ts';
 import { type CommandContext, CommandError } from './context.ts';
 import { VERSION } from './version.ts';
 
@@ -53,7 +54,11 @@ async function record(file: string, flags: RecordFlags, context: CommandContext)
   if (missing !== undefined)
     throw new CommandError(`kernel events cannot be watched here:\n${missing}`, CANNOT_RUN);
   const { write, close } = await openTarget(file, context.out);
-  const recorder = new Recorder({ interest, hostname: hostname(), version: VERSION, write });
+  const dockerSocket = dockerSocketOf(context.environment);
+  const recorder = new Recorder({
+    ...{ interest, hostname: hostname(), version: VERSION, write },
+    ...(dockerSocket !== undefined && { runtimes: { dockerSocket } }),
+  });
   recorder.start();
   let summary: RecordSummary | undefined;
   let timer: NodeJS.Timeout | undefined;

@@ -10,6 +10,7 @@ import { forEachRecord } from '../probe/records.ts';
 import type { AccountTable } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
+import type { RuntimePaths } from '../state/runtimes/lookup.ts';
 import type { Judge } from './pipeline.ts';
 import { Session } from './session.ts';
 
@@ -20,6 +21,8 @@ export interface RecorderOptions {
   /** Writes bytes behind those before; resolves when there is room for more. */
   readonly write: (bytes: Buffer) => Promise<void>;
   readonly ringBytes?: number;
+  /** Where container runtimes keep their files and sockets. */
+  readonly runtimes?: Partial<RuntimePaths>;
 }
 
 /** What a recording came to. */
@@ -51,6 +54,7 @@ export class Recorder {
     this.#options = options;
     this.#session = new Session({
       hostname: options.hostname,
+      ...(options.runtimes && { runtimes: options.runtimes }),
       host: listenTo(LIVE_HOST, (fact) => this.#tell(fact)),
       onSettled: (container) => this.#tell(containerFact(container)),
       onAccounts: (container, table) => this.#tell(accountsFact(container, table)),
@@ -117,7 +121,8 @@ export class Recorder {
       eventTypes: ALL_TYPES,
       dependsOnFacts: () => false,
       judge: (event) => {
-        accounts.user(event.euid, event);
+        // What sets a container up still sees the names of the host; once its facts are there, its own were read.
+        if (!event.container.pending) accounts.user(event.euid, event);
         const { process } = event;
         if (!process.capabilitiesStale) return;
         process.capabilitiesStale = false;

@@ -7,6 +7,7 @@ import { shortLived } from './short-lived.ts';
 const IMAGE = 'example.org:5000/tocsin/test:1.5';
 const FIELDS = [
   'proc.name',
+  'proc.cmdline',
   'container.id',
   'container.full_id',
   'container.name',
@@ -45,7 +46,7 @@ describe('containers of containerd on this kernel', { skip: skipLive || skipCont
     await daemon.ctr('run', ...options, IMAGE, name, '/bin/cat', '/dev/null');
     const { output_fields: fields } = await live.until(
       'inside',
-      (all) => all['proc.name'] === 'cat',
+      (all) => all['proc.name'] === 'cat' && all['container.full_id'] === name,
     );
     const digest = /^sha256:[0-9a-f]{64}$/;
     assert.match(String(fields['container.image.digest']), digest);
@@ -54,6 +55,7 @@ describe('containers of containerd on this kernel', { skip: skipLive || skipCont
       {
         'evt.time': 0,
         'proc.name': 'cat',
+        'proc.cmdline': 'cat /dev/null',
         'container.id': 'web-of-many-',
         'container.full_id': name,
         'container.name': name,
@@ -76,8 +78,8 @@ describe('containers of containerd on this kernel', { skip: skipLive || skipCont
 
   it('names every one of many short-lived containers', async (context) => {
     const image = { repository: 'example.org:5000/tocsin/test', tag: '1.5' };
-    const told = await shortLived(live, image, (name) =>
-      daemon.ctr('run', '--rm', IMAGE, name, '/bin/true'),
+    const told = await shortLived(live, image, (name, mark) =>
+      daemon.ctr('run', '--rm', IMAGE, name, '/bin/true', mark),
     );
     context.diagnostic(told);
   });

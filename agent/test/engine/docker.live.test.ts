@@ -65,7 +65,7 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
     const id = await daemon.docker('inspect', '--format', '{{.Id}}', 'first');
     const { output_fields: fields } = await live.until(
       'inside',
-      (all) => all['proc.name'] === 'cat',
+      (all) => all['proc.name'] === 'cat' && all['container.full_id'] === id,
     );
     assert.deepEqual(
       {
@@ -119,8 +119,8 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
 
   it('names every one of many short-lived containers', async (context) => {
     const image = { repository: 'tocsin/test', tag: '1.5' };
-    const told = await shortLived(live, image, (name) =>
-      docker('--rm', '--name', name, 'tocsin/test:1.5', '/bin/true'),
+    const told = await shortLived(live, image, (name, mark) =>
+      docker('--rm', '--name', name, 'tocsin/test:1.5', '/bin/true', mark),
     );
     context.diagnostic(told);
   });

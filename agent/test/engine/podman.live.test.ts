@@ -13,6 +13,7 @@ const BUSYBOX = '/bin/busybox';
 const IMAGE = 'localhost/tocsin/test:1.5';
 const FIELDS = [
   'proc.name',
+  'proc.cmdline',
   'container.full_id',
   'container.name',
   'container.type',
@@ -77,13 +78,14 @@ describe('containers of Podman on this kernel', { skip: skipLive || skipPodman }
     const id = await podman('inspect', '--format', '{{.Id}}', 'first');
     const { output_fields: fields } = await live.until(
       'inside',
-      (all) => all['proc.name'] === 'cat',
+      (all) => all['proc.name'] === 'cat' && all['container.full_id'] === id,
     );
     assert.deepEqual(
       { ...fields, 'evt.time': 0 },
       {
         'evt.time': 0,
         'proc.name': 'cat',
+        'proc.cmdline': 'cat /dev/null',
         'container.full_id': id,
         'container.name': 'first',
         'container.type': 'podman',
@@ -98,8 +100,8 @@ describe('containers of Podman on this kernel', { skip: skipLive || skipPodman }
 
   it('names every one of many short-lived containers', async (context) => {
     const image = { repository: 'localhost/tocsin/test', tag: '1.5' };
-    const told = await shortLived(live, image, (name) =>
-      start('--rm', '--name', name, IMAGE, '/bin/true'),
+    const told = await shortLived(live, image, (name, mark) =>
+      start('--rm', '--name', name, IMAGE, '/bin/true', mark),
     );
     context.diagnostic(told);
   });

@@ -4,6 +4,7 @@ import {
   Alert,
   EnrollResponse,
   Problem,
+  RoutingVersion,
   ShownChannel,
   Silence,
   StoredAlert,
@@ -12,7 +13,16 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { problems } from './problems.ts';
 
-const COMPONENTS = [Agent, Alert, EnrollResponse, Problem, ShownChannel, Silence, StoredAlert];
+const COMPONENTS = [
+  Agent,
+  Alert,
+  EnrollResponse,
+  Problem,
+  RoutingVersion,
+  ShownChannel,
+  Silence,
+  StoredAlert,
+];
 
 /** Describes the API from its routes. Registered before them. */
 export async function describeApi(app: FastifyInstance): Promise<void> {
@@ -30,6 +40,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'alerts', description: 'What was found.' },
         { name: 'channels', description: 'Where it is told.' },
+        { name: 'routing', description: 'Routes, inhibition and time intervals, with versions.' },
         { name: 'silences', description: 'What is not told for a while.' },
         { name: 'intake', description: 'Alerts of programs that do not sign.' },
         { name: 'agents', description: 'The hosts that are watched.' },

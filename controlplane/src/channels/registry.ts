@@ -34,7 +34,7 @@ const CHANGE_TRIES = 10;
 export class ChannelRegistry {
   readonly #redis: Redis;
   readonly #options: RegistryOptions;
-  readonly #file: ReadonlyMap<string, Channel>;
+  #file: ReadonlyMap<string, Channel>;
   #api: ReadonlyMap<string, Channel> = new Map();
   #table: RoutingTable;
   #timer: NodeJS.Timeout | undefined;
@@ -58,6 +58,12 @@ export class ChannelRegistry {
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Goes on with the channels of a file that was read again. */
+  useFile(channels: readonly Channel[]): void {
+    this.#file = new Map(channels.map((channel) => [channel.name, channel]));
+    this.#table = this.#tableOf(this.#table.version);
   }
 
   /** What admission routes to. */

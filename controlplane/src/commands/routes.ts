@@ -1,6 +1,13 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { parse } from 'yaml';
+import { printable } from '../delivery/text.ts';
 import { StartupError } from '../errors.ts';
+import { importAlertmanager } from '../import/alertmanager.ts';
+import { importFalcosidekick } from '../import/falcosidekick.ts';
+import type { Imported } from '../import/imported.ts';
 import { compileRouting } from '../routing/compile.ts';
 import { LabelsError, readLabels } from '../routing/labels.ts';
 import { groupKey, groupLabels } from '../routing/tree.ts';
@@ -17,6 +24,17 @@ export function routesCommand(program: Command, context: CommandContext): void {
     .description('tell which way alerts go, try it out and convert what others configured');
 
   simulateCommand(routes, context);
+  routes
+    .command('import <file>')
+    .description(
+      'convert the configuration of Alertmanager or falcosidekick; what cannot be converted is told on stderr',
+    )
+    .action((file: string) => {
+      const imported = importConfiguration(file);
+      context.out.write(imported.text(basename(file)));
+      for (const report of imported.reports) context.err.write(`${printable(report)}\n`);
+    });
+
   withSettingsFlags(
     routes
       .command('match')
@@ -30,6 +48,21 @@ export function routesCommand(program: Command, context: CommandContext): void {
       if (!taken) await once(context.out, 'drain');
     }
   });
+}
+
+/** Reads the file and knows by its keys whose it is. Throws StartupError. */
+function importConfiguration(file: string): Imported {
+  let given: unknown;
+  try {
+    given = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 });
+  } catch (error) {
+    throw new StartupError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new StartupError(`${file} is not a mapping of keys to values.`);
+  return 'receivers' in given || 'route' in given
+    ? importAlertmanager(given)
+    : importFalcosidekick(given as Record<string, unknown>);
 }
 
 const MAX_LINE = 1024 * 1024;

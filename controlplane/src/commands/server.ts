@@ -7,6 +7,7 @@ import {
   type SettingsFlags,
   withSettingsFlags,
 } from './context.ts';
+import { followConfiguration } from './reload.ts';
 
 /** Starts the control plane and says where it is. */
 export async function startAnnounced(
@@ -30,8 +31,14 @@ export function serverCommand(program: Command, context: CommandContext): void {
   withSettingsFlags(program.command('server').description('run the control plane alone')).action(
     async (flags: SettingsFlags) => {
       let plane: ControlPlane | undefined;
-      const stopped = context.untilStopped(async () => plane?.stop());
-      plane = await startAnnounced(readSettings(flags, context.environment), context);
+      let unfollow = () => {};
+      const stopped = context.untilStopped(async () => {
+        unfollow();
+        await plane?.stop();
+      });
+      const settings = readSettings(flags, context.environment);
+      plane = await startAnnounced(settings, context);
+      unfollow = followConfiguration(plane, settings, flags, context);
       await stopped;
     },
   );

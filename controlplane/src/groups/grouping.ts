@@ -284,8 +284,10 @@ class RequestBuilder {
 }
 
 /** The grouping of a configuration; undefined when it has no `route`. */
-export function groupingOf(config: Config): Grouping | undefined {
-  const routing = compileRouting(config);
+export function groupingOf(
+  config: Config,
+  routing: Routing = compileRouting(config),
+): Grouping | undefined {
   if (!routing.tree) return undefined;
   const { max_groups, new_groups, new_alerts } = config.storm;
   return new Grouping(routing, config.labels.output_fields, {

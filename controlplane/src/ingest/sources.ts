@@ -4,7 +4,9 @@ import type { Redis } from 'ioredis';
 import { agentKeys } from '../store/keys.ts';
 
 /** No agent has such an id: theirs are hexadecimal. Nor is there a key to verify with. */
-const accountOf = (source: string) => `source:${source}`;
+const accountOf = (source: string) =>
+  `source:${source.replace(/[^\w.-]+/g, '-').slice(0, MAX_NAME)}`;
+const MAX_NAME = 100;
 const KID = 'unsigned';
 
 /** What stands in for the claims of a signature, with the next number of the source. */

@@ -7,6 +7,7 @@ import {
   parseDuration,
   type RouteConfig,
   RouteNode,
+  type RoutingDocument,
   type TimeIntervalConfig,
 } from '@tocsin/openapi';
 import { checkInterval, compileInterval } from './intervals.ts';
@@ -20,7 +21,7 @@ export interface RoutingConfig {
   readonly route?: unknown;
   readonly inhibit_rules: readonly InhibitRuleConfig[];
   readonly time_intervals: readonly TimeIntervalConfig[];
-  readonly mute_time_intervals: readonly TimeIntervalConfig[];
+  readonly mute_time_intervals?: readonly TimeIntervalConfig[];
 }
 
 /** Everything that routing decides with. */
@@ -38,7 +39,7 @@ const MAX_DEPTH = 64;
 export function checkRouting(config: RoutingConfig, channels: ReadonlySet<string>): Complaint[] {
   const intervals = [
     ...config.time_intervals.map((one, index) => ({ one, at: `/time_intervals/${index}` })),
-    ...config.mute_time_intervals.map((one, index) => ({
+    ...(config.mute_time_intervals ?? []).map((one, index) => ({
       one,
       at: `/mute_time_intervals/${index}`,
     })),
@@ -64,9 +65,25 @@ export function checkRouting(config: RoutingConfig, channels: ReadonlySet<string
   return complaints;
 }
 
+const intervalsOf = ({ time_intervals, mute_time_intervals = [] }: RoutingConfig) => [
+  ...time_intervals,
+  ...mute_time_intervals,
+];
+
+/** The routing of a configuration by itself. */
+export function documentOf(config: RoutingConfig): RoutingDocument {
+  const { global, route, inhibit_rules } = config;
+  return {
+    global: { resolve_timeout: global.resolve_timeout },
+    ...(route !== undefined && { route }),
+    inhibit_rules: [...inhibit_rules],
+    time_intervals: intervalsOf(config),
+  };
+}
+
 /** Makes the parts of a configuration that was checked. */
 export function compileRouting(config: RoutingConfig): Routing {
-  const intervals = [...config.time_intervals, ...config.mute_time_intervals];
+  const intervals = intervalsOf(config);
   return {
     tree: config.route === undefined ? undefined : compileTree(plainRoute(config.route)),
     timeIntervals: new Map(intervals.map((one) => [one.name, compileInterval(one)])),

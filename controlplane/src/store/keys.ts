@@ -133,6 +133,12 @@ export const outcomesKey = `${TAG}:outcomes`;
 /** With `agent:` and an id, or `route:` and an id, the same of one. */
 export const outcomesPrefix = `${outcomesKey}:`;
 
+/** HASH version -> JSON of the routing; the youngest are kept. */
+export const routingVersionsKey = `${TAG}:routing`;
+/** STRING the current version of the routing. */
+export const routingVersionKey = `${TAG}:routing:version`;
+/** STRING digest of the routing of the file that was last taken. */
+export const routingFileKey = `${TAG}:routing:file`;
 /** SET of the agents and routes that have an account: `agent:` or `route:` and an id. */
 export const outcomeScopesKey = `${outcomesPrefix}scopes`;
 

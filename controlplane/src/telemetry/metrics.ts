@@ -7,6 +7,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** Counts a batch by how it was answered: `admitted`, `repeated`, a problem code, or `failed` for the store and for faults of ours. */
   readonly onBatch: (result: string, seconds: number) => void;
+  /** Tells whether a configuration that was read again was taken. */
+  readonly onReload: (ok: boolean) => void;
 }
 
 /** Builds the metrics on a registry of their own. */
@@ -48,5 +50,11 @@ export function buildMetrics(redis: Redis, wakeFailures: () => number): Metrics 
     batches.inc({ result });
     batchSeconds.observe(seconds);
   };
-  return { registry, onBatch };
+  const reloaded = new Gauge({
+    name: 'tocsin_config_reload_ok',
+    help: 'Whether the configuration that was read last was taken: 0 means that an older one is in force.',
+    registers,
+  });
+  reloaded.set(1);
+  return { registry, onBatch, onReload: (ok) => reloaded.set(ok ? 1 : 0) };
 }

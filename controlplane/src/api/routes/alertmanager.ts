@@ -60,7 +60,7 @@ export async function alertmanagerIntake(
       await ingest.takeFrom(request.holder?.name ?? 'loopback', told);
       const wrong = read.filter((one) => typeof one === 'string');
       if (wrong.length > 0) throw bad(wrong.slice(0, 20).join('; '));
-      return reply.status(200).send(null);
+      return reply.status(200).send();
     },
   );
 }
@@ -119,7 +119,7 @@ export async function alertmanagerRoutes(
     hidden,
     async ({ params }, reply) => {
       await silences.expire(params.id, Date.now());
-      return reply.status(200).send(null);
+      return reply.status(200).send();
     },
   );
 

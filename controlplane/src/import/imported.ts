@@ -1,0 +1,84 @@
+/** What an import makes: a configuration, and an account of what it could not turn. */
+import { stringify } from 'yaml';
+
+export type Mapping = Readonly<Record<string, unknown>>;
+
+export const asMapping = (value: unknown): Mapping =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Mapping) : {};
+export const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+export const asText = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+/** A channel may be named so. */
+const NAME = /^[A-Za-z0-9_]([A-Za-z0-9_./:@ -]{0,126}[A-Za-z0-9_])?$/;
+
+/** A secret that is not taken over: the name of a variable that must hold it. */
+export function secretOf(imported: Imported, at: string): Mapping {
+  const name = `TOCSIN_SECRET_${at
+    .toUpperCase()
+    .replace(/[^A-Z0-9]+/g, '_')
+    .replace(/^_|_$/g, '')}`;
+  imported.report(at, `put the secret into the variable ${name}`);
+  return { env: name };
+}
+
+export class Imported {
+  readonly #config: Record<string, unknown> = {};
+  readonly #channels: Mapping[] = [];
+  readonly #reports: string[] = [];
+
+  /** What has to be done by hand. */
+  get reports(): readonly string[] {
+    return this.#reports;
+  }
+
+  report(at: string, what: string): void {
+    this.#reports.push(`${at}: ${what}`);
+  }
+
+  /** Something that people should know. */
+  note(at: string, what: string): void {
+    this.report(at, what);
+  }
+
+  set(key: string, value: unknown): void {
+    this.#config[key] = value;
+  }
+
+  /** Adds a channel; returns the name that it got. */
+  channel(
+    wanted: string,
+    kind: string,
+    settings: Mapping,
+    sendResolved: boolean | undefined,
+    more: Mapping = {},
+  ): string {
+    let name = NAME.test(wanted)
+      ? wanted
+      : wanted
+          .replace(/[^A-Za-z0-9_]+/g, '-')
+          .replace(/^-+|-+$/g, '')
+          .slice(0, 120) || 'receiver';
+    if (name !== wanted) this.report(`receivers.${wanted}`, `is named ${name} here`);
+    const taken = (one: string) => this.#channels.some((channel) => channel['name'] === one);
+    for (let number = 2; taken(name); number++) name = `${wanted.slice(0, 120)}-${number}`;
+    this.#channels.push({
+      name,
+      ...more,
+      ...(sendResolved === false && { send_resolved: false }),
+      [kind]: settings,
+    });
+    return name;
+  }
+
+  /** The configuration file, with the account as comments. */
+  text(from: string): string {
+    const comments = [
+      `Made from ${from.replace(/[^\x20-\x7e]/g, '?')} by 'tocsin routes import'.`,
+      ...(this.#reports.length > 0 ? ['To be done by hand:'] : []),
+      ...this.#reports.map((report) => `- ${report.replace(/[\r\n]+/g, ' ')}`),
+    ];
+    const config = { ...this.#config, receivers: this.#channels };
+    return `${comments.map((line) => `# ${line}\n`).join('')}${stringify(config, { lineWidth: 0 })}`;
+  }
+}

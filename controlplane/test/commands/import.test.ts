@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Command } from 'commander';
+import { parse } from 'yaml';
+import type { CommandContext } from '../../src/commands/context.ts';
+import { routesCommand } from '../../src/commands/routes.ts';
+import { readSettings } from '../../src/settings.ts';
+import { tempFolder } from '../support/control-plane.ts';
+
+/** Converts a file, and checks that what comes out can be used. */
+async function convert(t: TestContext, text: string) {
+  const folder = tempFolder(t);
+  const file = join(folder, 'given.yml');
+  writeFileSync(file, text);
+  let [out, err] = ['', ''];
+  const context = {
+    environment: {},
+    out: { write: (chunk: string) => (out += chunk) },
+    err: { write: (chunk: string) => (err += chunk) },
+  } as unknown as CommandContext;
+  const program = new Command('tocsin').exitOverride();
+  routesCommand(program, context);
+  await program.parseAsync(['node', 'tocsin', 'routes', 'import', file]);
+  const made = join(folder, 'tocsin.yaml');
+  writeFileSync(made, out);
+  readSettings({ config: made }, {});
+  return { out, err, config: parse(out) };
+}
+
+test('a configuration of Alertmanager is converted, and what cannot be is told', async (t) => {
+  const { config, err, out } = await convert(
+    t,
+    `
+global:
+  resolve_timeout: 3m
+  smtp_smarthost: mail.example.org:587
+  smtp_from: alerts@example.org
+  smtp_auth_username: alerts
+  smtp_auth_password: hunter2
+  slack_api_url: https://hooks.slack.com/services/T/B/canary
+  pagerduty_url: https://events.pagerduty.com
+templates: [/etc/alertmanager/*.tmpl]
+route:
+  receiver: Team X Mails
+  group_by: [alertname]
+  routes:
+    - match_re: { service: ^(foo|bar)$ }
+      receiver: both
+      labels: { a: b }
+      routes:
+        - matchers: [severity="critical"]
+          receiver: 'null'
+          mute_time_intervals: [nights]
+receivers:
+  - name: Team X Mails
+    email_configs:
+      - to: a@example.org, b@example.org
+        headers: { subject: x }
+  - name: both
+    webhook_configs: [{ url: 'https://example.org/hook', send_resolved: false }]
+    slack_configs: [{ channel: '#ops', title: x, send_resolved: true }]
+    wechat_configs: [{ api_secret: canary }]
+  - name: 'null'
+inhibit_rules:
+  - { source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [node] }
+time_intervals:
+  - name: nights
+    time_intervals: [{ times: [{ start_time: '22:00', end_time: '24:00' }] }]
+`,
+  );
+  assert.doesNotMatch(out + err, /hunter2|canary/);
+  assert.equal(config.global.resolve_timeout, '3m');
+  const byName = Object.fromEntries(
+    config.receivers.map((one: { name: string }) => [one.name, one]),
+  );
+  assert.deepEqual(byName['Team X Mails'].email.to, ['a@example.org', 'b@example.org']);
+  assert.equal(byName['Team X Mails'].email.host, 'mail.example.org');
+  assert.equal(byName['Team X Mails'].send_resolved, false);
+  assert.match(byName['Team X Mails'].email.password.env, /^TOCSIN_SECRET_/);
+  assert.equal(byName['both'].send_resolved, false);
+  assert.equal(byName['both-2'].slack.channel, '#ops');
+  assert.equal(byName['both-2'].send_resolved, undefined);
+  assert.deepEqual(byName['null'], { name: 'null', none: {} });
+  const [child] = config.route.routes;
+  assert.deepEqual(
+    child.routes.map(({ receiver, continue: on }: { receiver: string; continue?: boolean }) => [
+      receiver,
+      on,
+    ]),
+    [
+      ['null', undefined],
+      ['both', true],
+      ['both-2', undefined],
+    ],
+  );
+  for (const report of [
+    /global\.pagerduty_url/,
+    /templates/,
+    /route\.routes\[0\]\.labels/,
+    /email_configs\[0\]\.headers/,
+    /slack_configs\[0\]\.title/,
+    /wechat_configs/,
+    /equal_missing/,
+  ]) {
+    assert.match(err, report);
+    assert.match(out, report);
+  }
+});
+
+test('a configuration of falcosidekick is converted, and what cannot be is told', async (t) => {
+  const { config, err, out } = await convert(
+    t,
+    `
+listenport: 2801
+customfields: { a: b }
+slack: { webhookurl: 'https://hooks.slack.com/canary', channel: '#falco', minimumpriority: warning }
+webhook: { address: 'https://example.org/in', customHeaders: { X-Key: canary } }
+smtp: { hostport: 'mail:465', user: u, password: canary, from: f@x.org, to: 'a@x.org,b@x.org', minimumpriority: loud }
+syslog: { host: siem, port: 514, protocol: udp }
+datadog: { apikey: canary }
+teams: { webhookurl: '' }
+alertmanager: { hostport: 'http://am:9093' }
+`,
+  );
+  assert.doesNotMatch(out + err, /canary/);
+  const byName = Object.fromEntries(
+    config.receivers.map((one: { name: string }) => [one.name, one]),
+  );
+  assert.deepEqual(Object.keys(byName), ['slack', 'webhook', 'smtp', 'syslog']);
+  assert.equal(byName['slack'].minimum_priority, 'warning');
+  assert.equal(byName['smtp'].email.tls, 'implicit');
+  assert.deepEqual(Object.keys(byName['webhook'].webhook.headers), ['X-Key']);
+  for (const report of [
+    /datadog/,
+    /customfields/,
+    /'loud' is no priority/,
+    /alertmanager/,
+    /intake\.tokens/,
+  ])
+    assert.match(err, report);
+  assert.doesNotMatch(err, /teams/);
+});
+
+test('a file that is neither is refused', async (t) => {
+  for (const text of ['[1]', 'x', ': :\n:'])
+    await assert.rejects(convert(t, text), /cannot be read|not a mapping/);
+});

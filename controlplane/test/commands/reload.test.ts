@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { request, tempFolder } from '../support/control-plane.ts';
+import { until } from '../support/state.ts';
+
+const program = join(import.meta.dirname, '../../../../tocsin.js');
+const config = (receiver: string) => `
+listen: 127.0.0.1:0
+redis: { fsync: everysec }
+route: { receiver: ${receiver} }
+receivers: [{ name: one }, { name: two }]
+`;
+
+test('a changed file is taken at once or at SIGHUP, and a broken one leaves the old in force', async (t) => {
+  const folder = tempFolder(t);
+  const file = join(folder, 'tocsin.yaml');
+  writeFileSync(file, config('one'));
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [program, 'server'], { cwd: folder, env: { PATH } });
+  const ended = once(child, 'close');
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk;
+  });
+  await until(async () => /ready: (\S+)/.test(out), 'it is ready');
+  const url = String(/ready: (\S+)/.exec(out)?.[1]);
+  const token = readFileSync(join(folder, 'data/admin.token'), 'utf8').trim();
+  const get = (path: string) =>
+    request(url + path, 'GET', undefined, { authorization: `Bearer ${token}` });
+  const receiver = async () => (await get('/v1/routes')).body.route.receiver;
+  assert.equal(await receiver(), 'one');
+
+  writeFileSync(file, config('two'));
+  await until(async () => (await receiver()) === 'two', 'the change is taken');
+  await until(async () => err.includes('was read again'), 'it is told');
+
+  writeFileSync(file, config('nobody'));
+  await until(async () => err.includes("no receiver named 'nobody'"), 'the mistake is told');
+  assert.match(err, /tocsin\.yaml:4:\d+: there is no receiver named 'nobody'/);
+  assert.equal(await receiver(), 'two');
+  assert.match((await get('/metrics')).body, /^tocsin_config_reload_ok 0$/m);
+
+  err = '';
+  child.kill('SIGHUP');
+  await until(async () => err.includes('is not taken'), 'the signal reads it again');
+  writeFileSync(file, `${config('three')}channels: [{ name: three, log: {} }]\n`);
+  await until(async () => (await receiver()) === 'three', 'a new channel and its route are taken');
+  assert.match((await get('/metrics')).body, /^tocsin_config_reload_ok 1$/m);
+});
