@@ -1,6 +1,7 @@
 /** What chat services show of a notification, before each escapes it for its own markup. */
 import type { Notification } from './channel.ts';
 import { describeHeld } from './digest.ts';
+import { describeGroup } from './grouped.ts';
 import {
   factsOf,
   highestPriority,
@@ -47,13 +48,17 @@ export function chatMessage(notification: Notification, limits: ChatLimits): Cha
     heading: `${start}${summaryOf(notification, limits.heading - start.length)}`,
     colour: lookOf(priority).colour,
     alerts: shown.map((alert) => ({
-      title: printable(`${alert.priority}: ${alert.rule}`, 200),
+      title: printable(
+        `${alert.status === 'resolved' ? 'Resolved, ' : ''}${alert.priority}: ${alert.rule}`,
+        200,
+      ),
       message: printable(messageOf(alert), share),
       facts: factsOf(alert),
       colour: lookOf(alert.priority).colour,
       time: alert.time,
     })),
     notes: [
+      describeGroup(notification),
       unseen > 0 ? `${unseen} more alerts are not shown here.` : '',
       describeHeld(notification.held),
       repeatNote(notification),

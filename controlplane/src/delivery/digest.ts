@@ -1,5 +1,4 @@
-import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from './channel.ts';
+import type { Notification, ShownAlert } from './channel.ts';
 import { printable } from './text.ts';
 
 const MAX_RULES_NAMED = 10;
@@ -17,9 +16,9 @@ export function describeHeld(held: Notification['held']): string {
 }
 
 /** What machines are told of a notification: its alerts, and one more of source `internal` when others are told as a number only. */
-export function toldAlerts({ id, time, alerts, held }: Notification): readonly StoredAlert[] {
+export function toldAlerts({ id, time, alerts, held }: Notification): readonly ShownAlert[] {
   if (held.count === 0) return alerts;
-  const digest: StoredAlert = {
+  const digest: ShownAlert = {
     id,
     time,
     rule: 'Notifications held back',

@@ -92,6 +92,10 @@ function shown(told: ToldAlert, samples: ReadonlyMap<string, StoredAlert>): Show
 const priorityOf = (labels: ToldAlert['labels']): Priority =>
   parsePriority(labels['priority'] ?? '') ?? parsePriority(labels['severity'] ?? '') ?? 'Notice';
 
+/** What services that fold messages know a group by: the same in all its notifications, and of letters and digits. */
+export const incidentKey = ({ key }: GroupNotification): string =>
+  `tocsin-${createHash('sha256').update(key).digest('hex')}`;
+
 const MAX_LABELS = 160;
 
 /** What a group says in one line, escaped for people: `2 firing, 1 resolved (new alerts) in {cluster="a"}`; empty without a group. */

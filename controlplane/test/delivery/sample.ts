@@ -79,6 +79,43 @@ export function sampleNotification(change: Partial<Notification> = {}): Notifica
   };
 }
 
+/** What a group says: so many alerts that fire and so many that no longer do. */
+export function groupNotification(counts: { firing: number; resolved: number }): Notification {
+  const start = Date.parse('2026-11-20T10:00:00Z');
+  const told = (status: 'firing' | 'resolved', position: number) => ({
+    labels: {
+      cluster: 'a',
+      rule: 'Read sensitive file untrusted',
+      hostname: `${status}-${position}`,
+    },
+    starts_at: start,
+    ends_at: status === 'firing' ? null : start + 300_000,
+    count: 3,
+    last_seen: start + 60_000,
+    samples: [],
+  });
+  const firing = Array.from({ length: counts.firing }, (_, position) => told('firing', position));
+  const resolved = Array.from({ length: counts.resolved }, (_, position) =>
+    told('resolved', position),
+  );
+  const shown = [...firing, ...resolved].map(({ labels, ends_at }) => ({
+    ...sampleAlert({ hostname: labels.hostname }),
+    status: ends_at === null ? ('firing' as const) : ('resolved' as const),
+  }));
+  return sampleNotification({
+    alerts: shown,
+    group: {
+      key: '{}:{cluster="a"}',
+      route: '0',
+      labels: { cluster: 'a' },
+      reason: counts.firing > 0 ? 'new alerts' : 'resolved',
+      firing,
+      resolved,
+      counts: { ...counts, held: 0, seen: 3 * shown.length },
+    },
+  });
+}
+
 /** A signal that never fires. */
 export const forever = (): { signal: AbortSignal } => ({ signal: new AbortController().signal });
 

@@ -29,6 +29,7 @@ export const cef: Format = {
       ['cat', alert.source],
       ['dvchost', alert.hostname],
       ['act', facts.event.type],
+      ['outcome', alert.status],
       ['msg', alert.output],
       ['suser', user.name],
       ['suid', user.id],

@@ -1,6 +1,7 @@
 /** Elastic Common Schema 8. */
-import { type StoredAlert, severityOf } from '@tocsin/openapi';
+import { severityOf } from '@tocsin/openapi';
 import { fieldText } from '../alert-fields.ts';
+import type { ShownAlert } from '../channel.ts';
 import { jsonLine } from '../text.ts';
 import { type AlertFacts, type Endpoint, type ProcessFacts, readFacts } from './facts.ts';
 import type { Format } from './format.ts';
@@ -12,7 +13,7 @@ const MAX_LABEL = 1024;
 export const ecs: Format = { encode: (alert) => jsonLine(ecsDocument(alert)) };
 
 /** One alert as an ECS document; what it lacks is left out. */
-export function ecsDocument(alert: StoredAlert): Record<string, unknown> {
+export function ecsDocument(alert: ShownAlert): Record<string, unknown> {
   const facts = readFacts(alert);
   const { container, pod, user, source, destination } = facts;
   const severity = severityOf(alert.priority);
@@ -64,6 +65,7 @@ export function ecsDocument(alert: StoredAlert): Record<string, unknown> {
       agent: { id: alert.agent },
       fingerprint: alert.fingerprint,
       count: alert.count,
+      status: alert.status,
       output_fields: labelsOf(alert),
     },
   });
@@ -83,7 +85,7 @@ const endpointOf = (endpoint: Endpoint | undefined) =>
   endpoint && { ip: endpoint.ip, address: endpoint.ip, port: endpoint.port };
 
 /** Dots would nest, and numbers and text under one name would not fit one mapping: names with `_`, values as text. */
-function labelsOf(alert: StoredAlert): Record<string, string> {
+function labelsOf(alert: ShownAlert): Record<string, string> {
   return Object.fromEntries(
     Object.keys(alert.output_fields)
       .map((name): [string, string] => [

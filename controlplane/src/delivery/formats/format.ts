@@ -1,6 +1,5 @@
 /** How an alert is written for a machine that collects events. Pure; `Format` is all that a channel has to know. */
-import type { StoredAlert } from '@tocsin/openapi';
-import type { Notification } from '../channel.ts';
+import type { Notification, ShownAlert } from '../channel.ts';
 import { printable } from '../text.ts';
 
 /** Who says it, in formats that name the product. */
@@ -8,7 +7,7 @@ export const PRODUCT = { vendor: 'Tocsin', name: 'Tocsin', version: '0.1.0' } as
 
 export interface Format {
   /** Text on one line, without a line break at its end. */
-  encode(alert: StoredAlert, notification: Notification): string;
+  encode(alert: ShownAlert, notification: Notification): string;
 }
 
 /** Values and lists are cut to these until the text fits; the last step keeps little more than what identifies an alert. */
@@ -25,7 +24,7 @@ const STEPS = [
  */
 export function encodeWithin(
   format: Format,
-  alert: StoredAlert,
+  alert: ShownAlert,
   notification: Notification,
   maxBytes: number,
 ): string {
@@ -38,9 +37,9 @@ export function encodeWithin(
 }
 
 function shorten(
-  alert: StoredAlert,
+  alert: ShownAlert,
   { characters, items }: { readonly characters: number; readonly items: number },
-): StoredAlert {
+): ShownAlert {
   const short = (value: unknown) =>
     typeof value === 'string'
       ? printable(value, characters)

@@ -30,6 +30,7 @@ export const leef: Format = {
       ['msg', alert.output],
       ['externalId', alert.id],
       ['count', alert.count],
+      ['status', alert.status],
       ['eventType', facts.event.type],
       ['process', process.executable || process.name],
       ['pid', process.pid],

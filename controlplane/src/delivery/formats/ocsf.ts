@@ -1,6 +1,7 @@
 /** Open Cybersecurity Schema Framework 1.4, class Detection Finding (2004). */
-import { type Priority, type StoredAlert, severityOf } from '@tocsin/openapi';
+import { type Priority, severityOf } from '@tocsin/openapi';
 import { fieldText } from '../alert-fields.ts';
+import type { ShownAlert } from '../channel.ts';
 import { jsonLine } from '../text.ts';
 import { type AlertFacts, type Endpoint, type ProcessFacts, readFacts } from './facts.ts';
 import { type Format, PRODUCT } from './format.ts';
@@ -9,8 +10,9 @@ import { compact } from './json.ts';
 const SCHEMA_VERSION = '1.4.0';
 const ATTACK_VERSION = '16';
 const CLASS = 2004;
-/** The finding is new. */
-const CREATE = 1;
+/** What happened to the finding, and how it is now: an alert of a group that no longer fires is closed. */
+const CREATED = { activity: 1, name: 'Create', status_id: 1, status: 'New' };
+const CLOSED = { activity: 3, name: 'Close', status_id: 4, status: 'Resolved' };
 
 /** OCSF's scale, by Falco priority from Emergency to Debug. */
 const SEVERITIES: readonly (readonly [number, string])[] = [
@@ -27,27 +29,28 @@ const SEVERITIES: readonly (readonly [number, string])[] = [
 export const ocsf: Format = { encode: (alert) => jsonLine(ocsfFinding(alert)) };
 
 /** One alert as a Detection Finding; what it lacks is left out. Times are ms since the epoch. */
-export function ocsfFinding(alert: StoredAlert): Record<string, unknown> {
+export function ocsfFinding(alert: ShownAlert): Record<string, unknown> {
   const facts = readFacts(alert);
   const time = Date.parse(alert.time);
+  const state = alert.status === 'resolved' ? CLOSED : CREATED;
   const [severityId, severity] = severityFor(alert.priority);
   return compact({
-    activity_id: CREATE,
-    activity_name: 'Create',
+    activity_id: state.activity,
+    activity_name: state.name,
     category_uid: 2,
     category_name: 'Findings',
     class_uid: CLASS,
     class_name: 'Detection Finding',
-    type_uid: CLASS * 100 + CREATE,
-    type_name: 'Detection Finding: Create',
+    type_uid: CLASS * 100 + state.activity,
+    type_name: `Detection Finding: ${state.name}`,
     time,
     start_time: Date.parse(alert.first_seen),
     end_time: Date.parse(alert.last_seen),
     count: alert.count,
     severity_id: severityId,
     severity,
-    status_id: 1,
-    status: 'New',
+    status_id: state.status_id,
+    status: state.status,
     is_alert: true,
     message: alert.output,
     metadata: {

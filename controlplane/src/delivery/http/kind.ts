@@ -70,9 +70,11 @@ export function secretUrl(setting: string, value: string): string {
   throw new ChannelSettingsError(`${setting}: is not an http or https address.`);
 }
 
-/** `path` below an address that may have a path itself. */
+/** `path`, perhaps with a query, below an address that may have a path itself. */
 export function below(url: string, path: string): URL {
   const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/+$/, '')}/${path}`;
+  const [name, query] = path.split('?');
+  target.pathname = `${target.pathname.replace(/\/+$/, '')}/${name}`;
+  if (query !== undefined) target.search = query;
   return target;
 }

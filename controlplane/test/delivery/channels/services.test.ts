@@ -8,6 +8,7 @@ import { type Answer, answerWith, HttpServer } from '../http-server.ts';
 import {
   briefly,
   forever,
+  groupNotification,
   HOSTILE,
   hostileAlert,
   sampleAlert,
@@ -137,6 +138,34 @@ describe('channels for services', () => {
       '<pre>',
     ]);
     assert.ok(HOSTILE.length > 0);
+  });
+
+  it('open one incident a group, and end it when nothing of the group fires any more', async () => {
+    for (const counts of [
+      { firing: 2, resolved: 1 },
+      { firing: 0, resolved: 3 },
+    ]) {
+      await send('pagerduty', groupNotification(counts));
+      await send('opsgenie', groupNotification(counts));
+    }
+    const [trigger, create, resolve, close] = server.received.map(({ path, body }) => ({
+      path,
+      ...JSON.parse(body),
+    }));
+    assert.equal(server.received.length, 4);
+    assert.deepEqual([trigger.event_action, resolve.event_action], ['trigger', 'resolve']);
+    assert.equal(trigger.dedup_key, resolve.dedup_key);
+    assert.match(trigger.payload.summary, /2 firing, 1 resolved/);
+    assert.equal(close.path, `/v2/alerts/${create.alias}/close?identifierType=alias`);
+  });
+
+  it('mark what is resolved where people read', async () => {
+    for (const kind of ['teams', 'discord', 'mattermost', 'telegram', 'ntfy'])
+      await send(kind, groupNotification({ firing: 1, resolved: 1 }));
+    for (const { body } of server.received) {
+      assert.match(body, /Resolved, Warning: Read/);
+      assert.match(body, /1 firing, 1 resolved \(new alerts\) in/);
+    }
   });
 
   it('stop at the first request that fails, and say why', async () => {

@@ -12,7 +12,14 @@ import {
 import { isPublicAddress } from '../../../src/delivery/http/address.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
 import { selfSigned } from '../certificate.ts';
-import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
+import {
+  briefly,
+  forever,
+  groupNotification,
+  hostileAlert,
+  sampleAlert,
+  sampleNotification,
+} from '../sample.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
@@ -68,6 +75,53 @@ describe('webhook channel', () => {
   const answerWith = (status: number, headers: Record<string, string> = {}, body = '') => {
     answer = (response) => response.writeHead(status, headers).end(body);
   };
+  it('writes the forms that other receivers know', async () => {
+    const two = sampleNotification({
+      alerts: [sampleAlert(), sampleAlert({ hostname: 'node-2' })],
+    });
+    for (const body of ['cloudevents', 'alertmanager', 'falco'])
+      assert.equal(briefly(await send({ body }, two)), 'ok');
+    const [event, message, ...falco] = received.map(({ body }) => JSON.parse(body));
+    assert.equal(received[0]?.headers['content-type'], 'application/cloudevents+json');
+    assert.deepEqual(
+      [event.specversion, event.id, event.type, event.data.alerts.length],
+      ['1.0', two.id, 'tocsin.notification', 2],
+    );
+    assert.deepEqual(
+      [message.version, message.status, message.receiver, message.truncatedAlerts],
+      ['4', 'firing', 'oncall', 0],
+    );
+    assert.equal(message.commonLabels.rule, sampleAlert().rule);
+    assert.equal('hostname' in message.commonLabels, false);
+    assert.equal(message.alerts[1].labels.hostname, 'node-2');
+    assert.equal(message.alerts[0].endsAt, '0001-01-01T00:00:00Z');
+    assert.deepEqual(
+      falco.map(({ hostname }) => hostname),
+      ['node-1', 'node-2'],
+    );
+    assert.equal(
+      new Set(received.map(({ headers }) => headers['webhook-id'])).size,
+      3,
+      'an id a message',
+    );
+    for (const { body, headers } of received) new Webhook(SECRET).verify(body, headers);
+  });
+  it('tells a group in the words of Alertmanager', async () => {
+    await send({ body: 'alertmanager' }, groupNotification({ firing: 1, resolved: 1 }));
+    const message = JSON.parse(received[0]?.body ?? '');
+    assert.equal(message.groupKey, '{}:{cluster="a"}');
+    assert.deepEqual(message.groupLabels, { cluster: 'a' });
+    assert.deepEqual(
+      message.alerts.map(({ status, endsAt }: { status: string; endsAt: string }) => [
+        status,
+        endsAt,
+      ]),
+      [
+        ['firing', '0001-01-01T00:00:00Z'],
+        ['resolved', '2026-11-20T10:05:00.000Z'],
+      ],
+    );
+  });
   it('signs what the reference library verifies, for both forms of secret', async () => {
     assert.equal(briefly(await send()), 'ok');
     assert.equal(briefly(await send({ secret: 'a plain text secret' })), 'ok');

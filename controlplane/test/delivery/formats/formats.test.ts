@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { StoredAlert } from '@tocsin/openapi';
 import { PRIORITIES } from '@tocsin/openapi';
+import type { ShownAlert } from '../../../src/delivery/channel.ts';
 import { encodeWithin } from '../../../src/delivery/formats/format.ts';
 import { FORMATS, type FormatName } from '../../../src/delivery/formats/index.ts';
 import { HOSTILE, hostileAlert, sampleAlert, sampleNotification } from '../sample.ts';
 
-const encode = (format: FormatName, alert: StoredAlert) =>
+const encode = (format: FormatName, alert: ShownAlert) =>
   FORMATS[format].encode(alert, sampleNotification());
-const parse = (format: FormatName, alert: StoredAlert) => JSON.parse(encode(format, alert));
+const parse = (format: FormatName, alert: ShownAlert) => JSON.parse(encode(format, alert));
 
 const connection = sampleAlert({
   output_fields: {
@@ -194,6 +194,14 @@ describe('formats', () => {
       assert.equal(finding.finding_info.uid, sampleAlert().id);
       assert.equal(finding.evidences[0].file.path, '/etc/shadow');
       assert.equal(finding.unmapped['proc.cmdline'], 'cat /etc/shadow');
+    });
+
+    it('closes what no longer fires', () => {
+      const alert: ShownAlert = { ...sampleAlert(), status: 'resolved' };
+      const finding = parse('ocsf', alert);
+      assert.deepEqual([finding.activity_id, finding.type_uid, finding.status_id], [3, 200403, 4]);
+      assert.equal(readCef(encode('cef', alert)).extension['outcome'], 'resolved');
+      assert.equal(parse('ecs', alert).tocsin.status, 'resolved');
     });
 
     it('says nothing of what an alert lacks', () => {

@@ -1,10 +1,12 @@
 /** @module Channel kind `opsgenie`: an alert an alert through the Alert API v2, which others speak, too. */
 import { type Priority, SecretReference, type StoredAlert } from '@tocsin/openapi';
 import Type from 'typebox';
+import type { Notification } from '../../channel.ts';
 import { toldAlerts } from '../../digest.ts';
+import { incidentKey } from '../../grouped.ts';
 import { below, headerSecret, httpKind } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
-import { factsOf, messageOf } from '../../presentation.ts';
+import { factsOf, highestPriority, messageOf, summaryOf } from '../../presentation.ts';
 import { cut, printable } from '../../text.ts';
 
 const ALERT_API = 'https://api.opsgenie.com';
@@ -27,18 +29,35 @@ export const opsgenieKind = httpKind<{ api_key: string; base_url?: string }>({
   settings: OpsgenieSettings,
   destination: ['base_url', 'allow_private_addresses'],
   prepare: ({ api_key, base_url = ALERT_API }) => {
-    const url = below(base_url, 'v2/alerts').href;
     const headers = { authorization: `GenieKey ${headerSecret('api_key', api_key)}` };
     return (notification) =>
-      toldAlerts(notification).map((alert) => ({
-        url,
+      requestsOf(notification).map(({ path, body }) => ({
+        url: below(base_url, path).href,
         headers,
-        body: JSON.stringify(request(alert)),
+        body: JSON.stringify(body),
       }));
   },
 });
 
-/** The API counts alerts of one alias as one. */
+/** One alert a group, or one for all of a fingerprint: the API counts those of one alias as one. */
+function requestsOf(notification: Notification): { path: string; body: object }[] {
+  const { group } = notification;
+  if (!group) {
+    return toldAlerts(notification).map((alert) => ({ path: 'v2/alerts', body: request(alert) }));
+  }
+  const [first] = notification.alerts;
+  const alias = incidentKey(group);
+  if (!first || group.counts.firing === 0)
+    return [{ path: `v2/alerts/${alias}/close?identifierType=alias`, body: { source: 'Tocsin' } }];
+  const body = {
+    ...request(first),
+    alias,
+    message: summaryOf(notification, MAX.message),
+    priority: priorityOf(highestPriority(notification)),
+  };
+  return [{ path: 'v2/alerts', body }];
+}
+
 const request = (alert: StoredAlert) => ({
   message: printable(`${alert.rule} on ${alert.hostname}`, MAX.message),
   alias: cut(`tocsin-${alert.fingerprint}`, MAX.alias),

@@ -4,9 +4,10 @@ import Type from 'typebox';
 import type { Notification } from '../../channel.ts';
 import { toldAlerts } from '../../digest.ts';
 import { readFacts } from '../../formats/facts.ts';
+import { describeGroup, incidentKey } from '../../grouped.ts';
 import { below, httpKind } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
-import { messageOf } from '../../presentation.ts';
+import { highestPriority, messageOf, summaryOf } from '../../presentation.ts';
 import { cut, printable } from '../../text.ts';
 
 const EVENTS_API = 'https://events.pagerduty.com';
@@ -32,15 +33,28 @@ export const pagerdutyKind = httpKind<{ routing_key: string; base_url?: string }
   prepare: ({ routing_key, base_url = EVENTS_API }) => {
     const url = below(base_url, 'v2/enqueue').href;
     return (notification) =>
-      toldAlerts(notification).map((alert) => ({
+      eventsOf(notification).map((event) => ({
         url,
-        body: JSON.stringify({ routing_key, ...event(alert, notification) }),
+        body: JSON.stringify({ routing_key, ...event }),
       }));
   },
 });
 
-/** One incident for all alerts of a fingerprint: the API folds events of one `dedup_key`. */
-function event(alert: StoredAlert, notification: Notification) {
+/** One incident a group, or one for all alerts of a fingerprint: the API folds events of one `dedup_key`. */
+function eventsOf(notification: Notification): object[] {
+  const { group } = notification;
+  if (!group) return toldAlerts(notification).map((alert) => trigger(alert, notification));
+  const [first] = notification.alerts;
+  const dedup_key = incidentKey(group);
+  if (!first || group.counts.firing === 0) return [{ event_action: 'resolve', dedup_key }];
+  const { payload, ...event } = trigger(first, notification);
+  const custom_details = { ...payload.custom_details, group: describeGroup(notification) };
+  const summary = summaryOf(notification, MAX_SUMMARY);
+  const severity = severityOf(highestPriority(notification));
+  return [{ ...event, dedup_key, payload: { ...payload, summary, severity, custom_details } }];
+}
+
+function trigger(alert: StoredAlert, notification: Notification) {
   const { container, process } = readFacts(alert);
   return {
     event_action: 'trigger',

@@ -1,7 +1,7 @@
 /** RFC 5424 messages: `<PRI>1 TIME HOST APP PROCID MSGID [DATA] MSG`. */
-import { type StoredAlert, severityOf } from '@tocsin/openapi';
+import { severityOf } from '@tocsin/openapi';
 import { fieldText } from '../../alert-fields.ts';
-import type { Notification } from '../../channel.ts';
+import type { Notification, ShownAlert } from '../../channel.ts';
 import { toldAlerts } from '../../digest.ts';
 import { encodeWithin, type Format, PRODUCT } from '../../formats/format.ts';
 import { printable } from '../../text.ts';
@@ -33,14 +33,14 @@ export function renderMessages(notification: Notification, rendering: Rendering)
   );
 }
 
-function header(alert: StoredAlert, { facility, appName }: Rendering): string {
+function header(alert: ShownAlert, { facility, appName }: Rendering): string {
   const pri = facility * 8 + severityOf(alert.priority);
   // At most six digits of a second.
   const time = alert.time.replace(/(\.\d{6})\d+/, '$1');
   return `<${pri}>1 ${time} ${word(alert.hostname, 255)} ${appName} - alert`;
 }
 
-function structured(alert: StoredAlert, notification: Notification): string {
+function structured(alert: ShownAlert, notification: Notification): string {
   const fields = Object.keys(alert.output_fields)
     .slice(0, MAX_PARAMS)
     .map((name): [string, string] => [paramName(name), fieldText(alert, name)])
@@ -51,6 +51,7 @@ function structured(alert: StoredAlert, notification: Notification): string {
     ['source', alert.source],
     ['uuid', alert.id],
     ['count', String(alert.count)],
+    ['status', alert.status ?? ''],
     ['tags', alert.tags.join(',')],
     ...(notification.repeated ? [['repeated', 'true'] satisfies [string, string]] : []),
     ...(notification.test ? [['test', 'true'] satisfies [string, string]] : []),

@@ -1,11 +1,52 @@
 import { notificationJson } from '../../alert-json.ts';
 import type { Notification } from '../../channel.ts';
+import { toldAlerts } from '../../digest.ts';
+import { FORMATS } from '../../formats/index.ts';
+import { alertmanagerMessage } from './alertmanager.ts';
+import type { WebhookSettings } from './settings.ts';
 
-/** The body of a webhook: an event as Standard Webhooks shapes them. */
-export function renderBody(notification: Notification): string {
-  return JSON.stringify({
-    type: 'alert',
-    timestamp: notification.time,
-    data: notificationJson(notification),
-  });
+export type BodyForm = NonNullable<WebhookSettings['body']>;
+
+/** One request. */
+export interface Body {
+  /** Of the message; the same in every attempt. */
+  readonly id: string;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+const JSON_TYPE = 'application/json';
+
+/** The bodies of a webhook: one, or one an alert where the form knows no more. */
+export function renderBodies(notification: Notification, form: BodyForm): Body[] {
+  const { id, time } = notification;
+  const one = (value: unknown, contentType = JSON_TYPE): Body[] => [
+    { id, contentType, text: JSON.stringify(value) },
+  ];
+  switch (form) {
+    case 'tocsin':
+      return one({ type: 'alert', timestamp: time, data: notificationJson(notification) });
+    case 'cloudevents':
+      return one(
+        {
+          specversion: '1.0',
+          id,
+          source: '/tocsin',
+          type: 'tocsin.notification',
+          subject: notification.channel,
+          time,
+          datacontenttype: JSON_TYPE,
+          data: notificationJson(notification),
+        },
+        'application/cloudevents+json',
+      );
+    case 'alertmanager':
+      return one(alertmanagerMessage(notification));
+    default:
+      return toldAlerts(notification).map((alert, position) => ({
+        id: `${id}-${position}`,
+        contentType: JSON_TYPE,
+        text: FORMATS[form].encode(alert, notification),
+      }));
+  }
 }

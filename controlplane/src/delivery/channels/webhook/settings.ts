@@ -7,6 +7,14 @@ export const WebhookSettings = Type.Object(
   {
     url: HttpUrl('http or https, without a user name or password in it.'),
     secret: SecretReference,
+    body: Type.Optional(
+      Type.Enum(['tocsin', 'cloudevents', 'alertmanager', 'falco', 'ecs', 'ocsf'], {
+        default: 'tocsin',
+        description:
+          'tocsin: a Standard Webhooks event; cloudevents: CloudEvents 1.0; alertmanager: its webhook message, version 4; ' +
+          'falco, ecs and ocsf: a request an alert.',
+      }),
+    ),
     ...HTTP_SETTINGS,
     headers: Type.Optional(
       Type.Record(
