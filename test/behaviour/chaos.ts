@@ -63,6 +63,7 @@ class Fleet {
   readonly #hook: Receiver<WebhookCall>;
   readonly #redisPort: number;
   readonly #replicas: (Running | undefined)[] = [];
+  readonly #starting: Promise<void>[] = [];
   readonly #urls: string[] = [];
   readonly #acknowledged = new Set<string>();
   #redis: ChildProcess | undefined;
@@ -162,9 +163,9 @@ class Fleet {
     });
   }
 
-  /** One after the other, with no pause that anything could settle in. */
+  /** One after the other, with no pause that anything could settle in; at least three, whatever time it takes to start. */
   async #killUntil(end: number): Promise<void> {
-    for (let turn = 0; Date.now() < end; turn++) {
+    for (let turn = 0; Date.now() < end || turn < 3; turn++) {
       await sleep(300 + Math.random() * 700);
       this.#kills++;
       if (turn % 3 === 2) {
@@ -173,10 +174,12 @@ class Fleet {
         this.#startRedis();
         continue;
       }
-      const replica = Math.floor(Math.random() * REPLICAS);
+      const replica = turn % REPLICAS;
+      await this.#starting[replica];
       await this.#replicas[replica]?.stop('SIGKILL');
-      await this.#startReplica(replica);
+      this.#starting[replica] = this.#startReplica(replica);
     }
+    await Promise.all(this.#starting);
   }
 
   async #agent(number: number, end: number): Promise<void> {

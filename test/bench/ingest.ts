@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent as HttpAgent, request } from 'node:http';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,10 +79,13 @@ function start(file: string, args: string[], stdout: 'pipe' | 'inherit'): ChildP
 }
 
 /** Starts `tocsin server` as its own process, as people run it. */
-async function startServer(fsync: string): Promise<Target> {
+async function startServer(fsync: string, configuration: object = {}): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
   const settings = ['listen=127.0.0.1:0', `data_dir=${folder}`, `redis.fsync=${fsync}`];
   const flags = settings.flatMap((setting) => ['--set', setting]);
+  const file = join(folder, 'tocsin.yaml');
+  writeFileSync(file, JSON.stringify(configuration));
+  flags.push('--config', file);
   const child = start(program, ['server', ...flags], 'pipe');
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   const url = /http:\S+/.exec(line.toString())?.[0];
@@ -98,6 +101,18 @@ async function startServer(fsync: string): Promise<Target> {
     },
   };
 }
+
+/** A configuration that groups by rule and host, with so many routes. */
+const routed = (routes: number) => ({
+  route: {
+    receiver: 'none',
+    group_by: ['rule', 'hostname'],
+    routes: Array.from({ length: routes - 1 }, (_none, index) => ({
+      matchers: [`team="team-${index}"`, 'priority >= warning'],
+    })),
+  },
+  receivers: [{ name: 'none' }],
+});
 
 /** A Fastify server that reads bodies and answers: what HTTP alone costs. */
 async function startBare(): Promise<Target> {
@@ -242,7 +257,7 @@ async function assertStored(target: Target, expected: number): Promise<void> {
   const state = (name: string) =>
     Number(new RegExp(`^tocsin_alerts{state="${name}"} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
   assert.equal(state('accepted'), expected);
-  assert.equal(state('unrouted') + state('deduplicated'), expected);
+  assert.equal(state('unrouted') + state('grouped') + state('deduplicated'), expected);
   assert.equal(state('deduplicated'), 0);
 }
 
@@ -251,6 +266,8 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 async function measure(name: string, load: Load): Promise<void> {
   const kinds: Record<string, () => Promise<Target>> = {
     'fsync always': () => startServer('always'),
+    'with routes': () => startServer('always', routed(1)),
+    '10,000 routes': () => startServer('always', routed(10_000)),
     'fsync everysec': () => startServer('everysec'),
     'bare fastify': startBare,
   };

@@ -52,7 +52,7 @@ export interface Preview {
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
-export const CLAIM_MS = 15_000;
+export const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
 
 export class Flusher {

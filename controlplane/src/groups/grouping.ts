@@ -38,6 +38,8 @@ export interface GroupLimits {
 }
 
 const MINUTE_US = 60_000_000;
+/** Label sets whose places are remembered. */
+const REMEMBERED = 20_000;
 
 /** A rate as the scripts take it. */
 export const bucketOf = (perMinute: number, burst: number): Bucket => [
@@ -54,10 +56,9 @@ const DEFAULT_LIMITS: GroupLimits = {
 /** Identity of labels: 128 bits, because whoever chooses labels must not be able to hide one alert behind another. */
 export const fingerprintOfLabels = (labels: Labels): string => digest(sortedPairs(labels));
 
+/** 132 bits as text. */
 const digest = (value: unknown): string =>
-  Buffer.from(hash('sha256', JSON.stringify(value), 'hex').slice(0, 32), 'hex').toString(
-    'base64url',
-  );
+  hash('sha256', JSON.stringify(value), 'base64url').slice(0, 22);
 const sortedPairs = (labels: Labels) =>
   Object.keys(labels)
     .sort(compareText)
@@ -71,13 +72,15 @@ function fingerprintFor(grouping: Grouping, route: Route, labels: Labels): strin
     : fingerprintOfLabels(labels);
 }
 
-/** Where an alert with these labels is: under which fingerprint in which group of each route. */
-export const fingerprintsOf = (grouping: Grouping, labels: Labels) =>
-  grouping.tree.match(labels).map((route) => ({
-    route,
-    fingerprint: fingerprintFor(grouping, route, labels),
-    group: grouping.groupId(route, groupLabels(route, labels)),
-  }));
+/** Where an alert goes below one route: under which fingerprint into which group. */
+export interface Place {
+  readonly route: Route;
+  readonly fingerprint: string;
+  readonly group: string;
+  readonly groupLabels: Labels;
+  /** It does not wait for its group. */
+  readonly immediate: boolean;
+}
 
 interface RequestGroup {
   readonly position: number;
@@ -89,6 +92,7 @@ export class Grouping {
   readonly limits: GroupLimits;
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
+  readonly #places = new Map<string, readonly Place[]>();
 
   /** Output fields of an alert that are labels too. */
   readonly #fields: readonly string[];
@@ -115,6 +119,17 @@ export class Grouping {
     }
   }
 
+  /** The same for configurations that put alerts into the same groups with the same times. */
+  get signature(): string {
+    const { inhibitRules, resolveTimeoutMs } = this.routing;
+    const rules = inhibitRules.map(({ source, target, equal, equalMissing }) => [
+      ...[source.map(String), target.map(String)],
+      ...[equal, equalMissing],
+    ]);
+    const routes = this.tree.routes.map((route) => [route, String(route.flushImmediately)]);
+    return digest([routes, rules, resolveTimeoutMs, this.#fields]);
+  }
+
   /** The name under which the store knows a route. */
   idOf(route: Route): string {
     return this.#ids.get(route) as string;
@@ -133,6 +148,25 @@ export class Grouping {
   /** The labels of an alert that an agent sent. */
   labelsOf(alert: Parameters<typeof labelsOf>[0], agent: string): Labels {
     return labelsOf(alert, agent, this.#fields);
+  }
+
+  /** Where an alert with these labels goes. `text` is their JSON; what was asked lately is remembered. */
+  places(labels: Labels, text: string): readonly Place[] {
+    const known = this.#places.get(text);
+    if (known) return known;
+    const places = this.tree.match(labels).map((route) => {
+      const own = groupLabels(route, labels);
+      return {
+        route,
+        fingerprint: fingerprintFor(this, route, labels),
+        group: this.groupId(route, own),
+        groupLabels: own,
+        immediate: route.flushImmediately?.matches(labels) ?? false,
+      };
+    });
+    if (this.#places.size >= REMEMBERED) this.#places.clear();
+    this.#places.set(text, places);
+    return places;
   }
 
   /** The request that puts alerts into their groups. `now` only for a clock other than that of Redis. */
@@ -178,23 +212,24 @@ class RequestBuilder {
 
   #rowsOf(alert: IncomingAlert): unknown[][] {
     const { labels } = alert;
-    const { routing, tree, limits } = this.#grouping;
-    const routes = tree.match(labels);
+    const { routing, limits } = this.#grouping;
+    const text = JSON.stringify(labels);
+    const places = this.#grouping.places(labels, text);
     const resolveAfter = Math.max(
-      ...routes.map(
-        ({ resolveAfterMs, dedupe }) =>
+      ...places.map(
+        ({ route: { resolveAfterMs, dedupe } }) =>
           resolveAfterMs ?? Math.max(dedupe?.windowMs ?? 0, routing.resolveTimeoutMs),
       ),
     );
     // Routes that say themselves what is the same thing have a record of their own of it.
-    const records = new Map<string, Route[]>();
-    for (const route of routes) {
-      const fingerprint = fingerprintFor(this.#grouping, route, labels);
-      records.set(fingerprint, [...(records.get(fingerprint) ?? []), route]);
+    const records = new Map<string, Place[]>();
+    for (const place of places) {
+      const same = records.get(place.fingerprint);
+      if (same) same.push(place);
+      else records.set(place.fingerprint, [place]);
     }
-    const text = JSON.stringify(labels);
     const source = isSource(routing.inhibitRules, labels) ? 1 : 0;
-    const [first] = routes;
+    const [first] = places;
     return [...records].map(([fingerprint, own]) => [
       fingerprint,
       text,
@@ -207,19 +242,16 @@ class RequestBuilder {
       alert.sample ?? '-',
       source,
       alert.agent ?? '-',
-      first && own.includes(first) ? this.#grouping.idOf(first) : '-',
-      own.map((route) => this.#groupOf(route, labels)),
-      own
-        .filter((route) => route.flushImmediately?.matches(labels))
-        .map((route) => this.#groupOf(route, labels)),
+      first && own.includes(first) ? this.#grouping.idOf(first.route) : '-',
+      own.map((place) => this.#groupOf(place)),
+      own.filter(({ immediate }) => immediate).map((place) => this.#groupOf(place)),
       isUrgent(labels) ? 1 : 0,
       limits.throttle ? `rule ${digest([labels['rule'], labels['hostname']])}` : '',
     ]);
   }
 
-  #groupOf(route: Route, labels: Labels): number {
-    const own = groupLabels(route, labels);
-    return this.#group(route, this.#grouping.groupId(route, own), { l: own });
+  #groupOf({ route, group, groupLabels: own }: Place): number {
+    return this.#group(route, group, { l: own });
   }
 
   #group(route: Route, id: string, definition: Pick<GroupDefinition, 'l' | 'o'>): number {

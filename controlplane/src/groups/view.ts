@@ -1,9 +1,10 @@
 /** Groups and alerts as people ask about them: what was said, what is held back and by what, and what comes next. */
 import type { StoredAlert } from '@tocsin/openapi';
 import { groupKey } from '../routing/tree.ts';
+import type { Labels } from '../routing/types.ts';
 import type { ActiveAlert, GroupState, GroupStore } from '../store/groups.ts';
 import type { Flusher, Preview } from './flusher.ts';
-import { fingerprintsOf, type Grouping } from './grouping.ts';
+import type { Grouping } from './grouping.ts';
 
 export interface ViewParts {
   readonly store: GroupStore;
@@ -87,11 +88,13 @@ export async function groupTimeline(
   now: number,
 ): Promise<{ outcome: string | null; past: TimelineStep[]; next: TimelineStep[] }> {
   const grouping = parts.grouping();
-  const labels = grouping.labelsOf(alert, alert.agent);
+  const labels: Labels = alert.external
+    ? Object.assign(Object.create(null), alert.external.labels)
+    : grouping.labelsOf(alert, alert.agent);
   const past: TimelineStep[] = [];
   const next: TimelineStep[] = [];
   let outcome: string | null = null;
-  for (const place of fingerprintsOf(grouping, labels)) {
+  for (const place of grouping.places(labels, JSON.stringify(labels))) {
     const { route, fingerprint, group } = place;
     const active = (await parts.store.active([fingerprint])).get(fingerprint);
     const where = { route: route.id, group, channel: route.channel };

@@ -193,5 +193,14 @@ function compareLabels(a: Labels, b: Labels): number {
 
 /** By bytes of UTF-8, which is the order of code points and not of UTF-16 units. */
 export function compareText(a: string, b: string): number {
-  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const [one, other] = [a.charCodeAt(index), b.charCodeAt(index)];
+    if (one === other) continue;
+    // Only halves of surrogate pairs are out of order.
+    if (one < 0xd800 || other < 0xd800) return one - other;
+    return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  return a.length - b.length;
 }

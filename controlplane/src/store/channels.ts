@@ -9,7 +9,7 @@ import {
   outcomesKey,
   outcomesPrefix,
 } from './keys.ts';
-import { laneScriptKeys } from './outbox.ts';
+import { laneScriptKeys, urgentLane } from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 /** All definitions by name, as text, and a version that is not younger than they are. */
@@ -42,7 +42,9 @@ export async function changeChannel(
 ): Promise<boolean> {
   const { lease, attempt } = laneKeys(name);
   const keys = [channelsKey, channelsVersionKey, ...laneScriptKeys(name)];
+  const urgent = laneKeys(urgentLane(name));
   keys.push(lanesKey, heldDueKey, lease, attempt, outcomesKey);
+  keys.push(urgent.entries, urgent.lease, urgent.attempt);
   const args = [name, version, definition ?? '', outcomesPrefix];
   return (await runScript(redis, changeScript, keys, args)) === 1;
 }

@@ -118,6 +118,8 @@ export const groupKeys = {
   buckets: `${TAG}:groups:buckets`,
   /** STRING the last fencing number that was given. */
   fence: `${TAG}:groups:fence`,
+  /** STRING signature of the configuration that the groups are of. */
+  configuration: `${TAG}:groups:configuration`,
   /** STRING the time (ms) up to which ends of holds were seen. */
   holdsSeen: `${TAG}:groups:holds-seen`,
   /** LIST of JSON [id, ms, reason, channel], the last notifications of a group, youngest first; expires after a week. */

@@ -4,6 +4,7 @@ are what the caller last read. A worker in mid-send loses its lease: what it ack
 
 KEYS  1 channels  2 version of the channels  3 lane entries  4 held counters  5 throttle bucket  6 channel ledger  7 agents of what is
       held  8 lanes with work  9 held due  10 lease  11 attempt  12 outcomes
+      13.. the same of its urgent lane: entries, lease, attempt
 ARGV  1 channel  2 version that was read  3 definition; empty: delete  4 prefix of the keys of the ledger by agent and by route
 Answer  1 done; 0: the channels were changed meanwhile, nothing was written
 ]]
@@ -20,14 +21,16 @@ else
     add(tally, agent, route, 'pending', -number)
     add(tally, agent, route, 'dead_lettered', number)
   end
-  for _, text in ipairs(redis.call('LRANGE', KEYS[3], 0, -1)) do
-    for _, unit in ipairs(cjson.decode(text).units or {}) do bury(unit[1], unit[2], unit[3]) end
+  for _, entries in ipairs({ KEYS[3], KEYS[13] }) do
+    for _, text in ipairs(redis.call('LRANGE', entries, 0, -1)) do
+      for _, unit in ipairs(cjson.decode(text).units or {}) do bury(unit[1], unit[2], unit[3]) end
+    end
   end
   local held_units = redis.call('HGETALL', KEYS[7])
   for i = 1, #held_units, 2 do bury(held_units[i], '-', tonumber(held_units[i + 1])) end
   redis.call('HDEL', KEYS[1], channel)
-  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[10], KEYS[11])
-  redis.call('SREM', KEYS[8], channel)
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[10], KEYS[11], KEYS[13], KEYS[14], KEYS[15])
+  redis.call('SREM', KEYS[8], channel, '!' .. channel)
   redis.call('ZREM', KEYS[9], channel)
   write_tally(tally, KEYS[12], ARGV[4])
   if pending + held > 0 then
