@@ -31,11 +31,18 @@ const PATH_KNOWLEDGE: Knowledge<KernelEvent> = {
     PATH_FIELDS.has(field.definition.name) || CLASS_KNOWLEDGE.knows(field, event),
 };
 
+/** Fields that the kernel's own path decides together with the path as given. */
+const REAL_FIELDS: ReadonlySet<string> = new Set([
+  'fd.path.real',
+  'fd.path.resolved',
+  'fd.path.resolved.directory',
+]);
+
 /** And which led to the same file name in the kernel. */
 const REAL_KNOWLEDGE: Knowledge<KernelEvent> = {
   ...CLASS_KNOWLEDGE,
   knows: (field, event) =>
-    field.definition.name === 'fd.path.real' || PATH_KNOWLEDGE.knows(field, event),
+    REAL_FIELDS.has(field.definition.name) || PATH_KNOWLEDGE.knows(field, event),
 };
 
 /** Opens with more to them than the kernel compares. */

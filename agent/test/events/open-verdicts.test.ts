@@ -60,6 +60,15 @@ describe('verdictFinder', () => {
     assert.equal(find(opened('/tmp/file'))?.real, '/tmp/file');
   });
 
+  it('knows where symbolic links lead, of which checks of the name take notice too', () => {
+    const find = verdictFinder(
+      compile([`${READS} and (fd.path.resolved=/etc/shadow or fd.path.resolved.directory=/root)`]),
+    );
+    assert.equal(find(opened('/tmp/link', '/etc/shadow')), undefined);
+    assert.equal(find(opened('/tmp/link', '/root/x')), undefined);
+    assert.equal(find(opened('/tmp/link', '/tmp/file'))?.real, '/tmp/file');
+  });
+
   it('leaves to user space what the probe does not compare whole', () => {
     const find = verdictFinder(compile([`${READS} and fd.name=/etc/shadow`]));
     assert.equal(find(opened('relative')), undefined);
