@@ -92,7 +92,7 @@ describe('tocsin replay', () => {
     writeFileSync(file, 'something else');
     const cases = [
       [['replay', join(folder, 'none')], /none: ENOENT/],
-      [['replay', file], /other: neither a capture/],
+      [['replay', file], /other: this is neither a capture/],
       [['replay', file, '--rules', file], /the rules cannot be used/],
       [['record', join(folder, 'no/such'), '--duration', '1s'], /cannot be written: ENOENT/],
       [['record', file, '--duration', '0s'], /must be a time such as/],
