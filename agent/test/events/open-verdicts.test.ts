@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import {
   EVENT_IA32,
   EVENT_IO_URING,
@@ -8,13 +11,17 @@ import {
   openLayout,
 } from '@tocsin/native';
 import fc from 'fast-check';
+import { RuleJudge } from '../../src/engine/rule-judge.ts';
 import { givenPath, realPath } from '../../src/events/event-path.ts';
+import { kernelEventSource } from '../../src/events/fields/source.ts';
 import type { KernelEvent } from '../../src/events/kernel-event.ts';
 import { OpenVerdicts, verdictFinder } from '../../src/events/open-verdicts.ts';
+import { contextOf } from './fields.ts';
 import { compile, openCondition, openEvent } from './random-open.ts';
 import { call, eventOf, open } from './records.ts';
 
 const CLOEXEC = 0o2000000;
+const LIBRARY = fileURLToPath(new URL('../../../src/rules/library/', import.meta.url));
 
 function opened(path: string, real = path, changes: { openFlags?: number; flags?: number } = {}) {
   const { openFlags = CLOEXEC, flags = 0 } = changes;
@@ -67,6 +74,22 @@ describe('verdictFinder', () => {
     assert.equal(find(opened('/tmp/link', '/etc/shadow')), undefined);
     assert.equal(find(opened('/tmp/link', '/root/x')), undefined);
     assert.equal(find(opened('/tmp/link', '/tmp/file'))?.real, '/tmp/file');
+  });
+
+  it('rules out what the packs of ours do not want, as an agent loads them', () => {
+    const files = readdirSync(LIBRARY)
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name) => ({ name, content: readFileSync(join(LIBRARY, name), 'utf8') }));
+    const judge = RuleJudge.compile(
+      { files, matching: 'all', followsLinks: true },
+      kernelEventSource(contextOf()),
+      () => undefined,
+      () => {},
+    );
+    const find = verdictFinder(judge.compiled);
+    for (const path of ['/usr/lib/locale/C.utf8/LC_CTYPE', '/srv/data/file'])
+      assert.ok(find(opened(path)), path);
+    assert.equal(find(opened('/etc/shadow')), undefined);
   });
 
   it('leaves to user space what the probe does not compare whole', () => {
