@@ -177,6 +177,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     groups: () => current(),
     receivers: () => registry.all().map(({ name }) => name),
     trustLoopback: config.intake.trust_loopback,
+    onUntold: metrics.onUntold,
     metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());

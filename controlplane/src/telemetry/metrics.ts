@@ -7,6 +7,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** Counts a batch by how it was answered: `admitted`, `repeated`, a problem code, or `failed` for the store and for faults of ours. */
   readonly onBatch: (result: string, seconds: number) => void;
+  /** Counts alerts that were taken and not admitted, since they had ended and no route makes groups that could say so. */
+  readonly onUntold: (alerts: number) => void;
   /** Tells whether a configuration that was read again was taken. */
   readonly onReload: (ok: boolean) => void;
 }
@@ -50,11 +52,21 @@ export function buildMetrics(redis: Redis, wakeFailures: () => number): Metrics 
     batches.inc({ result });
     batchSeconds.observe(seconds);
   };
+  const untold = new Counter({
+    name: 'tocsin_intake_untold_total',
+    help: 'Alerts that were taken and not admitted: ended, while no route makes groups that could say so.',
+    registers,
+  });
   const reloaded = new Gauge({
     name: 'tocsin_config_reload_ok',
     help: 'Whether the configuration that was read last was taken: 0 means that an older one is in force.',
     registers,
   });
   reloaded.set(1);
-  return { registry, onBatch, onReload: (ok) => reloaded.set(ok ? 1 : 0) };
+  return {
+    registry,
+    onBatch,
+    onUntold: (alerts) => untold.inc(alerts),
+    onReload: (ok) => reloaded.set(ok ? 1 : 0),
+  };
 }

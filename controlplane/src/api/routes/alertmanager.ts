@@ -2,7 +2,6 @@
 
 import { ALERT_LIMITS } from '@tocsin/openapi';
 import type { FastifyInstance } from 'fastify';
-import { Counter, type Registry } from 'prom-client';
 import { ProblemError } from '../../errors.ts';
 import { readExternalAlert } from '../../ingest/alertmanager.ts';
 import type { ReceivedAlert } from '../../ingest/batch.ts';
@@ -17,7 +16,8 @@ import { sendProblem } from '../problems.ts';
 
 export interface AlertmanagerRoutesOptions extends BoardSources {
   readonly ingest: Ingest;
-  readonly metrics: Registry;
+  /** Told of alerts that were taken and not admitted: ended, while no route makes groups that could say so. */
+  readonly onUntold: (alerts: number) => void;
   /** The routing as the YAML of a configuration file. */
   readonly routingText: () => string;
 }
@@ -43,16 +43,9 @@ const bad = (message: string) => new ProblemError('bad_request', message);
 /** `POST /api/v2/alerts`: what Prometheus sends. */
 export async function alertmanagerIntake(
   app: FastifyInstance,
-  { ingest, routing, metrics }: AlertmanagerRoutesOptions,
+  { ingest, routing, onUntold }: AlertmanagerRoutesOptions,
 ): Promise<void> {
   plainErrors(app);
-  const untold = new Counter({
-    name: 'tocsin_intake_untold_total',
-    help: 'Alerts that were taken and not admitted: ended, while no route makes groups that could say so.',
-    labelNames: ['reason'],
-    registers: [metrics],
-  });
-  untold.inc({ reason: 'resolved' }, 0);
   app.post(
     '/api/v2/alerts',
     { bodyLimit: ALERT_LIMITS.batchBytes, schema: { hide: true } as object },
@@ -67,7 +60,7 @@ export async function alertmanagerIntake(
       const grouped = routing().tree !== undefined;
       const told = valid.filter(({ external }) => grouped || (external?.endsAt ?? now + 1) > now);
       await ingest.takeFrom(request.holder?.name ?? 'loopback', told);
-      untold.inc({ reason: 'resolved' }, valid.length - told.length);
+      onUntold(valid.length - told.length);
       const wrong = read.filter((one) => typeof one === 'string');
       if (wrong.length > 0) throw bad(wrong.slice(0, 20).join('; '));
       return reply.status(200).send();
