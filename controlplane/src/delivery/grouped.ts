@@ -98,17 +98,18 @@ export const incidentKey = ({ key }: GroupNotification): string =>
 
 const MAX_LABELS = 160;
 
+/** `2 firing, 1 resolved`; what there is none of is left out. */
+export const describeCounts = ({ counts: { firing, resolved } }: GroupNotification): string =>
+  [firing > 0 ? `${firing} firing` : '', resolved > 0 ? `${resolved} resolved` : '']
+    .filter((text) => text !== '')
+    .join(', ');
+
 /** What a group says in one line, escaped for people: `2 firing, 1 resolved (new alerts) in {cluster="a"}`; empty without a group. */
 export function describeGroup({ group }: Notification, max = 300): string {
   if (!group) return '';
-  const { firing, resolved } = group.counts;
-  const counts = [
-    ...(firing > 0 ? [`${firing} firing`] : []),
-    ...(resolved > 0 ? [`${resolved} resolved`] : []),
-  ];
   const labels = Object.keys(group.labels).length > 0 ? ` in ${labelsText(group.labels)}` : '';
   const top = (group.top ?? []).map(({ rule, count }) => `${count} × ${printable(rule, 60)}`);
   const most = top.length > 0 ? `; most of them ${top.join(', ')}` : '';
-  const text = `${counts.join(', ')} (${group.reason})${printable(labels, MAX_LABELS)}${most}`;
+  const text = `${describeCounts(group)} (${group.reason})${printable(labels, MAX_LABELS)}${most}`;
   return printable(text, max);
 }

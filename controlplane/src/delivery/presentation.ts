@@ -8,6 +8,7 @@ import {
 } from '@tocsin/openapi';
 import { fieldText } from './alert-fields.ts';
 import type { Notification, ShownAlert } from './channel.ts';
+import { describeCounts } from './grouped.ts';
 import { printable } from './text.ts';
 
 /** How a priority looks. The word always stands beside the colour. */
@@ -86,18 +87,12 @@ export function summaryOf(notification: Notification, max: number): string {
   const more = held.count > 0 ? ` (+${held.count} more)` : '';
   const start = notification.test ? 'Test: ' : '';
   if (!first) return printable(`${start}${held.count} notifications held back`, max);
+  const about = `${first.rule} on ${first.hostname}`;
   const { firing, resolved } = group?.counts ?? { firing: 0, resolved: 0 };
-  const all = firing + resolved;
-  if (group && all > 1)
-    return printable(
-      `${start}${firing > 0 ? `${firing} firing` : ''}${firing > 0 && resolved > 0 ? ', ' : ''}${resolved > 0 ? `${resolved} resolved` : ''}: ${first.rule} on ${first.hostname}${all > 1 ? ' and others' : ''}`,
-      max,
-    );
-  if (group && resolved > 0) return printable(`Resolved: ${first.rule} on ${first.hostname}`, max);
-  const what =
-    others.length === 0
-      ? `${first.rule} on ${first.hostname}`
-      : `${alerts.length} alerts, first ${first.rule} on ${first.hostname}`;
+  if (group && firing + resolved > 1)
+    return printable(`${start}${describeCounts(group)}: ${about} and others`, max);
+  if (resolved > 0) return printable(`Resolved: ${about}`, max);
+  const what = others.length === 0 ? about : `${alerts.length} alerts, first ${about}`;
   const room = Math.max(20, max - start.length - more.length);
   return `${start}${printable(what, room)}${more}`;
 }

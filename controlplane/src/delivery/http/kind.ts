@@ -5,7 +5,7 @@ import { ChannelSettingsError, ok } from '../outcome.ts';
 import { TLS_FILES } from '../tls.ts';
 import { createEgress } from './egress.ts';
 import { post, type ReadAnswer } from './post.ts';
-import { readHttpSettings } from './settings.ts';
+import { HTTP_URL, readHttpSettings } from './settings.ts';
 
 /** One request. `body` is sent as JSON unless a header says otherwise. */
 export interface HttpMessage {
@@ -66,7 +66,7 @@ export function headerSecret(setting: string, value: string): string {
 
 /** A secret that is the address itself. Throws ChannelSettingsError, without the secret in it. */
 export function secretUrl(setting: string, value: string): string {
-  if (/^https?:\/\/[^/?#@\\\s]+([/?#]\S*)?$/.test(value) && URL.canParse(value)) return value;
+  if (new RegExp(HTTP_URL).test(value) && URL.canParse(value)) return value;
   throw new ChannelSettingsError(`${setting}: is not an http or https address.`);
 }
 

@@ -6,10 +6,13 @@ import type { EgressOptions } from './egress.ts';
 
 const DEFAULT_TIMEOUT = '15s';
 
-/** An address without a user name or password in it. */
+/** An address without a user name or password in it, as a regular expression. */
+export const HTTP_URL = '^https?://[^/?#@\\\\\\s]+([/?#][^\\s]*)?$';
+
+/** The setting of such an address. */
 export const HttpUrl = (description: string) =>
   Type.String({
-    pattern: '^https?://[^/?#@\\\\\\s]+([/?#][^\\s]*)?$',
+    pattern: HTTP_URL,
     maxLength: 2048,
     description,
   });

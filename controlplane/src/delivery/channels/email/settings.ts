@@ -1,5 +1,6 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
+import { TLS_SETTINGS } from '../../tls.ts';
 
 const ADDRESS = '^[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+@[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+$';
 const address = (description: string) =>
@@ -27,14 +28,7 @@ export const EmailSettings = Type.Object(
           'starttls: required on the connection (default); implicit: from the first byte (default on port 465); none: in the clear.',
       }),
     ),
-    ca_file: Type.Optional(
-      Type.String({
-        pattern: '^/[^\\0]*$',
-        maxLength: 4096,
-        description:
-          'PEM file with the authorities to trust instead of the usual ones. Not over the API.',
-      }),
-    ),
+    ca_file: TLS_SETTINGS.ca_file,
     user: Type.Optional(
       Type.String({ minLength: 1, maxLength: 255, description: 'To log in as.' }),
     ),
