@@ -79,7 +79,9 @@ export class LossWatch {
     const list = lost.map(([key, count]) => `${key.replace('.', ' ')} ${count}`).join(', ');
     const crowded = lost.some(([key]) => key.endsWith('.full') || key.endsWith('.shed'));
     const hint = crowded ? ': raise the ring size, or watch fewer calls' : '';
-    const [most] = [...this.#flooders.values()].sort((a, b) => b.lost - a.lost);
+    const [flooder] = [...this.#flooders.values()].sort((a, b) => b.lost - a.lost);
+    // The two accounts are read a moment apart, so that one process seems to have lost more than all.
+    const most = flooder && { ...flooder, lost: Math.min(flooder.lost, total) };
     this.#flooders.clear();
     return internalAlert(
       LOSS_RULE,
