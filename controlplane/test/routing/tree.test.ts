@@ -67,7 +67,7 @@ test('alerts find their routes, with what those inherit', () => {
   assert.deepEqual(found({ owner: 'team-A' }), [['notify-A', [], 30, 240, A]]);
   assert.deepEqual(found({ owner: 'team-A', env: 'unset' }), [['notify-A', [], 30, 240, A]]);
   assert.deepEqual(found({ owner: 'team-C' }), [
-    ['notify-BC', ['foo', 'bar'], 120, 240, '{}/{owner=~"team-(B|C)"}'],
+    ['notify-BC', ['foo', 'bar'], 120, 240, '{}/{owner=~"^(?:team-(B|C))$"}'],
   ]);
   assert.deepEqual(found({ owner: 'team-A', env: 'testing' }), [
     ['notify-testing', 'all', 30, 240, `${A}/{env="testing"}`],
