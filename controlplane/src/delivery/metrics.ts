@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Outcome } from './channel.ts';
 
-/** The state of one lane, for the gauges. */
+/** What a channel was not told yet, for the gauges. */
 export interface LaneState {
   readonly channel: string;
+  readonly lanes: number;
   readonly depth: number;
   /** When the oldest entry was decided, ms since the epoch. */
   readonly oldest: number;

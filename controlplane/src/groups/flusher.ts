@@ -17,7 +17,7 @@ import type {
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
-import { type OutboxEntry, throttleOf, urgentLane } from '../store/outbox.ts';
+import { laneOf, type OutboxEntry, throttleOf } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
 import { bucketOf, type Grouping } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
@@ -37,7 +37,6 @@ export interface Flushed {
   readonly group: ClaimedGroup;
   readonly route: Route;
   readonly outcome: Committed;
-  readonly lane: string;
   /** What went into the lane. */
   readonly entry: OutboxEntry | undefined;
 }
@@ -123,14 +122,13 @@ export class Flusher {
     const grouping = this.#parts.grouping();
     const { route, channel, log, tick, flush } = decided;
     const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
-    const lane = entry?.group?.urgent ? urgentLane(route.channel) : route.channel;
     const outcome = await store.commit({
       ...{ group, now, entry },
       flushedAt: flush.flushedAt,
       intervalMs: route.groupIntervalMs,
       route: grouping.idOf(route),
       channel: route.channel,
-      lane,
+      lane: laneOf(route.channel, group.id),
       next: flush.next,
       unsaid: flush.unsaid,
       logged: flush.entry !== undefined,
@@ -147,7 +145,7 @@ export class Flusher {
       ended: log.endedOf(flush),
       outcomes: log.outcomesOf(flush),
     });
-    return { group, route, lane, outcome, entry: outcome.status === 'said' ? entry : undefined };
+    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
   }
 
   /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */

@@ -10,7 +10,7 @@ import type { Redis } from 'ioredis';
 import type { Labels } from '../routing/types.ts';
 import { EmbeddedRedis } from '../store/embedded.ts';
 import { GroupStore } from '../store/groups.ts';
-import { Outbox, type OutboxEntry } from '../store/outbox.ts';
+import { laneOf, Outbox, type OutboxEntry } from '../store/outbox.ts';
 import { requestClient } from '../store/redis.ts';
 import { SilenceStore } from '../store/silences.ts';
 import { Flusher } from './flusher.ts';
@@ -161,8 +161,9 @@ export class Simulation {
         const { channel } = flushed.route;
         tell({ at: now, channel, entry: flushed.entry });
         const token = await outbox.acquire(channel, LEASE_MS);
-        if (token === undefined) throw new Error(`the lane of ${channel} is held by another`);
-        await outbox.acknowledge(channel, token, 1, { fate: 'notified' });
+        if (token === undefined) throw new Error(`${channel} is held by another`);
+        const lane = laneOf(channel, flushed.group.id);
+        await outbox.acknowledge(channel, lane, token, 1, { fate: 'notified' });
         await outbox.release(channel, token);
       }
     }
