@@ -10,17 +10,17 @@ export const QUEUE_PREFIX = `${TAG}:queue`;
 /** Name of the queue that carries wake-ups of lanes. */
 export const DELIVERIES_QUEUE = 'deliveries';
 
-/** Where alerts live. All but `index` and `counter` are hashes by alert id or fingerprint. */
+/** Where alerts live. */
 export const alertKeys = {
-  /** HASH alert id -> the JSON line as the agent sent it. */
-  body: `${TAG}:alerts:body`,
-  /** HASH alert id -> `fingerprint count first last opened facts`; times in ms, facts a JSON list. */
+  /** HASH alert id -> `fingerprint count first last opened bodies from to facts`; times in ms, the bytes of its body, facts a JSON list. */
   record: `${TAG}:alerts:record`,
+  /** With a number, STRING the bodies of a batch: JSON lines as the agent sent them. Gone with the last record that points there. */
+  bodiesPrefix: `${TAG}:alerts:bodies:`,
   /** HASH fingerprint -> id of the youngest alert with it. */
   open: `${TAG}:alerts:open`,
-  /** ZSET alert id by order of admission. */
+  /** LIST alert ids in the order of admission. */
   index: `${TAG}:alerts:index`,
-  /** STRING the last order of admission that was given. */
+  /** STRING the number of the last of them; they have no gaps. */
   counter: `${TAG}:alerts:counter`,
 } as const;
 

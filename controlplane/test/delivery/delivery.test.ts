@@ -221,7 +221,7 @@ describe('delivery through lanes', () => {
 
   it('counts alerts that are no longer stored, and goes on', async () => {
     await fixture.enqueue('hook', 1);
-    await fixture.redis.del('{tocsin}:alerts:body', '{tocsin}:alerts:record');
+    await fixture.redis.del('{tocsin}:alerts:record');
     await fixture.enqueue('hook', 2);
     await fixture.start();
     await waitFor(isEmpty('hook'));

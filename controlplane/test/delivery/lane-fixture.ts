@@ -78,6 +78,7 @@ export class LaneFixture {
       hostname: 'node-1',
       tags: [],
     };
+    const body = JSON.stringify(alert);
     const facts = JSON.stringify(['agent-1', 4, 'Rule', 'node-1']);
     const entry: OutboxEntry = {
       id: `${id}-${channel}`,
@@ -89,8 +90,8 @@ export class LaneFixture {
     const { ledger } = channelKeys(channel);
     await this.redis
       .multi()
-      .hset(alertKeys.body, id, JSON.stringify(alert))
-      .hset(alertKeys.record, id, `f00d 1 ${now} ${now} ${now} ${facts}`)
+      .set(`${alertKeys.bodiesPrefix}${number}`, body)
+      .hset(alertKeys.record, id, `f00d 1 ${now} ${now} ${now} ${number} 0 ${body.length} ${facts}`)
       .rpush(entries, JSON.stringify(entry))
       .hincrby(ledger, 'pending', 1 + (held ?? []).reduce((sum, [, count]) => sum + count, 0))
       .sadd(lanesKey, channel)
