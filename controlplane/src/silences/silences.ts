@@ -48,9 +48,9 @@ const STATES: readonly SilenceState[] = ['active', 'pending', 'expired'];
 export class Silences<T> {
   readonly #store: SilenceStore;
   readonly #recent: RecentLabels<T>;
-  readonly #limits: SilenceLimits;
+  readonly #limits: () => SilenceLimits;
 
-  constructor(store: SilenceStore, recent: RecentLabels<T>, limits: SilenceLimits) {
+  constructor(store: SilenceStore, recent: RecentLabels<T>, limits: () => SilenceLimits) {
     this.#store = store;
     this.#recent = recent;
     this.#limits = limits;
@@ -120,7 +120,7 @@ export class Silences<T> {
   }
 
   async #check(draft: SilenceDraft, startsAt: number, now: number, more: boolean): Promise<void> {
-    const { maxDurationMs, maxHiddenPercent, maxCount } = this.#limits;
+    const { maxDurationMs, maxHiddenPercent, maxCount } = this.#limits();
     const refuse = (pointer: string, message: string): never => {
       throw new ProblemError('validation_failed', `The silence is refused: ${message}.`, [
         { pointer, message },
