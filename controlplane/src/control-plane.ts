@@ -160,6 +160,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     ...{ redis, workerRedis, outbox, alerts, logger, environment },
     channels: registry,
     metrics: metrics.registry,
+    lettersKeptMs: millisecondsOf(config.retention.dead_letters),
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
@@ -171,7 +172,19 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
 
   const app = await buildApp({
-    ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
+    ...{
+      ingest,
+      alerts,
+      enrollment,
+      tokens,
+      registry,
+      delivery,
+      redis,
+      outbox,
+      logger,
+      silences,
+      recent,
+    },
     ...{ routes, routing: () => routes.routing },
     routingText: () => routingText(routes.current.document, registry.all()),
     groups: () => current(),
