@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 BUILD_PACKAGES := clang llvm g++ make python3 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev redis-server
 TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog
+# What benchmarks compare with.
+BENCH_PACKAGES := prometheus-alertmanager
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # Installs those packages of $(1) that dpkg does not know as installed.
@@ -43,7 +45,7 @@ test: build .make/test-packages ## install what is missing, build, and pass ever
 	@node test/run.mjs $(TESTS)
 
 .PHONY: bench
-bench: build ## measure, side by side with a baseline
+bench: build .make/bench-packages ## measure, side by side with a baseline
 	@node test/run.mjs --bench $(BENCH)
 
 .PHONY: fuzz
@@ -78,6 +80,10 @@ clean: ## remove what was built; data/ stays
 
 .make/test-packages: Makefile
 	@$(call install_packages,$(TEST_PACKAGES))
+	@mkdir -p .make && touch $@
+
+.make/bench-packages: Makefile
+	@$(call install_packages,$(BENCH_PACKAGES))
 	@mkdir -p .make && touch $@
 
 .make/npm: package.json package-lock.json $(wildcard */package.json) | .make/packages

@@ -136,7 +136,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const start = (routing: Routing) =>
     startGroups(config, routing, logger, lifecycle, {
       ...{ redis, channels: registry, metrics: metrics.registry },
-      wake: (lanes) => waker.wake(lanes),
+      wake: (channels) => waker.wake(channels),
     });
   let groups = await start(routes.routing);
   routes.follow(async (routing) => {

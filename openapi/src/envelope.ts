@@ -2,14 +2,9 @@
  * The signed envelope of a batch: a detached JWS (RFC 7515 appendix F, RFC 7797 `b64: false`, EdDSA with Ed25519) over the
  * exact bytes of the request body, carried in the `Tocsin-Signature` header. Verified before the body is decompressed or parsed.
  */
-import {
-  type CryptoKey,
-  decodeProtectedHeader,
-  errors,
-  FlattenedSign,
-  flattenedVerify,
-  type JWK,
-} from 'jose';
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { promisify } from 'node:util';
+import { type CryptoKey, decodeProtectedHeader, FlattenedSign, type JWK } from 'jose';
 
 export const SIGNATURE_HEADER = 'tocsin-signature';
 
@@ -41,11 +36,21 @@ export class EnvelopeError extends Error {
   }
 }
 
-type Key = CryptoKey | JWK;
 const CRITICAL = ['b64'];
+/** 64 bytes as base64url. */
+const SIGNATURE = /^[\w-]{86}$/;
+const verifyBytes = promisify(verify);
+
+/** The public key of an agent, to verify with. Throws when it is none of Ed25519. */
+export const verificationKey = (x: string): KeyObject =>
+  createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 
 /** Signs the exact bytes of a batch; returns the value of the `Tocsin-Signature` header. */
-export async function signBatch(body: Uint8Array, claims: BatchClaims, key: Key): Promise<string> {
+export async function signBatch(
+  body: Uint8Array,
+  claims: BatchClaims,
+  key: CryptoKey | JWK,
+): Promise<string> {
   const { kid, agent, seq, iat, aud } = claims;
   const jws = await new FlattenedSign(body)
     .setProtectedHeader({ alg: 'EdDSA', b64: false, crit: CRITICAL, kid, agent, seq, iat, aud })
@@ -61,8 +66,9 @@ const isCount = (value: unknown): value is number =>
 /** Reads the claims without trusting them, to look up the key. Throws EnvelopeError. */
 export function readClaims(header: string | undefined): BatchClaims {
   if (!header) throw new EnvelopeError('signature_missing', `Send the ${SIGNATURE_HEADER} header.`);
-  const [protectedPart = '', payload, signature, ...rest] = header.split('.', 4);
-  if (header.length > 4096 || payload !== '' || !signature || rest.length > 0) {
+  const [protectedPart = '', payload, signature = '', ...rest] = header.split('.', 4);
+  const fitsForm = payload === '' && SIGNATURE.test(signature) && rest.length === 0;
+  if (header.length > 4096 || !fitsForm) {
     throw new EnvelopeError(
       'signature_invalid',
       'The signature is not a detached JWS (header..signature).',
@@ -77,33 +83,33 @@ export function readClaims(header: string | undefined): BatchClaims {
       'The protected header of the signature cannot be read.',
     );
   }
-  const { kid, agent, seq, iat, aud, alg, b64 } = claims;
+  const { kid, agent, seq, iat, aud, alg, b64, crit } = claims;
   const fits = isText(kid) && isText(agent) && isCount(seq) && isCount(iat) && isText(aud);
-  if (!fits || alg !== 'EdDSA' || b64 !== false) {
+  // What is critical must be understood; of that there is `b64` alone.
+  const critical = Array.isArray(crit) && crit.length === 1 && crit[0] === 'b64';
+  if (!fits || alg !== 'EdDSA' || b64 !== false || !critical) {
     throw new EnvelopeError(
       'signature_invalid',
-      'The protected header needs alg EdDSA, b64 false, kid, agent, seq, iat and aud.',
+      'The protected header needs alg EdDSA, b64 false, crit ["b64"], kid, agent, seq, iat and aud.',
     );
   }
   return { kid, agent, seq, iat, aud };
 }
 
-/** Verifies the signature over the exact bytes, its age and its audience. Throws EnvelopeError. */
+/**
+ * Verifies the signature over the exact bytes, its age and its audience, off the main thread. `key` is one of `verificationKey`.
+ * Throws EnvelopeError.
+ */
 export async function verifyBatch(
   header: string,
   body: Uint8Array,
-  key: Key,
+  key: KeyObject,
   expected: { readonly audience: string; readonly nowSeconds: number },
 ): Promise<BatchClaims> {
   const claims = readClaims(header);
   const [protectedPart = '', , signature = ''] = header.split('.', 3);
-  try {
-    await flattenedVerify({ protected: protectedPart, payload: body, signature }, key, {
-      algorithms: ['EdDSA'],
-      crit: { b64: true },
-    });
-  } catch (error) {
-    if (!(error instanceof errors.JOSEError)) throw error;
+  const signed = Buffer.concat([Buffer.from(`${protectedPart}.`), body]);
+  if (!(await verifyBytes(null, signed, key, Buffer.from(signature, 'base64url')))) {
     throw new EnvelopeError(
       'signature_invalid',
       'The signature does not fit the bytes that were received.',

@@ -12,6 +12,7 @@ export {
   SIGNATURE_HEADER,
   SIGNATURE_TOLERANCE_SECONDS,
   signBatch,
+  verificationKey,
   verifyBatch,
 } from './envelope.ts';
 export { isAtLeast, PRIORITIES, type Priority, parsePriority, severityOf } from './priority.ts';

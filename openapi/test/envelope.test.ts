@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
+import { KeyObject } from 'node:crypto';
 import { test } from 'node:test';
-import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
+import { calculateJwkThumbprint, exportJWK, FlattenedSign, generateKeyPair } from 'jose';
 import {
   type BatchClaims,
   EnvelopeError,
   readClaims,
   signBatch,
+  verificationKey,
   verifyBatch,
 } from '../src/index.ts';
 
-const { publicKey, privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
-const kid = await calculateJwkThumbprint(await exportJWK(publicKey));
+const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+const { privateKey } = pair;
+const publicJwk = await exportJWK(pair.publicKey);
+const publicKey = verificationKey(publicJwk.x ?? '');
+const kid = await calculateJwkThumbprint(publicJwk);
 const body = new TextEncoder().encode('{"rule":"x"}\n');
 const claims: BatchClaims = {
   kid,
@@ -40,7 +45,7 @@ test('other bytes, another key and a changed header are refused', async () => {
     refusal('signature_invalid'),
   );
   await assert.rejects(
-    verifyBatch(header, body, other.publicKey, expected),
+    verifyBatch(header, body, KeyObject.from(other.publicKey), expected),
     refusal('signature_invalid'),
   );
   const forged = await signBatch(body, { ...claims, seq: 8 }, other.privateKey);
@@ -75,4 +80,23 @@ test('garbage in the header is refused, never thrown at the caller', () => {
   ]) {
     assert.throws(() => readClaims(header), refusal('signature_invalid'), header);
   }
+});
+
+test('a header that says more is critical than we know is refused, and so is one that says less', async () => {
+  const header = { alg: 'EdDSA', ...claims };
+  const sign = async (more: object) => {
+    const jws = await new FlattenedSign(body)
+      .setProtectedHeader({ ...header, ...more })
+      .sign(privateKey, { crit: { exp: true } });
+    return `${jws.protected}..${jws.signature}`;
+  };
+  for (const more of [{ b64: false, crit: ['b64', 'exp'], exp: 1 }, {}])
+    await assert.rejects(
+      verifyBatch(await sign(more), body, publicKey, expected),
+      refusal('signature_invalid'),
+    );
+  assert.deepEqual(
+    await verifyBatch(await sign({ b64: false, crit: ['b64'] }), body, publicKey, expected),
+    claims,
+  );
 });

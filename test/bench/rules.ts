@@ -1,202 +1,66 @@
 /**
- * Rule evaluations per second over the official rules: the compiled form against the plain interpreter, on a mix of open,
- * exec and connect events. Run: node test/dist/bench/rules.js [FOLDER OF RULE FILES] [SECONDS]
+ * Rule evaluations per second over the official rules: the compiled form against the plain interpreter, on the opens, execs and
+ * connects of a recording of this host at work. Run: node test/dist/bench/rules.js [FOLDER OF RULE FILES] [SECONDS]
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readCapture } from '@tocsin/agent/capture/read-capture';
+import { Replay } from '@tocsin/agent/engine/replay';
+import { openCapture } from '@tocsin/agent/engine/replay-file';
+import { kernelEventFields } from '@tocsin/agent/events/fields/source';
 import { compileRules } from '@tocsin/agent/rules/compile-rules';
 import { interpretCondition } from '@tocsin/agent/rules/compiler/interpreter';
 import { FieldBinder } from '@tocsin/agent/rules/compiler/operand-reader';
 import type { Extractor, FieldReference, FieldSource, Value } from '@tocsin/agent/rules/field';
 import { loadRules } from '@tocsin/agent/rules/load-rules';
+import { ROOT, tocsin } from '../support/tocsin.ts';
+import { median, report } from './report.ts';
 
 const FILES = ['falco_rules.yaml', 'falco-incubating_rules.yaml', 'falco-sandbox_rules.yaml'];
-/**
- * Events judged in turn. 512 stay in the caches, as a record does that the agent has just decoded; 4,096 also measure how long
- * memory takes to bring them.
- */
-const WORKING_SETS = [512, 4096];
-const ROUNDS = 5;
+const TYPES = new Set(['open', 'openat', 'openat2', 'execve', 'execveat', 'connect']);
+const ROUNDS = 7;
+/** Events that stay in the caches, as a record does that the agent has just decoded, and how often they are judged in turn. */
+const SPAN = 512;
+const SPAN_TURNS = 8;
+/** What a host does all day: shells, searches, a compiler, a version control, names looked up and servers spoken to. */
+const WORK = `cd "$1"
+for i in $(seq 12); do
+  ls -l /etc /usr/bin > /dev/null; id; getent hosts localhost; cat /etc/shadow /etc/passwd /proc/self/status > /dev/null
+  grep -r tocsin Makefile README.md openapi/src > /dev/null; git log -3 > /dev/null; git status > /dev/null
+  find native -name '*.h' | xargs wc -l > /dev/null; tar cf - native/include | gzip > /dev/null
+  echo 'int main(void) { return 0; }' | g++ -x c++ -o /dev/null -; python3 -c 'import json, socket'
+  for j in 1 2 3 4 5 6 7 8; do (exec 3<>/dev/tcp/127.0.0.1/9; exec 3<>/dev/udp/127.0.0.1/53); done
+done 2> /dev/null; true`;
 
 /** An event with its values in slots, as cheap to read as a decoded record. */
 interface SlotEvent {
   readonly type: string;
-  readonly slots: (Value | undefined)[];
+  readonly slots: readonly (Value | undefined)[];
 }
 
+/** Has the fields that kernel records have, and gives each that is asked for a slot. */
 class SlotSource implements FieldSource<SlotEvent> {
-  private readonly slots = new Map<string, number>();
+  readonly references: FieldReference[] = [];
+  readonly #slots = new Map<string, number>();
 
-  slotOf(name: string): number {
-    let slot = this.slots.get(name);
-    if (slot === undefined) {
-      slot = this.slots.size;
-      this.slots.set(name, slot);
-    }
-    return slot;
-  }
-
-  bind({ definition, argument }: FieldReference): Extractor<SlotEvent> {
-    const { name } = definition;
-    const dotted = name === 'evt.arg' ? `${name}.${argument}` : `${name}[${argument}]`;
-    const slot = this.slotOf(argument === undefined ? name : dotted);
+  bind(reference: FieldReference): Extractor<SlotEvent> | undefined {
+    if (kernelEventFields.bind(reference) === undefined) return undefined;
+    const key = `${reference.definition.name}[${reference.argument ?? ''}]`;
+    const slot = this.#slots.get(key) ?? this.references.push(reference) - 1;
+    this.#slots.set(key, slot);
     return (event) => event.slots[slot];
   }
 
   typeOf(event: SlotEvent): string {
     return event.type;
   }
-}
 
-/** A fixed sequence that looks random, so that runs compare. */
-function makeRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-const random = makeRandom(42);
-
-function pick<T>(items: readonly T[]): T {
-  return items[Math.floor(random() * items.length)] as T;
-}
-
-const PROGRAMS = [
-  'bash',
-  'cat',
-  'node',
-  'python3',
-  'nginx',
-  'postgres',
-  'systemd',
-  'sshd',
-  'cron',
-  'java',
-  'git',
-  'make',
-  'gcc',
-  'dockerd',
-  'containerd',
-  'runc',
-  'kubelet',
-  'vim',
-  'dpkg',
-  'apt-get',
-] as const;
-
-const PATHS = [
-  '/etc/ld.so.cache',
-  '/lib/x86_64-linux-gnu/libc.so.6',
-  '/proc/self/status',
-  '/etc/passwd',
-  '/usr/lib/locale/locale-archive',
-  '/tmp/work/output.txt',
-  '/var/lib/postgresql/base/1/2619',
-  '/home/user/project/src/index.ts',
-  '/dev/null',
-  '/sys/fs/cgroup/cpu.max',
-  '/etc/nginx/nginx.conf',
-  '/var/log/nginx/access.log',
-  '/usr/share/zoneinfo/UTC',
-  '/root/.bashrc',
-  '/opt/app/config.json',
-] as const;
-
-function processFields(): Record<string, Value> {
-  const name = pick(PROGRAMS);
-  const parent = pick(PROGRAMS);
-  const args = `--option ${Math.floor(random() * 1000)} /srv/data/file-${Math.floor(random() * 50)}`;
-  return {
-    'evt.num': 17,
-    'proc.name': name,
-    'proc.pname': parent,
-    'proc.exe': name,
-    'proc.pexe': parent,
-    'proc.exepath': `/usr/bin/${name}`,
-    'proc.pexepath': `/usr/bin/${parent}`,
-    'proc.args': args,
-    'proc.cmdline': `${name} ${args}`,
-    'proc.pcmdline': `${parent} ${args}`,
-    'proc.cwd': '/srv/data/',
-    'proc.env': 'PATH=/usr/bin HOME=/root LANG=C',
-    'proc.tty': 0,
-    'proc.vpid': 77,
-    'proc.aname': [parent, 'systemd'],
-    'proc.aname[1]': parent,
-    'proc.aname[2]': 'systemd',
-    'proc.duration': 4_000_000_000,
-    'proc.is_exe_upper_layer': false,
-    'proc.is_exe_from_memfd': false,
-    'proc.is_vpgid_leader': true,
-    'user.uid': pick([0, 33, 1000]),
-    'user.name': pick(['root', 'www-data', 'user']),
-    'user.loginuid': -1,
-    'thread.cap_permitted': '',
-    'thread.cap_effective': '',
-    'container.id': pick(['host', 'host', 'host', '0123456789ab']),
-    'container.image.repository': '',
-    'container.privileged': false,
-    'evt.rawres': 5,
-    'evt.res': 'SUCCESS',
-    'evt.is_open_read': false,
-    'evt.is_open_write': false,
-    'evt.is_open_exec': false,
-  };
-}
-
-function openFields(): Record<string, Value> {
-  const path = pick(PATHS);
-  const write = random() < 0.2;
-  return {
-    'fd.name': path,
-    'fd.nameraw': path,
-    'fd.directory': path.slice(0, path.lastIndexOf('/')),
-    'fd.filename': path.slice(path.lastIndexOf('/') + 1),
-    'fd.num': 5,
-    'fd.type': 'file',
-    'fd.typechar': 'f',
-    'evt.is_open_read': !write,
-    'evt.is_open_write': write,
-    'evt.arg.flags': write ? 'O_CREAT|O_WRONLY' : 'O_RDONLY|O_CLOEXEC',
-    'evt.arg.name': path,
-  };
-}
-
-function connectFields(): Record<string, Value> {
-  const server = pick(['\x7f\x00\x00\x01', '\x0a\x00\x00\x05', '\x5d\xb8\xd8\x22']);
-  return {
-    'fd.num': 9,
-    'fd.type': 'ipv4',
-    'fd.typechar': '4',
-    'fd.name': '10.0.0.5:40000->93.184.216.34:443',
-    'fd.l4proto': pick(['tcp', 'udp']),
-    'fd.sockfamily': 'ip',
-    'fd.connected': true,
-    'fd.name_changed': true,
-    'fd.ip': ['\x0a\x00\x00\x05', server],
-    'fd.net': ['\x0a\x00\x00\x05', server],
-    'fd.snet': server,
-    'fd.cnet': '\x0a\x00\x00\x05',
-    'fd.sip': server,
-    'fd.cip': '\x0a\x00\x00\x05',
-    'fd.sport': pick([443, 53, 8080]),
-    'fd.cport': 40000,
-    'fd.port': [40000, 443],
-  };
-}
-
-function makeEvent(source: SlotSource): SlotEvent {
-  const share = random();
-  const type = share < 0.7 ? 'openat' : share < 0.9 ? 'execve' : 'connect';
-  const fields: Record<string, Value> = { ...processFields(), 'evt.type': type };
-  if (type === 'openat') Object.assign(fields, openFields());
-  if (type === 'connect') Object.assign(fields, connectFields());
-  const slots: (Value | undefined)[] = [];
-  for (const [name, value] of Object.entries(fields)) slots[source.slotOf(name)] = value;
-  return { type, slots };
+  hasType(type: string): boolean {
+    return kernelEventFields.hasType?.(type) ?? true;
+  }
 }
 
 /** Seconds of CPU this process used: on a machine shared with others the clock on the wall tells of them instead. */
@@ -205,51 +69,68 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-/** Runs over all events for some seconds of CPU; evaluations per second. */
-function measure(
+/** Runs over spans of events for some seconds of CPU, each some times before the next; evaluations per second. */
+function measure<E>(
   seconds: number,
-  events: readonly SlotEvent[],
-  run: (event: SlotEvent) => void,
+  spans: readonly (readonly E[])[],
+  turns: number,
+  run: (event: E) => void,
 ): number {
   let count = 0;
   const start = cpuSeconds();
   let elapsed = 0;
   while (elapsed < seconds) {
-    for (const event of events) run(event);
-    count += events.length;
+    for (const span of spans) {
+      for (let turn = 0; turn < turns; turn++) for (const event of span) run(event);
+      count += turns * span.length;
+    }
     elapsed = cpuSeconds() - start;
   }
   return count / elapsed;
 }
 
-/** Measures both in turns, so that what else the machine does meets both alike; the medians. */
-function compare(
-  seconds: number,
-  events: readonly SlotEvent[],
-  compiled: (event: SlotEvent) => void,
-  interpreted: (event: SlotEvent) => void,
-): { fast: number; slow: number } {
-  measure(seconds, events, compiled);
-  const turns = Array.from({ length: ROUNDS }, () => ({
-    fast: measure(seconds / ROUNDS, events, compiled),
-    slow: measure(seconds / ROUNDS, events, interpreted),
-  }));
-  const median = (values: number[]): number =>
-    values.sort((left, right) => left - right)[Math.floor(ROUNDS / 2)] ?? 0;
-  return {
-    fast: median(turns.map(({ fast }) => fast)),
-    slow: median(turns.map(({ slow }) => slow)),
-  };
+function spansOf<E>(events: readonly E[]): (readonly E[])[] {
+  return Array.from({ length: Math.ceil(events.length / SPAN) }, (_, index) =>
+    events.slice(index * SPAN, (index + 1) * SPAN),
+  );
 }
 
-function main(folder: string, seconds: number): void {
-  const loaded = loadRules(
-    FILES.map((name) => ({ name, content: readFileSync(join(folder, name), 'utf8') })),
-  );
+async function record(file: string): Promise<void> {
+  const recorder = tocsin(['record', file]);
+  await recorder.line(/^ready$/m);
+  execFileSync('bash', ['-c', WORK, 'bash', ROOT], { stdio: 'ignore' });
+  assert.equal(await recorder.stop(), 0);
+}
+
+/** The events of a recording, each with the values that the references had when it came. */
+async function slotEvents(
+  capture: string,
+  content: { name: string; content: string }[],
+  references: readonly FieldReference[],
+): Promise<SlotEvent[]> {
+  const events: SlotEvent[] = [];
+  let extractors: ReturnType<typeof kernelEventFields.bind>[] | undefined;
+  const replay = new Replay({
+    rules: { files: content, matching: 'all' },
+    onAlert: () => undefined,
+    onEvent(event, source) {
+      const type = source.typeOf(event);
+      if (!TYPES.has(type)) return;
+      extractors ??= references.map((reference) => source.bind(reference));
+      events.push({ type, slots: extractors.map((extract) => extract?.(event)) });
+    },
+  });
+  await readCapture(openCapture(capture), replay);
+  replay.end();
+  return events;
+}
+
+async function main(folder: string, seconds: number): Promise<void> {
+  const files = FILES.map((name) => ({ name, content: readFileSync(join(folder, name), 'utf8') }));
+  const loaded = loadRules(files);
   assert.ok(loaded.ok);
   const source = new SlotSource();
   const compiled = compileRules(loaded, source, { matching: 'all' });
-
   // The baseline walks the tree of each rule whose event types fit, in order.
   const { read } = new FieldBinder(source);
   const rules = loaded.ruleset.enabled.map((rule) => ({
@@ -257,7 +138,7 @@ function main(folder: string, seconds: number): void {
     test: interpretCondition(rule.condition, read),
   }));
   const byType = new Map(
-    ['openat', 'execve', 'connect'].map((type) => [
+    [...TYPES].map((type) => [
       type,
       rules.filter(({ rule }) => rule.eventTypes === 'all' || rule.eventTypes.has(type)),
     ]),
@@ -269,35 +150,57 @@ function main(folder: string, seconds: number): void {
     return found;
   };
 
-  for (const size of WORKING_SETS) {
-    const events = Array.from({ length: size }, () => makeEvent(source));
-    let matches = 0;
-    for (const event of events) {
-      const found = compiled.match(event).map(({ name }) => name);
-      assert.deepEqual(found, interpret(event));
-      matches += found.length;
-    }
-    const { fast, slow } = compare(
-      seconds,
-      events,
-      (event) => compiled.match(event),
-      (event) => interpret(event),
-    );
-    const result = {
-      events: size,
-      matches,
-      compiled_per_second: Math.round(fast),
-      interpreted_per_second: Math.round(slow),
-      ratio: Number((fast / slow).toFixed(1)),
-      by_type: Object.fromEntries(
-        [...byType.keys()].map((type) => {
-          const some = events.filter((event) => event.type === type);
-          return [type, Math.round(measure(seconds / 4, some, (event) => compiled.match(event)))];
-        }),
-      ),
-    };
-    console.log(JSON.stringify(result));
+  const home = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
+  let events: SlotEvent[];
+  try {
+    const capture = join(home, 'host.capture');
+    await record(capture);
+    events = await slotEvents(capture, files, source.references);
+  } finally {
+    rmSync(home, { recursive: true });
   }
+  let matches = 0;
+  for (const event of events) {
+    const found = compiled.match(event).map(({ name }) => name);
+    assert.deepEqual(found, interpret(event));
+    matches += found.length;
+  }
+  const share = (types: readonly string[]) =>
+    `${((100 * events.filter(({ type }) => types.includes(type)).length) / events.length).toFixed(1)} %`;
+  const rows = (name: string, some: readonly SlotEvent[], turns = SPAN_TURNS) => {
+    const spans = spansOf(some);
+    const fast = () => measure(seconds / ROUNDS, spans, turns, (event) => compiled.match(event));
+    const slow = () => measure(seconds / ROUNDS, spans, turns, (event) => interpret(event));
+    fast();
+    const rounds = Array.from({ length: ROUNDS }, () => ({ fast: fast(), slow: slow() }));
+    const quick = median(rounds.map((round) => round.fast));
+    const plain = median(rounds.map((round) => round.slow));
+    return [
+      [`${name}: interpreted`, `${Math.round(plain)} events/s`, ''],
+      [`${name}: compiled`, `${Math.round(quick)} events/s`, (quick / plain).toFixed(1)],
+    ] as const;
+  };
+  report('official rules over a recording', [
+    ['events recorded', String(events.length), ''],
+    ['of which opens', share(['open', 'openat', 'openat2']), ''],
+    ['of which execs', share(['execve', 'execveat']), ''],
+    ['of which connects', share(['connect']), ''],
+    ['matches, the same by both', String(matches), ''],
+    ...rows('all, just decoded', events),
+    ...rows('all, each brought from memory', events, 1),
+    ...rows(
+      'opens',
+      events.filter(({ type }) => type.startsWith('open')),
+    ),
+    ...rows(
+      'execs',
+      events.filter(({ type }) => type.startsWith('exec')),
+    ),
+    ...rows(
+      'connects',
+      events.filter(({ type }) => type === 'connect'),
+    ),
+  ]);
 }
 
-main(process.argv[2] ?? '../shared/falco-rules', Number(process.argv[3] ?? 2));
+await main(process.argv[2] ?? join(ROOT, '../shared/falco-rules'), Number(process.argv[3] ?? 3));

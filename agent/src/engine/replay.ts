@@ -9,11 +9,12 @@ import { KernelEvent } from '../events/kernel-event.ts';
 import { EVENT_ABI, headerLayout, RECORD_LAYOUTS } from '../events/layout.ts';
 import { bytesOf } from '../rules/byte-string.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
+import type { FieldSource } from '../rules/field.ts';
 import { Containers } from '../state/containers.ts';
 import { ProcessTree } from '../state/process-tree.ts';
 import { alertOf } from './alert-builder.ts';
 import { interestOf } from './interest.ts';
-import { Pipeline } from './pipeline.ts';
+import { type Judge, Pipeline } from './pipeline.ts';
 import { RuleJudge, type RuleSettings } from './rule-judge.ts';
 
 /** How often the clock of the records is looked at for what waits, ms. */
@@ -27,6 +28,8 @@ export interface ReplayOptions {
   readonly iso8601?: boolean;
   /** Gets each alert, and its message without time and priority. */
   readonly onAlert: (alert: Alert, message: string) => void;
+  /** Gets each event that goes before the rules, and what reads its fields; both are good only during the call. */
+  readonly onEvent?: (event: KernelEvent, source: FieldSource<KernelEvent>) => void;
 }
 
 /**
@@ -118,7 +121,7 @@ class ReplayEngine {
 
   constructor(
     head: CaptureHead,
-    { rules }: ReplayOptions,
+    { rules, onEvent }: ReplayOptions,
     onMatch: (rule: CompiledRule<KernelEvent>, event: KernelEvent) => void,
   ) {
     this.id = head.id;
@@ -150,8 +153,14 @@ class ReplayEngine {
       capabilities: (tgid) => host.readCapabilities(tgid),
       domainOf: () => undefined,
     });
-    this.#judge = RuleJudge.compile(rules, source, () => undefined, onMatch);
-    this.#pipeline = new Pipeline(this.#tree, this.#containers, this.#judge, { now });
+    const judge = RuleJudge.compile(rules, source, () => undefined, onMatch);
+    this.#judge = judge;
+    this.#pipeline = new Pipeline(
+      this.#tree,
+      this.#containers,
+      onEvent ? watched(judge, (event) => onEvent(event, source)) : judge,
+      { now },
+    );
   }
 
   get bootEpoch(): bigint {
@@ -216,6 +225,17 @@ class ReplayEngine {
     this.#tree.sweep();
     this.#containers.sweep();
   }
+}
+
+function watched(judge: Judge, onEvent: (event: KernelEvent) => void): Judge {
+  return {
+    eventTypes: judge.eventTypes,
+    dependsOnFacts: (event) => judge.dependsOnFacts(event),
+    judge(event) {
+      onEvent(event);
+      judge.judge(event);
+    },
+  };
 }
 
 function checkLayout({ abi, layouts, arch, version }: CaptureHead): void {

@@ -9,6 +9,7 @@ import {
   problemOf,
   readClaims,
   SIGNATURE_HEADER,
+  verificationKey,
   verifyBatch,
 } from '@tocsin/openapi';
 import { calculateJwkThumbprint } from 'jose';
@@ -83,7 +84,7 @@ export class ControlPlaneStub {
       const key = this.#keys.get(readClaims(header).kid);
       if (!key) return answerProblem(response, 'agent_unknown');
       const expected = { audience: 'stub', nowSeconds: Math.floor(now / 1000) };
-      const claims = await verifyBatch(header, body, key, expected);
+      const claims = await verifyBatch(header, body, verificationKey(key.x), expected);
       this.#receive(request, response, { claims, bytes: body, alerts: parse(request, body) });
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error;

@@ -84,6 +84,8 @@ export interface ChannelKind {
   readonly kind: string;
   /** Unknown keys are refused; secrets are `SecretReference`. */
   readonly settings: TObject;
+  /** Sends to one channel at a time, of which one is kept for what is urgent; 4 without it. Lanes keep their own order in any case. */
+  readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */
   readonly origin: 'any' | 'file';
   /** Settings that name files of this machine: never through the API, whose users have a token and not the machine. */

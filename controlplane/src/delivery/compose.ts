@@ -2,7 +2,7 @@
 import type { StoredAlert } from '@tocsin/openapi';
 import type { OutboxEntry } from '../store/outbox.ts';
 import type { Notification } from './channel.ts';
-import { composeGroup } from './grouped.ts';
+import { composeGroup, mergeGroups } from './grouped.ts';
 
 /** Alerts one notification tells at most; a longer lane is told in several. */
 export const MAX_BATCH = 20;
@@ -19,10 +19,27 @@ export function batchSize(alerts: readonly (StoredAlert | undefined)[]): number 
   return Math.min(alerts.length, MAX_BATCH);
 }
 
-/** How many entries of the head can be told together at all: what a group says stands alone. */
+/** Alerts that updates of a group name when they are told together; a single update may name more. */
+const MAX_NAMED = 1000;
+
+/** How many entries of the head can be told together at all: what is in no group, or updates of a group that name all they count. */
 export function together(head: readonly OutboxEntry[]): number {
-  const group = head.findIndex(({ group }) => group !== undefined);
-  return group < 0 ? head.length : Math.max(1, group);
+  const [first] = head;
+  if (first?.notice) return 1;
+  if (!first?.group) {
+    const other = head.findIndex(
+      ({ group, notice }) => group !== undefined || notice !== undefined,
+    );
+    return other < 0 ? head.length : other;
+  }
+  let named = 0;
+  const end = head.findIndex(({ group }) => {
+    if (!group) return true;
+    const { firing, resolved, counts } = group;
+    named += firing.length + resolved.length;
+    return named > MAX_NAMED || counts.firing + counts.resolved > firing.length + resolved.length;
+  });
+  return end < 0 ? head.length : Math.max(1, end);
 }
 
 /** One notification of these entries; undefined when there is nothing to tell. Its id is that of the first. */
@@ -34,7 +51,14 @@ export function compose(
   samples: ReadonlyMap<string, StoredAlert> = new Map(),
 ): Notification | undefined {
   const [first] = entries;
-  if (first?.group) return composeGroup(channel, first, first.group, samples, repeated);
+  if (first?.notice) {
+    const time = new Date(first.time).toISOString();
+    const held = { count: 0, byRule: [] };
+    return { id: first.id, channel, time, alerts: [first.notice], held, test: false };
+  }
+  const updates = entries.flatMap(({ group }) => group ?? []);
+  const group = mergeGroups(updates);
+  if (first && group) return composeGroup(channel, first, group, samples, repeated);
   const stored = alerts.filter((alert) => alert !== undefined);
   const held = sumHeld(entries, alerts);
   if (!first || (stored.length === 0 && held.count === 0)) return undefined;

@@ -1,17 +1,19 @@
 /** @module Delivery as the control plane uses it: workers that drain the lanes, a sweeper, and test notifications. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
-import { laneKeys } from '../store/keys.ts';
-import { type Outbox, urgentLane } from '../store/outbox.ts';
-import { readAttempt, writeAttempt } from './attempt.ts';
+import { readChannelState } from '../store/channel-state.ts';
+import type { Outbox } from '../store/outbox.ts';
+import { DEFAULT_BREAKER } from './breaker.ts';
 import type { Outcome } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
-import { drainLane, type LaneParts, type LaneTimes } from './lane.ts';
+import { type DrainParts, drainChannel } from './drain.ts';
+import type { LaneTimes } from './lane.ts';
 import { createDeliveryMetrics, type LaneState } from './metrics.ts';
 import { DEFAULT_RETRY } from './policy.ts';
-import { openQueue, startWorker, wakeLanes } from './queue.ts';
+import { openQueue, startWorker, wakeChannels } from './queue.ts';
 import { type Environment, Senders } from './senders.ts';
 import { Sweeper } from './sweeper.ts';
 import { testSend } from './test-send.ts';
@@ -22,9 +24,9 @@ export interface DeliveryOptions {
   /** For the workers; it must wait for ever (`maxRetriesPerRequest: null`). Both are closed by the caller after `stop`. */
   readonly workerRedis: Redis;
   readonly outbox: Outbox;
-  readonly alerts: LaneParts['alerts'];
+  readonly alerts: DrainParts['alerts'];
   /** The channels as they are now, secrets as given. */
-  readonly channels: LaneParts['channels'];
+  readonly channels: DrainParts['channels'];
   readonly metrics: Registry;
   readonly logger: { warn(details: object, message: string): void };
   /** Where `env` secrets are read from. */
@@ -36,7 +38,7 @@ export interface DeliveryOptions {
 export interface RunningDelivery {
   /** Makes one attempt now, past lane and throttle. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
-  /** Tries a lane again now that its channel was changed, instead of waiting for its next turn. */
+  /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
   /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
   stop(graceMs?: number): Promise<void>;
@@ -47,6 +49,7 @@ const TIMES: LaneTimes = {
   attemptMs: 30_000,
   sliceMs: 10_000,
   retry: DEFAULT_RETRY,
+  breaker: DEFAULT_BREAKER,
 };
 const SWEEP_MS = 1000;
 const GRACE_MS = 2000;
@@ -58,24 +61,32 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const { redis, workerRedis, outbox, alerts, channels, logger, environment } = options;
   const stopping = new AbortController();
   const killed = new AbortController();
+  // Each send listens.
+  setMaxListeners(0, killed.signal);
   const senders = new Senders(findChannelKind, environment);
-  const metrics = createDeliveryMetrics(options.metrics, () => readLanes(redis, outbox));
+  const metrics = createDeliveryMetrics(
+    options.metrics,
+    () => readBacklogs(outbox),
+    () => readBroken(redis, channels),
+  );
   const onProblem = (err: unknown) => logger.warn({ err }, 'delivery waits for redis');
-  const parts: LaneParts = {
+  const parts: DrainParts = {
     ...{ redis, outbox, alerts, channels, senders, metrics, logger },
     times: { ...TIMES, ...options.times },
+    findKind: findChannelKind,
     stopping: stopping.signal,
+    wake: (name) => wakeChannels(queue, [name]),
     killed: killed.signal,
   };
   const queue = openQueue(redis);
   queue.on('error', onProblem);
-  const worker = startWorker(workerRedis, (channel) => drainLane(parts, channel), {
+  const worker = startWorker(workerRedis, (channel) => drainChannel(parts, channel), {
     takeOverMs: parts.times.leaseMs,
     onProblem,
   });
   const sweeper = new Sweeper({
     ...{ outbox, channels, onProblem },
-    wake: (names) => wakeLanes(queue, names),
+    wake: (names) => wakeChannels(queue, names),
     everyMs: options.times?.sweepMs ?? SWEEP_MS,
   });
   sweeper.start();
@@ -95,12 +106,8 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);
-      const lanes = [channel, urgentLane(channel)];
-      for (const lane of lanes) {
-        const attempt = await readAttempt(redis, lane);
-        if (attempt && !attempt.sending) await writeAttempt(redis, lane, { ...attempt, next: 0 });
-      }
-      await wakeLanes(queue, lanes, { now: true });
+      await outbox.retryNow(channel);
+      await wakeChannels(queue, [channel], { now: true });
     },
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);
@@ -118,15 +125,18 @@ function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   return Promise.race([ended, after(ms, false, { ref: false })]);
 }
 
-async function readLanes(redis: Redis, outbox: Outbox): Promise<LaneState[]> {
+async function readBroken(redis: Redis, channels: DrainParts['channels']) {
+  const states = await Promise.all(
+    channels.all().map(async ({ name }) => ({ name, ...(await readChannelState(redis, name)) })),
+  );
+  return states.flatMap(({ name, broken }) =>
+    broken ? [{ channel: name, reason: broken.reason }] : [],
+  );
+}
+
+async function readBacklogs(outbox: Outbox): Promise<LaneState[]> {
   const names = await outbox.lanesWithWork();
   return Promise.all(
-    names.map(async (channel) => {
-      const [depth, [first]] = await Promise.all([
-        redis.llen(laneKeys(channel).entries),
-        outbox.readHead(channel, 1),
-      ]);
-      return { channel, depth, oldest: first?.time ?? Date.now() };
-    }),
+    names.map(async (channel) => ({ channel, ...(await outbox.backlog(channel)) })),
   );
 }

@@ -38,6 +38,38 @@ export function composeGroup(
   };
 }
 
+/**
+ * Updates of one group that waited, oldest first, as one: what the last of them says, and of what is no longer in it, what was said
+ * last. Undefined when there is none.
+ */
+export function mergeGroups(updates: readonly GroupNotification[]): GroupNotification | undefined {
+  const newest = updates.at(-1);
+  if (!newest || updates.length === 1) return newest;
+  const last = new Map<string, ToldAlert>();
+  for (const { firing, resolved } of updates) {
+    for (const alert of [...resolved, ...firing]) last.set(labelsText(alert.labels), alert);
+  }
+  const inNewest = new Set(
+    [...newest.firing, ...newest.resolved].map((alert) => labelsText(alert.labels)),
+  );
+  const gone = [...last].flatMap(([text, alert]) => (inNewest.has(text) ? [] : [alert]));
+  const firing = gone.filter(({ ends_at }) => ends_at === null);
+  const resolved = gone.filter(({ ends_at }) => ends_at !== null);
+  return {
+    ...newest,
+    firing: [...newest.firing, ...firing],
+    resolved: [...newest.resolved, ...resolved],
+    counts: {
+      firing: newest.counts.firing + firing.length,
+      resolved: newest.counts.resolved + resolved.length,
+      held: newest.counts.held,
+      seen: newest.counts.seen + gone.reduce((sum, { count }) => sum + count, 0),
+    },
+    ...(updates.some(({ urgent }) => urgent) && { urgent: true }),
+    waited: updates.slice(0, -1).map(({ reason }) => reason),
+  };
+}
+
 /** What of the group is told as a number. */
 function othersOf(
   { firing, resolved, counts }: GroupNotification,
@@ -110,6 +142,7 @@ export function describeGroup({ group }: Notification, max = 300): string {
   const labels = Object.keys(group.labels).length > 0 ? ` in ${labelsText(group.labels)}` : '';
   const top = (group.top ?? []).map(({ rule, count }) => `${count} × ${printable(rule, 60)}`);
   const most = top.length > 0 ? `; most of them ${top.join(', ')}` : '';
-  const text = `${describeCounts(group)} (${group.reason})${printable(labels, MAX_LABELS)}${most}`;
+  const waited = group.waited ? `; ${group.waited.length} updates that waited are in it` : '';
+  const text = `${describeCounts(group)} (${group.reason}${waited})${printable(labels, MAX_LABELS)}${most}`;
   return printable(text, max);
 }

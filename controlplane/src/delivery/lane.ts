@@ -1,11 +1,11 @@
 /**
- * Drains one lane: reads its head, makes one attempt, and acknowledges, in order and under the lane's lease. Whoever crashes leaves
- * the entries where they are; at most the one send in flight is repeated, under the same id and marked.
+ * One attempt with the head of a lane: reads it, sends it, and acknowledges it or sets it back, in order and under the lease of the
+ * channel. Whoever crashes leaves the entries where they are; at most the sends in flight are repeated, under the same id and marked.
  */
 import type { Channel, StoredAlert } from '@tocsin/openapi';
-import type { Redis } from 'ioredis';
-import { channelOfLane, type Fate, type Outbox, type OutboxEntry } from '../store/outbox.ts';
-import { type Attempt, readAttempt, writeAttempt } from './attempt.ts';
+import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
+import { type Attempt, readAttempt } from './attempt.ts';
+import type { BreakerPolicy } from './breaker.ts';
 import type { Notification, Outcome } from './channel.ts';
 import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
@@ -15,59 +15,48 @@ import { ChannelSettingsError, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
 import type { Senders } from './senders.ts';
 
-/** What came of draining: whether and when to come back. */
-export type Drained =
-  | { readonly next: 'idle' }
-  /** The channel is not known here; its entries stay. */
-  | { readonly next: 'unknown channel' }
-  | { readonly next: 'later'; readonly at: number };
-
 export interface LaneTimes {
-  /** Life of the lease; it is renewed at a third of it. After a crash the lane stands still for at most this long. */
+  /** Life of the lease; it is renewed at a third of it. After a crash the channel stands still for at most this long. */
   readonly leaseMs: number;
   /** One attempt may take this long. */
   readonly attemptMs: number;
-  /** A lane that is never empty lets the others go first after this long. */
+  /** A channel that is never empty lets the others go first after this long. */
   readonly sliceMs: number;
   readonly retry: RetryPolicy;
+  readonly breaker: BreakerPolicy;
 }
 
 export interface LaneParts {
-  readonly redis: Redis;
   readonly outbox: Outbox;
   readonly alerts: { getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> };
-  readonly channels: { get(name: string): Channel | undefined };
+  readonly channels: { get(name: string): Channel | undefined; all(): readonly Channel[] };
   readonly senders: Senders;
   readonly metrics: DeliveryMetrics;
   readonly logger: { warn(details: object, message: string): void };
   readonly times: LaneTimes;
-  /** No further attempt is begun. */
-  readonly stopping: AbortSignal;
   /** Attempts under way end now. */
   readonly killed: AbortSignal;
 }
 
-/** How long to wait for a lane that another worker holds. */
-const BUSY_MS = 500;
+/** A lane as its holder knows it. */
+export interface HeldLane {
+  readonly channel: Channel;
+  readonly lane: string;
+  readonly token: number;
+  /** The lease is lost: what is under way ends now. */
+  readonly lost: AbortSignal;
+}
 
-/** Drains until the lane is empty, must wait, or the slice is over. Throws when Redis is away. */
-export async function drainLane(parts: LaneParts, channel: string): Promise<Drained> {
-  const { outbox, times } = parts;
-  const token = await outbox.acquire(channel, times.leaseMs);
-  if (token === undefined) return { next: 'later', at: Date.now() + BUSY_MS };
-  const lost = new AbortController();
-  const renewal = setInterval(() => {
-    outbox.renew(channel, token, times.leaseMs).then(
-      (held) => held || lost.abort(),
-      () => {},
-    );
-  }, times.leaseMs / 3);
-  try {
-    return await new Drain(parts, channel, token, lost.signal).run();
-  } finally {
-    clearInterval(renewal);
-    await outbox.release(channel, token).catch(() => false);
-  }
+/** What came of an attempt; `outcome` unless there was nothing to send. */
+export interface Tried {
+  /** Whether the lease still is; else nothing was changed. */
+  readonly held: boolean;
+  readonly outcome?: Outcome;
+}
+
+/** Makes one attempt with the head of a lane. Throws when Redis is away. */
+export function tellHead(parts: LaneParts, held: HeldLane): Promise<Tried> {
+  return new Lane(parts, held).tell();
 }
 
 const LOG_WORDS: Readonly<Record<Decision['next'], string>> = {
@@ -76,154 +65,124 @@ const LOG_WORDS: Readonly<Record<Decision['next'], string>> = {
   done: 'notification is refused by some recipients',
 };
 
-class Drain {
+class Lane {
   readonly #parts: LaneParts;
-  readonly #channel: string;
-  readonly #token: number;
-  readonly #lost: AbortSignal;
+  readonly #held: HeldLane;
 
-  constructor(parts: LaneParts, channel: string, token: number, lost: AbortSignal) {
+  constructor(parts: LaneParts, held: HeldLane) {
     this.#parts = parts;
-    this.#channel = channel;
-    this.#token = token;
-    this.#lost = lost;
+    this.#held = held;
   }
 
-  async run(): Promise<Drained> {
-    const { outbox, channels, times, stopping } = this.#parts;
-    const end = Date.now() + times.sliceMs;
-    for (;;) {
-      const channel = channels.get(channelOfLane(this.#channel));
-      if (!channel) return { next: 'unknown channel' };
-      const [head, known] = await Promise.all([
-        outbox.readHead(this.#channel, MAX_BATCH),
-        readAttempt(this.#parts.redis, this.#channel),
-      ]);
-      const [first] = head;
-      if (!first) return { next: 'idle' };
-      const attempt = known?.head === first.id ? known : undefined;
-      const now = Date.now();
-      if (attempt && attempt.next > now) return { next: 'later', at: attempt.next };
-      if (stopping.aborted || this.#lost.aborted || now >= end) return { next: 'later', at: now };
-      const wait = await this.#tell(channel, head, attempt);
-      if (wait !== undefined) return wait;
-    }
-  }
-
-  /** Makes one attempt with the head of the lane; undefined when the lane can go on at once. */
-  async #tell(
-    channel: Channel,
-    head: readonly OutboxEntry[],
-    before: Attempt | undefined,
-  ): Promise<Drained | undefined> {
-    const { alerts: store, redis } = this.#parts;
+  async tell(): Promise<Tried> {
+    const { outbox } = this.#parts;
+    const { channel, lane, token } = this.#held;
+    const [head, known] = await Promise.all([
+      outbox.readHead(lane, MAX_BATCH),
+      outbox.readAttempt(lane),
+    ]);
+    const [first] = head;
+    if (!first) return { held: await this.#settle(0, { fate: 'notified' }) };
+    const before = readAttempt(known, first.id);
     const candidates = head.slice(0, before?.count ?? together(head));
-    const alerts = await this.#readAlerts(store, candidates);
+    const alerts = await this.#readAlerts(candidates);
     const count = before?.count ?? batchSize(alerts);
-    const repeated = before !== undefined && (before.repeated || before.sending);
-    const notification = compose(
-      channel.name,
-      candidates.slice(0, count),
-      alerts.slice(0, count),
-      repeated,
-      await this.#readSamples(store, candidates[0]),
-    );
-    const counted = unstored(candidates.slice(0, count), alerts).length;
-    if (!notification) return this.#settle(count, { fate: 'notified', counted });
+    const entries = candidates.slice(0, count);
+    const repeated =
+      entries.some((entry) => entry.repeated) ||
+      (before !== undefined && (before.repeated || before.sending));
+    const samples = await this.#readSamples(entries);
+    const notification = compose(channel.name, entries, alerts.slice(0, count), repeated, samples);
+    const counted = unstored(entries, alerts).length;
+    if (!notification) return { held: await this.#settle(count, { fate: 'notified', counted }) };
     const attempt: Attempt = {
       head: notification.id,
       count,
       failures: before?.failures ?? 0,
       since: before?.since ?? Date.now(),
-      next: 0,
       sending: true,
       repeated,
     };
-    await writeAttempt(redis, this.#channel, attempt);
-    const outcome = await this.#attempt(channel, notification);
-    return this.#conclude(channel, attempt, outcome, counted);
+    if (!(await outbox.begin(channel.name, lane, token, JSON.stringify(attempt))))
+      return { held: false };
+    const outcome = await this.#attempt(notification);
+    return { held: await this.#conclude(attempt, outcome, counted), outcome };
   }
 
-  async #conclude(
-    channel: Channel,
-    attempt: Attempt,
-    outcome: Outcome,
-    counted: number,
-  ): Promise<Drained | undefined> {
-    const { redis, outbox, metrics, senders, times } = this.#parts;
-    const decision = decide(outcome, attempt, times.retry, Date.now(), Math.random);
+  async #conclude(attempt: Attempt, outcome: Outcome, counted: number): Promise<boolean> {
+    const { metrics, senders, times } = this.#parts;
+    const { channel } = this.#held;
+    const now = Date.now();
+    const decision = decide(outcome, attempt, times.retry, now, Math.random);
     if (decision.next === 'done') {
       metrics.expired.inc(counted);
-      if (outcome.result === 'ok' && outcome.refused) this.#log(channel, attempt, outcome, 'done');
+      if (outcome.result === 'ok' && outcome.refused) this.#log(attempt, outcome, 'done');
       return this.#settle(attempt.count, { fate: 'notified', counted });
     }
     if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
       // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
       const count = Math.ceil(attempt.count / 2);
-      await writeAttempt(redis, this.#channel, { ...attempt, count, sending: false });
-      return undefined;
+      return this.#setBack({ ...attempt, count, sending: false }, 0, 0);
     }
-    this.#log(channel, attempt, outcome, decision.next);
+    this.#log(attempt, outcome, decision.next);
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
       return this.#settle(attempt.count, { fate: 'dead_lettered', reason, detail });
     }
-    // Whoever took the lane over in the meantime keeps its own account of the head.
-    if (!(await outbox.renew(this.#channel, this.#token, times.leaseMs)))
-      return { next: 'later', at: Date.now() + BUSY_MS };
     // A secret that is read again may be the right one.
     if (outcome.result === 'permanent') senders.drop(channel.name);
-    await writeAttempt(redis, this.#channel, {
+    const again = {
       ...attempt,
       failures: decision.failures,
-      next: decision.at,
       sending: false,
       repeated: attempt.repeated || outcome.result === 'ambiguous',
-    });
-    return { next: 'later', at: decision.at };
+    };
+    const pauseMs = Math.max(0, decision.at - now);
+    return this.#setBack(again, pauseMs, decision.quiet ? pauseMs : 0);
   }
 
   /** The first failure and the last are worth a line; those between only tell the same again. */
-  #log(channel: Channel, attempt: Attempt, outcome: Outcome, next: Decision['next']): void {
+  #log(attempt: Attempt, outcome: Outcome, next: Decision['next']): void {
     if (attempt.failures > 0 && next === 'again') return;
-    const { name, kind } = channel;
+    const { name, kind } = this.#held.channel;
     this.#parts.logger.warn(
       { channel: name, kind, notification: attempt.head, ...outcome },
       LOG_WORDS[next],
     );
   }
 
-  /** Acknowledges; a lane that is empty then, or that is another's, is left. */
-  async #settle(count: number, fate: Fate): Promise<Drained | undefined> {
-    const left = await this.#parts.outbox.acknowledge(this.#channel, this.#token, count, fate);
-    if (left === undefined) return { next: 'later', at: Date.now() + BUSY_MS };
-    return left === 0 ? { next: 'idle' } : undefined;
+  async #settle(count: number, fate: Fate): Promise<boolean> {
+    const { channel, lane, token } = this.#held;
+    const left = await this.#parts.outbox.acknowledge(channel.name, lane, token, count, fate);
+    return left !== undefined;
   }
 
-  async #readAlerts(
-    store: LaneParts['alerts'],
-    entries: readonly OutboxEntry[],
-  ): Promise<(StoredAlert | undefined)[]> {
-    const ids = entries.flatMap(({ alert }) => alert ?? []);
-    const found = await store.getMany(ids);
-    const byId = new Map(ids.map((id, index) => [id, found[index]]));
+  #setBack(attempt: Attempt, pauseMs: number, quietMs: number): Promise<boolean> {
+    const { channel, lane, token } = this.#held;
+    const text = JSON.stringify(attempt);
+    return this.#parts.outbox.setBack(channel.name, lane, token, text, pauseMs, quietMs);
+  }
+
+  async #readAlerts(entries: readonly OutboxEntry[]): Promise<(StoredAlert | undefined)[]> {
+    const byId = await this.#readById(entries.flatMap(({ alert }) => alert ?? []));
     return entries.map(({ alert }) => (alert === undefined ? undefined : byId.get(alert)));
   }
 
   /** The stored alerts that show what a group tells. */
-  async #readSamples(
-    store: LaneParts['alerts'],
-    entry: OutboxEntry | undefined,
-  ): Promise<ReadonlyMap<string, StoredAlert>> {
-    const ids = entry?.group ? samplesOf(entry.group) : [];
-    const found = await store.getMany(ids);
+  #readSamples(entries: readonly OutboxEntry[]): Promise<ReadonlyMap<string, StoredAlert>> {
+    return this.#readById(entries.flatMap(({ group }) => (group ? samplesOf(group) : [])));
+  }
+
+  async #readById(ids: readonly string[]): Promise<ReadonlyMap<string, StoredAlert>> {
+    const found = await this.#parts.alerts.getMany(ids);
     return new Map(found.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
-  async #attempt(channel: Channel, notification: Notification): Promise<Outcome> {
+  async #attempt(notification: Notification): Promise<Outcome> {
     const { senders, metrics, times, killed } = this.#parts;
-    const deadline = startDeadline([killed, this.#lost], times.attemptMs);
+    const { channel, lost } = this.#held;
+    const deadline = startDeadline([killed, lost], times.attemptMs);
     const { signal } = deadline;
     const stopTimer = metrics.seconds.startTimer({ kind: channel.kind });
     const outcome = await sendOnce(() => senders.get(channel).send(notification, { signal }));

@@ -16,7 +16,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 };
 
 /** Faults that the attempt cannot outlast but a person can mend: nothing is given up at once because a token ran out at night. */
-const MENDABLE: ReadonlySet<FailureReason> = new Set(['auth', 'configuration', 'blocked']);
+export const MENDABLE: ReadonlySet<FailureReason> = new Set(['auth', 'configuration', 'blocked']);
 
 /** The least pause a provider can ask for, so that `Retry-After: 0` does not become a busy loop. */
 const LEAST_PAUSE_MS = 500;
@@ -24,7 +24,13 @@ const LEAST_PAUSE_MS = 500;
 export type Decision =
   | { readonly next: 'done' }
   | { readonly next: 'give up'; readonly reason: FailureReason; readonly detail: string }
-  | { readonly next: 'again'; readonly at: number; readonly failures: number };
+  | {
+      readonly next: 'again';
+      readonly at: number;
+      readonly failures: number;
+      /** The provider wants nothing more until then: all lanes of the channel wait. */
+      readonly quiet?: true;
+    };
 
 /** Decides about a notification first tried at `since` with `failures` failed attempts before this one. */
 export function decide(
@@ -44,9 +50,12 @@ export function decide(
     return { next: 'give up', reason, detail: `given up after ${hours(now - since)}: ${detail}` };
   }
   if (outcome.result === 'retry' && outcome.retryAfterMs !== undefined) {
-    return { next: 'again', at: now + Math.max(outcome.retryAfterMs, LEAST_PAUSE_MS), failures };
+    const at = now + Math.max(outcome.retryAfterMs, LEAST_PAUSE_MS);
+    return { next: 'again', at, failures, quiet: true };
   }
-  return { next: 'again', at: now + pauseMs(failures, policy, random), failures: failures + 1 };
+  const at = now + pauseMs(failures, policy, random);
+  const quiet = reason === 'rate_limited';
+  return { next: 'again', at, failures: failures + 1, ...(quiet && { quiet }) };
 }
 
 /** Half of the pause is certain and half is chance, so that lanes that failed together do not come back together. */

@@ -1,20 +1,20 @@
 /**
- * The queue that carries wake-ups of lanes to workers. A job holds the name of a lane and nothing else; at most one waits for each
- * lane, and one that comes while the lane is drained is kept until that is over. What is to be told never depends on a job.
+ * The queue that carries wake-ups of channels to workers. A job holds the name of a channel and nothing else; at most one waits for
+ * each channel, and one that comes while it is drained is kept until that is over. What is to be told never depends on a job.
  */
 import { DelayedError, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { DELIVERIES_QUEUE, QUEUE_PREFIX } from '../store/keys.ts';
-import type { Drained } from './lane.ts';
+import type { Drained } from './drain.ts';
 
 export interface DrainJob {
   readonly channel: string;
 }
 
 const KEPT = { count: 100 };
-/** Lanes are mostly waiting for somebody else's answer, so many are drained at a time. */
-const CONCURRENCY = 256;
-/** A job is never given up because workers died under it: its lane still has to be drained. */
+/** Channels are mostly waiting for somebody else's answer, so many are drained at a time. */
+const CONCURRENCY = 1024;
+/** A job is never given up because workers died under it: its channel still has to be drained. */
 const MAX_STALLED = 1_000_000;
 
 export type DeliveryQueue = Queue<DrainJob>;
@@ -27,8 +27,8 @@ export function openQueue(redis: Redis): DeliveryQueue {
   });
 }
 
-/** Adds a wake-up for each lane; one that waits its turn is left alone, unless `now` brings it forward. */
-export async function wakeLanes(
+/** Adds a wake-up for each channel; one that waits its turn is left alone, unless `now` brings it forward. */
+export async function wakeChannels(
   queue: DeliveryQueue,
   channels: readonly string[],
   { now = false } = {},
@@ -52,7 +52,7 @@ export interface WorkerOptions {
   readonly onProblem: (error: Error) => void;
 }
 
-/** Takes wake-ups and drains their lanes. A lane that must wait keeps its job, delayed, so that nothing overtakes. */
+/** Takes wake-ups and drains their channels. A channel that must wait keeps its job, delayed. */
 export function startWorker(
   redis: Redis,
   drain: (channel: string) => Promise<Drained>,

@@ -1,6 +1,6 @@
-/** Finds what no event will: lanes whose wake-up was lost, and held counters that have become due. */
+/** Finds what no event will: channels whose wake-up was lost, and held counters that have become due. */
 import type { Channel } from '@tocsin/openapi';
-import { channelOfLane, type Outbox } from '../store/outbox.ts';
+import type { Outbox } from '../store/outbox.ts';
 
 export interface SweeperParts {
   readonly outbox: Pick<Outbox, 'lanesWithWork' | 'lanesWithHeld' | 'takeHeld'>;
@@ -57,6 +57,6 @@ export class Sweeper {
   async #wakeLanes(): Promise<void> {
     const { outbox, channels, wake } = this.#parts;
     const lanes = await outbox.lanesWithWork();
-    await wake(lanes.filter((name) => channels.get(channelOfLane(name)) !== undefined));
+    await wake(lanes.filter((name) => channels.get(name) !== undefined));
   }
 }

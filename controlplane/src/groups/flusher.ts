@@ -17,7 +17,7 @@ import type {
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
-import { type OutboxEntry, throttleOf, urgentLane } from '../store/outbox.ts';
+import { laneOf, type OutboxEntry, throttleOf } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
 import { bucketOf, type Grouping } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
@@ -37,7 +37,6 @@ export interface Flushed {
   readonly group: ClaimedGroup;
   readonly route: Route;
   readonly outcome: Committed;
-  readonly lane: string;
   /** What went into the lane. */
   readonly entry: OutboxEntry | undefined;
 }
@@ -123,14 +122,13 @@ export class Flusher {
     const grouping = this.#parts.grouping();
     const { route, channel, log, tick, flush } = decided;
     const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
-    const lane = entry?.group?.urgent ? urgentLane(route.channel) : route.channel;
     const outcome = await store.commit({
       ...{ group, now, entry },
       flushedAt: flush.flushedAt,
       intervalMs: route.groupIntervalMs,
       route: grouping.idOf(route),
       channel: route.channel,
-      lane,
+      lane: laneOf(route.channel, group.id),
       next: flush.next,
       unsaid: flush.unsaid,
       logged: flush.entry !== undefined,
@@ -147,7 +145,7 @@ export class Flusher {
       ended: log.endedOf(flush),
       outcomes: log.outcomesOf(flush),
     });
-    return { group, route, lane, outcome, entry: outcome.status === 'said' ? entry : undefined };
+    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
   }
 
   /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */
@@ -176,12 +174,20 @@ export class Flusher {
       index.find(labels, () => true),
     );
     const anyEnded = ended.length > 0 || sources.length > 0;
+    const unmuting = new Map<Route, string>();
+    for (const route of grouping.timed) {
+      const by = mutedBy(route, timeIntervals, from);
+      if (by !== undefined && mutedBy(route, timeIntervals, now) === undefined)
+        unmuting.set(route, by);
+    }
+    // Most looks end here, however many groups have something unsaid.
+    if (!anyEnded && unmuting.size === 0) return;
     const holds = await this.#holdsAt(now);
     for (const group of await store.states(ids)) {
       const route = grouping.route(group.definition.r);
       if (!route) continue;
       const muted = mutedBy(route, timeIntervals, now);
-      const unmuted = muted === undefined ? mutedBy(route, timeIntervals, from) : undefined;
+      const unmuted = unmuting.get(route);
       if (!anyEnded && unmuted === undefined) continue;
       const members = await store.members(group.id);
       const released = members.some(
@@ -201,15 +207,12 @@ export class Flusher {
     const { store } = this.#parts;
     const unsaid = await store.unsaid();
     if (unsaid.length === 0) return undefined;
-    const { routing, route } = routingOf(this.#parts.grouping());
+    const { routing, timed } = this.#parts.grouping();
     const { all } = await this.#readSilences();
     const ends = all.flatMap(({ endsAt }) => (endsAt > now ? [endsAt] : []));
     if (routing.inhibitRules.length > 0) ends.push((await store.nextSourceEnd(now)) ?? limit);
-    const routes = new Set(
-      (await store.states(unsaid)).map(({ definition }) => route(definition.r)),
-    );
-    for (const one of routes) {
-      if (!one || mutedBy(one, routing.timeIntervals, now) === undefined) continue;
+    for (const one of timed) {
+      if (mutedBy(one, routing.timeIntervals, now) === undefined) continue;
       let at = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
       while (at < limit && mutedBy(one, routing.timeIntervals, at) !== undefined) at += MINUTE_MS;
       ends.push(at);
@@ -248,11 +251,6 @@ export class Flusher {
     return this.#sources.all;
   }
 }
-
-const routingOf = (grouping: Grouping) => ({
-  routing: grouping.routing,
-  route: (id: string) => grouping.route(id),
-});
 
 const NO_THROTTLE: Bucket = [0, 0];
 function throttleBucket(channel: Pick<Channel, 'throttle'> | undefined): Bucket {

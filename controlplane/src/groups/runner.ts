@@ -16,8 +16,8 @@ export interface GroupRunnerOptions {
   readonly channels: { get(name: string): Channel | undefined };
   readonly grouping: Grouping;
   readonly metrics: Registry;
-  /** Wakes the workers of lanes that got something. */
-  readonly wake: (lanes: readonly string[]) => void;
+  /** Wakes the workers of channels that got something. */
+  readonly wake: (channels: readonly string[]) => void;
   readonly onProblem: (error: unknown) => void;
 }
 
@@ -137,20 +137,20 @@ export class GroupRunner {
     for (;;) {
       const claimed = await this.#flusher.claim(now, CLAIMS);
       if (claimed.length === 0 || this.#stopped) break;
-      const lanes = new Set<string>();
+      const told = new Set<string>();
       const queue = [...claimed];
       const work = async () => {
         for (let group = queue.shift(); group; group = queue.shift()) {
           const flushed = await this.#flusher.flush(group, now);
           if (flushed?.entry?.group) {
-            lanes.add(flushed.lane);
+            told.add(flushed.route.channel);
             this.#said.inc({ reason: flushed.entry.group.reason });
           }
           if (flushed?.outcome.status === 'postponed') this.#postponed.inc();
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, work));
-      this.#options.wake([...lanes]);
+      this.#options.wake([...told]);
       now = await this.now();
     }
     if (now >= this.#tidyAt) {

@@ -10,7 +10,7 @@ import type { Redis } from 'ioredis';
 import type { Labels } from '../routing/types.ts';
 import { EmbeddedRedis } from '../store/embedded.ts';
 import { GroupStore } from '../store/groups.ts';
-import { Outbox, type OutboxEntry } from '../store/outbox.ts';
+import { laneOf, Outbox, type OutboxEntry } from '../store/outbox.ts';
 import { requestClient } from '../store/redis.ts';
 import { SilenceStore } from '../store/silences.ts';
 import { Flusher } from './flusher.ts';
@@ -22,6 +22,8 @@ export type SimulatedInput =
   | {
       readonly kind: 'alert';
       readonly labels: Labels;
+      /** Output fields as texts. */
+      readonly fields: Labels;
       readonly startsAt: number | undefined;
       readonly endsAt: number | undefined;
     }
@@ -115,7 +117,8 @@ export class Simulation {
     const redis = this.#redis as Redis;
     switch (input.kind) {
       case 'alert': {
-        const { labels, startsAt, endsAt } = input;
+        const { startsAt, endsAt } = input;
+        const labels = this.#grouping.withFields(input.labels, input.fields);
         const rest = { occurrences: 1, seen: undefined, sample: undefined, agent: undefined };
         const request = this.#grouping.request([{ labels, startsAt, endsAt, ...rest }], now);
         await new GroupStore(redis).admit(request);
@@ -161,8 +164,9 @@ export class Simulation {
         const { channel } = flushed.route;
         tell({ at: now, channel, entry: flushed.entry });
         const token = await outbox.acquire(channel, LEASE_MS);
-        if (token === undefined) throw new Error(`the lane of ${channel} is held by another`);
-        await outbox.acknowledge(channel, token, 1, { fate: 'notified' });
+        if (token === undefined) throw new Error(`${channel} is held by another`);
+        const lane = laneOf(channel, flushed.group.id);
+        await outbox.acknowledge(channel, lane, token, 1, { fate: 'notified' });
         await outbox.release(channel, token);
       }
     }

@@ -1,6 +1,6 @@
 /** Admission of a batch: one atomic step in Redis that checks for replay, folds, stores, throttles and fills the lanes. */
 import { hash } from 'node:crypto';
-import type { BatchClaims, ProblemCode } from '@tocsin/openapi';
+import type { Alert, BatchClaims, ProblemCode } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
 import type { Grouping, IncomingAlert } from '../groups/grouping.ts';
@@ -132,6 +132,10 @@ function groupedOf(folded: readonly Folded[], agent: string, grouping: Grouping)
   );
 }
 
+/** Positions of channels as the script counts them, from 1. */
+const positionsOf = ({ router }: RoutingTable, alert: Alert) =>
+  router.route(alert).map((position) => position + 1);
+
 /**
  * Admits a verified batch. Throws ProblemError when it is refused, and answers undefined when the channels are no longer those of the
  * table; nothing is stored then.
@@ -146,8 +150,8 @@ export async function admitBatch(
   const { claims, digest } = batch;
   const folded = foldBatch(batch.received, claims.agent, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
-  const { body, record, open, index, counter } = alertKeys;
-  const keys = [agent, sequences, ledgerKey, body, record, open, index, counter];
+  const { record, bodiesPrefix, open, index, counter } = alertKeys;
+  const keys = [agent, sequences, ledgerKey, record, open, index, counter];
   keys.push(lanesKey, heldDueKey, channelsVersionKey, outcomesKey);
   const channels = grouping ? [] : table.channels;
   for (const { name } of channels) keys.push(...laneScriptKeys(name));
@@ -166,25 +170,20 @@ export async function admitBatch(
     capacity: limits.capacity,
     lane_capacity: LANE_CAPACITY,
     prefix: outcomesPrefix,
+    batches: bodiesPrefix,
     ...(grouped && { grouped }),
     channels: channels.map((channel) => {
       const { interval, burst } = throttleOf(channel);
       return [channel.name, interval, burst];
     }),
-    alerts: folded.map(({ received: { alert }, fingerprint, occurrences, first, last }) => [
-      fingerprint,
-      alert.uuid,
-      occurrences,
-      first,
-      last,
-      wellFormed(alert.rule),
-      grouping ? [] : table.router.route(alert).map((position) => position + 1),
-      `${occurrences} ${first} ${last}`,
-      factsOf(alert, claims.agent),
+    alerts: folded.map(({ received: { alert, line }, fingerprint, occurrences, first, last }) => [
+      ...[fingerprint, alert.uuid, occurrences, Buffer.byteLength(line)],
+      ...[`${occurrences} ${first} ${last}`, factsOf(alert, claims.agent)],
+      ...(channels.length > 0 ? [wellFormed(alert.rule), positionsOf(table, alert)] : []),
     ]),
   };
-  const args = [JSON.stringify(request)];
-  for (const { received: one } of folded) args.push(one.line);
+  const bodies = Buffer.from(`${folded.map(({ received: { line } }) => line).join('\n')}\n`);
+  const args = [JSON.stringify(request), bodies];
 
   const [status, stored = [], woken = [], dropped = 0] = (await runScript(
     redis,

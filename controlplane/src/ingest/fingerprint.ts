@@ -47,7 +47,7 @@ export function fingerprintOf(
   text += part(alert.priority);
   const fields = alert.output_fields;
   for (const name of IDENTITY_FIELDS) {
-    if (!Object.hasOwn(fields, name)) continue;
+    // No name without a dot is here, so nothing that all objects inherit.
     const value = fields[name];
     if (value === null || value === undefined) continue;
     text += part(name) + part(name === 'fd.name' ? withoutPorts(String(value)) : stable(value));
@@ -69,6 +69,6 @@ function stable(value: unknown): string {
 }
 
 function withoutPorts(name: string): string {
-  const match = SOCKET_NAME.exec(name);
+  const match = name.includes('->') ? SOCKET_NAME.exec(name) : null;
   return match ? `${match[1]}->${match[2]}` : name;
 }

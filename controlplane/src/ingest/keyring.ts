@@ -1,9 +1,10 @@
-import { type CryptoKey, importJWK } from 'jose';
+import type { KeyObject } from 'node:crypto';
+import { verificationKey } from '@tocsin/openapi';
 import type { AgentStore } from '../store/agents.ts';
 
 interface Entry {
   readonly kid: string;
-  readonly key: CryptoKey;
+  readonly key: KeyObject;
 }
 
 const CAPACITY = 10_000;
@@ -22,15 +23,14 @@ export class Keyring {
   }
 
   /** The key that an agent enrolled; undefined when no agent of this id has this key. */
-  async find(agent: string, kid: string): Promise<CryptoKey | undefined> {
+  async find(agent: string, kid: string): Promise<KeyObject | undefined> {
     // Nothing is verified yet: what is no id must not become part of a key of Redis.
     if (!AGENT_ID.test(agent)) return undefined;
     const cached = this.#entries.get(agent);
     if (cached?.kid === kid) return cached.key;
     const found = await this.#agents.keyOf(agent);
     if (!found || found.kid !== kid) return undefined;
-    const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x: found.x }, 'EdDSA');
-    if (key instanceof Uint8Array) return undefined;
+    const key = verificationKey(found.x);
     const oldest = this.#entries.size >= CAPACITY ? this.#entries.keys().next().value : undefined;
     if (oldest !== undefined) this.#entries.delete(oldest);
     this.#entries.set(agent, { kid, key });

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { type DeliveryQueue, openQueue, wakeLanes } from '../delivery/queue.ts';
+import { type DeliveryQueue, openQueue, wakeChannels } from '../delivery/queue.ts';
 
 /**
- * Wakes the workers of lanes that got entries. A wake-up is a hint: the entries are safe in their lane, and the sweeper finds a lane
- * whose wake-up was lost. So there is at most one call under way for each lane, and failures only count.
+ * Wakes the workers of channels that got entries. A wake-up is a hint: the entries are safe in their lanes, and the sweeper finds a
+ * channel whose wake-up was lost. So there is at most one call under way for each channel, and failures only count.
  */
 export class LaneWaker {
   readonly #queue: DeliveryQueue;
@@ -38,7 +38,7 @@ export class LaneWaker {
     do {
       this.#underWay.set(channel, 'once');
       try {
-        await wakeLanes(this.#queue, [channel]);
+        await wakeChannels(this.#queue, [channel]);
       } catch {
         this.#failures++;
       }

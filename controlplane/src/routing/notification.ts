@@ -36,6 +36,8 @@ export interface GroupNotification {
   };
   /** It tells of something critical: it goes before what is not. */
   readonly urgent?: boolean;
+  /** Reasons of earlier updates that waited and are told with this one, oldest first. */
+  readonly waited?: readonly FlushReason[];
   /** Of a digest: what there was most of. */
   readonly top?: readonly { readonly rule: string; readonly count: number }[];
 }

@@ -2,6 +2,7 @@ import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
 import { PRIORITIES, severityOf } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { alertKeys, fatePrefix } from './keys.ts';
+import { loadScript, runScript } from './scripts.ts';
 
 /** What a listing can be narrowed by; all given ones must fit. */
 export interface AlertFilter {
@@ -27,9 +28,12 @@ interface AlertRecord {
   readonly count: number;
   readonly first: number;
   readonly last: number;
+  /** Where its body is. */
+  readonly body: readonly [bodies: string, from: number, to: number];
   readonly facts: AlertFacts;
 }
 
+const pageScript = loadScript('page-alerts');
 const PAGE = 500;
 /** One listing looks at no more than this; the cursor goes on from there. */
 const SCAN_LIMIT = 100_000;
@@ -44,11 +48,16 @@ export class AlertStore {
   /** The alerts of these ids, in the same order; undefined for one that is not stored (any more). */
   async getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> {
     if (ids.length === 0) return [];
-    const [bodies, records] = await Promise.all([
-      this.#redis.hmget(alertKeys.body, ...ids),
-      this.#redis.hmget(alertKeys.record, ...ids),
-    ]);
-    return ids.map((_id, index) => compose(bodies[index], records[index]));
+    const texts = await this.#redis.hmget(alertKeys.record, ...ids);
+    return Promise.all(
+      texts.map(async (text) => {
+        const record = readRecord(text);
+        if (!record) return undefined;
+        const [bodies, from, to] = record.body;
+        const body = await this.#redis.getrange(`${alertKeys.bodiesPrefix}${bodies}`, from, to);
+        return body === '' ? undefined : compose(body, record);
+      }),
+    );
   }
 
   async get(id: string): Promise<StoredAlert | undefined> {
@@ -89,21 +98,15 @@ export class AlertStore {
   }
 
   async #page(below: number | undefined) {
-    const from = below === undefined ? '+inf' : `(${below}`;
-    const flat = await this.#redis.zrevrangebyscore(
-      alertKeys.index,
-      from,
-      '-inf',
-      'WITHSCORES',
-      'LIMIT',
-      0,
-      PAGE,
-    );
-    const ids = flat.filter((_value, index) => index % 2 === 0);
+    const keys = [alertKeys.index, alertKeys.counter];
+    const [first, ids] = (await runScript(this.#redis, pageScript, keys, [below ?? 0, PAGE])) as [
+      number,
+      string[],
+    ];
     const records = ids.length > 0 ? await this.#redis.hmget(alertKeys.record, ...ids) : [];
     return ids.map((id, index) => ({
       id,
-      order: Number(flat[index * 2 + 1]),
+      order: first - index,
       record: readRecord(records[index]),
     }));
   }
@@ -126,17 +129,15 @@ function fits({ facts, last }: AlertRecord, filter: AlertFilter): boolean {
 
 function readRecord(text: string | null | undefined): AlertRecord | undefined {
   if (!text) return undefined;
-  const [fingerprint = '', count, first, last] = text.split(' ', 4);
+  const [fingerprint = '', count, first, last, , bodies = '', from, to] = text.split(' ', 8);
   const facts = JSON.parse(text.slice(text.indexOf('['))) as AlertFacts;
-  return { fingerprint, count: Number(count), first: Number(first), last: Number(last), facts };
+  return {
+    ...{ fingerprint, count: Number(count), first: Number(first), last: Number(last) },
+    ...{ body: [bodies, Number(from), Number(to)], facts },
+  };
 }
 
-function compose(
-  body: string | null | undefined,
-  text: string | null | undefined,
-): StoredAlert | undefined {
-  const record = readRecord(text);
-  if (!body || !record) return undefined;
+function compose(body: string, record: AlertRecord): StoredAlert {
   const { uuid, ...alert } = JSON.parse(body) as Alert;
   const [agent, severity] = record.facts;
   return {

@@ -1,6 +1,7 @@
 /** The channels made over the API, as Redis keeps them. */
 import type { Redis } from 'ioredis';
 import {
+  channelKeys,
   channelsKey,
   channelsVersionKey,
   heldDueKey,
@@ -9,7 +10,7 @@ import {
   outcomesKey,
   outcomesPrefix,
 } from './keys.ts';
-import { laneScriptKeys, urgentLane } from './outbox.ts';
+import { laneScriptKeys } from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 /** All definitions by name, as text, and a version that is not younger than they are. */
@@ -31,8 +32,8 @@ export async function readChannels(redis: Redis): Promise<StoredChannels> {
 }
 
 /**
- * Writes a definition, or deletes the channel with its lane when there is none. False when the channels are no longer of this
- * version; nothing changed then.
+ * Writes a definition, or deletes the channel with its lanes when there is none. False when the channels are no longer of this
+ * version, or lanes came meanwhile; nothing changed then.
  */
 export async function changeChannel(
   redis: Redis,
@@ -40,11 +41,14 @@ export async function changeChannel(
   version: string,
   definition: string | undefined,
 ): Promise<boolean> {
-  const { lease, attempt } = laneKeys(name);
+  const { lease, ready, state } = channelKeys(name);
   const keys = [channelsKey, channelsVersionKey, ...laneScriptKeys(name)];
-  const urgent = laneKeys(urgentLane(name));
-  keys.push(lanesKey, heldDueKey, lease, attempt, outcomesKey);
-  keys.push(urgent.entries, urgent.lease, urgent.attempt);
+  keys.push(lanesKey, heldDueKey, lease, ready, outcomesKey, state);
   const args = [name, version, definition ?? '', outcomesPrefix];
+  if (definition === undefined) {
+    const lanes = new Set([name, ...(await redis.zrange(ready, 0, -1))]);
+    for (const lane of lanes) keys.push(laneKeys(lane).entries, laneKeys(lane).attempt);
+    args.push(...lanes);
+  }
   return (await runScript(redis, changeScript, keys, args)) === 1;
 }

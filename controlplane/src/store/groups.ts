@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 import {
   activeKeys,
+  channelKeys,
   fatePrefix,
   groupKeys,
   laneKeys,
@@ -9,7 +10,7 @@ import {
   outcomesKey,
   outcomesPrefix,
 } from './keys.ts';
-import { LANE_CAPACITY, type OutboxEntry } from './outbox.ts';
+import { GROUP_LANE_CAPACITY, LANE_CAPACITY, type OutboxEntry } from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 const admitScript = loadScript('admit-groups', 'groups');
@@ -124,7 +125,7 @@ export interface FlushCommit {
   readonly intervalMs: number;
   readonly route: string;
   readonly channel: string;
-  /** The lane of that channel it is told through. */
+  /** The lane of that channel that it has. */
   readonly lane: string;
   readonly next: number | undefined;
   readonly unsaid: boolean;
@@ -235,11 +236,11 @@ export class GroupStore {
   async commit(commit: FlushCommit): Promise<Committed> {
     const { group, entry, channel, lane, next, definition } = commit;
     const { entries } = laneKeys(lane);
-    const { ledger, bucket } = laneKeys(channel);
+    const { ledger, bucket, ready } = channelKeys(channel);
     const keys = [
       ...[groupKeys.due, groupKeys.state, groupKeys.members(group.id), groupKeys.unsaid],
       ...[groupKeys.byRoute, activeKeys.record, outcomesKey],
-      ...[entries, lanesKey, ledger, bucket, groupKeys.buckets, groupKeys.history(group.id)],
+      ...[entries, lanesKey, ledger, bucket, groupKeys.buckets, groupKeys.history(group.id), ready],
     ];
     const flush = {
       id: group.id,
@@ -250,11 +251,14 @@ export class GroupStore {
       interval: commit.intervalMs,
       revision: group.revision,
       route: commit.route,
+      channel,
       lane,
+      urgent: entry?.group?.urgent ? 1 : 0,
       next: next ?? 0,
       unsaid: commit.unsaid ? 1 : 0,
       logged: commit.logged ? 1 : 0,
       capacity: LANE_CAPACITY,
+      lane_capacity: GROUP_LANE_CAPACITY,
       definition: JSON.stringify(definition),
       channel_throttle: commit.channelThrottle,
       route_throttle: commit.routeThrottle,

@@ -10,24 +10,24 @@ export const QUEUE_PREFIX = `${TAG}:queue`;
 /** Name of the queue that carries wake-ups of lanes. */
 export const DELIVERIES_QUEUE = 'deliveries';
 
-/** Where alerts live. All but `index` and `counter` are hashes by alert id or fingerprint. */
+/** Where alerts live. */
 export const alertKeys = {
-  /** HASH alert id -> the JSON line as the agent sent it. */
-  body: `${TAG}:alerts:body`,
-  /** HASH alert id -> `fingerprint count first last opened facts`; times in ms, facts a JSON list. */
+  /** HASH alert id -> `fingerprint count first last opened bodies from to facts`; times in ms, the bytes of its body, facts a JSON list. */
   record: `${TAG}:alerts:record`,
+  /** With a number, STRING the bodies of a batch: JSON lines as the agent sent them. Gone with the last record that points there. */
+  bodiesPrefix: `${TAG}:alerts:bodies:`,
   /** HASH fingerprint -> id of the youngest alert with it. */
   open: `${TAG}:alerts:open`,
-  /** ZSET alert id by order of admission. */
+  /** LIST alert ids in the order of admission. */
   index: `${TAG}:alerts:index`,
-  /** STRING the last order of admission that was given. */
+  /** STRING the number of the last of them; they have no gaps. */
   counter: `${TAG}:alerts:counter`,
 } as const;
 
 /** HASH state -> how many alerts ended in it. */
 export const ledgerKey = `${TAG}:ledger`;
 
-/** SET of channels whose lane has entries. */
+/** SET of channels that have lanes with entries. */
 export const lanesKey = `${TAG}:lanes`;
 
 /** ZSET channel by the time (ms) at which its held counters may be told. */
@@ -36,12 +36,28 @@ export const heldDueKey = `${TAG}:held-due`;
 /** LIST of dead letters, newest first. */
 export const deadLettersKey = `${TAG}:dead-letters`;
 
-/** The lane of a channel: what is to be told there, in order. */
-export function laneKeys(channel: string) {
-  const base = `${TAG}:lane:${channel}`;
+/** A lane of a channel: what is to be told there, in order. It has the name of the channel, and for a group `#` and the group. */
+export function laneKeys(lane: string) {
+  const base = `${TAG}:lane:${lane}`;
   return {
     /** LIST of outbox entries, oldest first. */
     entries: `${base}:entries`,
+    /** STRING JSON of the notification that is being tried at the head of the lane; expires when nobody tries any more. */
+    attempt: `${base}:attempt`,
+  } as const;
+}
+
+/** A channel: its lanes, and what is the same for all of them. */
+export function channelKeys(channel: string) {
+  const base = `${TAG}:lane:${channel}`;
+  return {
+    /** ZSET lane by the time (ms) at which it is tried next, 0 for what is urgent. A lane without a group comes in when one looks. */
+    ready: `${base}:ready`,
+    /**
+     * HASH what holds back all lanes, times in ms: `paused_until` (a person; `inf`: until it is resumed), `quiet_until` (the provider
+     * asked for it), and of one that fails `failures` (in a row), `opens`, `opened_at`, `open_until`, `reason`, `detail`, `told_at` (a channel), and `told` (when).
+     */
+    state: `${base}:state`,
     /** HASH rule -> alerts that the throttle holds back. */
     held: `${base}:held`,
     /** HASH agent -> those of them that this channel accounts for in the ledger. */
@@ -50,12 +66,10 @@ export function laneKeys(channel: string) {
     bucket: `${base}:bucket`,
     /** HASH state -> alerts of this channel in it. */
     ledger: `${base}:ledger`,
-    /** STRING fencing token of who drains the lane; expires with the lease. */
+    /** STRING fencing token of who drains the channel; expires with the lease. */
     lease: `${base}:lease`,
     /** STRING the last fencing token that was given. */
     fence: `${base}:fence`,
-    /** STRING JSON of the notification that is being tried at the head of the lane; expires when nobody tries any more. */
-    attempt: `${base}:attempt`,
   } as const;
 }
 

@@ -1,11 +1,13 @@
 /**
- * The outbox: a lane of entries for each channel, in the order in which they must be told. Admission appends to it; delivery reads
- * the head, tells it, and acknowledges. Whoever drains a lane holds its lease; the fencing token keeps a late one from acknowledging.
+ * The outbox: a lane of entries for each group that a channel is told of, and one for what is in no group, in the order in which
+ * they must be told. Admission and groups append; delivery reads the head, tells it, and acknowledges. Whoever drains a channel holds
+ * its lease; the fencing token keeps a late one from changing anything.
  */
-import type { Channel } from '@tocsin/openapi';
+import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import {
+  channelKeys,
   deadLettersKey,
   fatePrefix,
   heldDueKey,
@@ -28,6 +30,12 @@ export interface OutboxEntry {
   readonly rule?: string;
   /** Alerts that the throttle held back before this entry: rule and count. */
   readonly held?: readonly (readonly [rule: string, count: number])[];
+  /** What the control plane says itself, instead of a stored alert. */
+  readonly notice?: StoredAlert;
+  /** The channel it was for, which was broken. */
+  readonly from?: string;
+  /** It may have been told before. */
+  readonly repeated?: boolean;
   /** What a group says, instead of one alert. */
   readonly group?: GroupNotification;
   /** Alerts whose outcome it decides, by agent and route (or `-`); `digested` when they are told as a number. */
@@ -53,13 +61,24 @@ export interface DeadLetter {
   readonly entry: OutboxEntry;
 }
 
-/** Entries a lane holds; what comes on top is held back and counted instead. */
+/** Entries a channel holds; what comes on top is held back and counted instead, or stays in its group. */
 export const LANE_CAPACITY = 10_000;
+/** Updates that one group has waiting. */
+export const GROUP_LANE_CAPACITY = 100;
 
 const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge', 'groups');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease');
+const dueLanesScript = loadScript('due-lanes');
+const beginScript = loadScript('begin-attempt');
+const setBackScript = loadScript('set-back');
+const retryNowScript = loadScript('retry-now');
+
+/** Lanes that are asked for the age of what waits. */
+const OLDEST_OF = 100;
+/** Longer than anything is tried. */
+const ATTEMPT_KEPT_SECONDS = 7 * 86_400;
 
 /** The throttle of a channel as the scripts want it: microseconds between two, and of saved-up burst. */
 export function throttleOf(channel: Pick<Channel, 'throttle'>): {
@@ -71,16 +90,26 @@ export function throttleOf(channel: Pick<Channel, 'throttle'>): {
   return { interval, burst: interval * (channel.throttle.burst - 1) };
 }
 
-/** The lane of a channel for what is critical, beside the one that has its name. */
-export const urgentLane = (channel: string): string => `!${channel}`;
+/** The lane of a group; what is in no group has the lane with the name of the channel. Names of channels have no `#`. */
+export const laneOf = (channel: string, group: string): string => `${channel}#${group}`;
 
-/** The channel that a lane belongs to. */
-export const channelOfLane = (lane: string): string => lane.replace(/^!/, '');
-
-/** The keys of a lane in the order in which scripts that change the lane take them. */
+/** The keys of a channel in the order in which scripts that fill its lane take them. */
 export function laneScriptKeys(channel: string): string[] {
-  const { entries, held, bucket, ledger, heldUnits } = laneKeys(channel);
-  return [entries, held, bucket, ledger, heldUnits];
+  const { held, bucket, ledger, heldUnits } = channelKeys(channel);
+  return [laneKeys(channel).entries, held, bucket, ledger, heldUnits];
+}
+
+/** What of a channel is to be tried now. Times are ms of the clock of Redis. */
+export interface DueLanes {
+  readonly now: number;
+  /** When one has to look again if nothing comes; undefined: not before. */
+  readonly next: number | undefined;
+  /** Failures of the channel in a row, how often its breaker was opened since, and for how many ms it still is. */
+  readonly failures: number;
+  readonly opens: number;
+  readonly openMs: number;
+  /** Those that wait longest in front, and before them what is urgent. */
+  readonly lanes: readonly { readonly lane: string; readonly urgent: boolean }[];
 }
 
 export class Outbox {
@@ -90,7 +119,7 @@ export class Outbox {
     this.#redis = redis;
   }
 
-  /** Channels whose lane has entries. */
+  /** Channels that have lanes with entries. */
   lanesWithWork(): Promise<string[]> {
     return this.#redis.smembers(lanesKey);
   }
@@ -101,38 +130,126 @@ export class Outbox {
   }
 
   /** The first entries of a lane, oldest first; they stay until they are acknowledged. */
-  async readHead(channel: string, limit: number): Promise<OutboxEntry[]> {
-    const texts = await this.#redis.lrange(laneKeys(channel).entries, 0, limit - 1);
+  async readHead(lane: string, limit: number): Promise<OutboxEntry[]> {
+    const texts = await this.#redis.lrange(laneKeys(lane).entries, 0, limit - 1);
     return texts.map((text) => JSON.parse(text) as OutboxEntry);
+  }
+
+  /** What a channel was not told yet: lanes, entries, and since when (ms) the oldest waits, by the lanes that are tried next. */
+  async backlog(channel: string): Promise<{ lanes: number; depth: number; oldest: number }> {
+    const { ready } = channelKeys(channel);
+    const lanes = new Set([channel, ...(await this.#redis.zrange(ready, 0, -1))]);
+    let [filled, depth, oldest] = [0, 0, Date.now()];
+    for (const lane of lanes) {
+      const length = await this.#redis.llen(laneKeys(lane).entries);
+      if (length === 0) continue;
+      filled++;
+      depth += length;
+      if (filled > OLDEST_OF) continue;
+      const [first] = await this.readHead(lane, 1);
+      oldest = Math.min(oldest, first?.time ?? oldest);
+    }
+    return { lanes: filled, depth, oldest };
+  }
+
+  /** Appends one entry to the lane of a channel without a group. */
+  async append(channel: string, entry: OutboxEntry): Promise<void> {
+    await this.#redis
+      .multi()
+      .rpush(laneKeys(channel).entries, JSON.stringify(entry))
+      .sadd(lanesKey, channel)
+      .exec();
+  }
+
+  /** Lanes of a channel that may be tried now, at most `limit`; `evenBroken`: even while the channel is taken for broken. */
+  async dueLanes(channel: string, limit: number, evenBroken = false): Promise<DueLanes> {
+    const { ready, state } = channelKeys(channel);
+    const keys = [laneKeys(channel).entries, ready, state];
+    const args = [channel, limit, evenBroken ? 1 : 0];
+    const [now, next, failures, opens, openMs, ...flat] = (await runScript(
+      this.#redis,
+      dueLanesScript,
+      keys,
+      args,
+    )) as [number, number, number, number, number, ...string[]];
+    return {
+      ...{ now, failures, opens, openMs },
+      next: next < 0 ? undefined : next,
+      lanes: Array.from({ length: flat.length / 2 }, (_, index) => ({
+        lane: flat[2 * index] as string,
+        urgent: flat[2 * index + 1] === '0',
+      })),
+    };
+  }
+
+  /** What is known of the notification that was tried last at the head of a lane. */
+  readAttempt(lane: string): Promise<string | null> {
+    return this.#redis.get(laneKeys(lane).attempt);
+  }
+
+  /** Writes down that the head of a lane is being sent; false when the lease is lost. */
+  async begin(channel: string, lane: string, token: number, attempt: string): Promise<boolean> {
+    const keys = [channelKeys(channel).lease, laneKeys(lane).attempt];
+    const args = [token, attempt, ATTEMPT_KEPT_SECONDS];
+    return (await runScript(this.#redis, beginScript, keys, args)) === 1;
+  }
+
+  /**
+   * Keeps the head of a lane for an attempt after `pauseMs`; all lanes of the channel wait for `quietMs`. False when the lease is lost
+   * and nothing changed.
+   */
+  async setBack(
+    channel: string,
+    lane: string,
+    token: number,
+    attempt: string,
+    pauseMs: number,
+    quietMs: number,
+  ): Promise<boolean> {
+    const { lease, ready, state } = channelKeys(channel);
+    const keys = [lease, laneKeys(lane).attempt, ready, state];
+    const args = [token, attempt, ATTEMPT_KEPT_SECONDS, lane, pauseMs, quietMs];
+    return (await runScript(this.#redis, setBackScript, keys, args)) === 1;
+  }
+
+  /** Lets all lanes of a channel be tried at once. */
+  async retryNow(channel: string): Promise<void> {
+    const { ready, state } = channelKeys(channel);
+    await runScript(this.#redis, retryNowScript, [ready, state], []);
   }
 
   /** Takes `count` entries off the head. Returns how many are left, or undefined when the lease is lost and nothing changed. */
   async acknowledge(
     channel: string,
+    lane: string,
     token: number,
     count: number,
     fate: Fate,
   ): Promise<number | undefined> {
-    const { entries, lease } = laneKeys(channel);
-    const { ledger } = laneKeys(channelOfLane(channel));
+    const { entries, attempt } = laneKeys(lane);
+    const { lease, ledger, ready } = channelKeys(channel);
     const [reason, detail] =
       fate.fate === 'dead_lettered' ? [fate.reason, fate.detail.slice(0, 2000)] : ['', ''];
     const counted = fate.fate === 'notified' ? (fate.counted ?? 0) : 0;
     const left = (await runScript(
       this.#redis,
       acknowledgeScript,
-      [entries, lease, ledger, lanesKey, deadLettersKey, outcomesKey],
+      [
+        ...[entries, lease, ledger, lanesKey, deadLettersKey, outcomesKey],
+        ...[attempt, ready, laneKeys(channel).entries],
+      ],
       [
         token,
         count,
         fate.fate,
-        channel,
+        lane,
         reason,
         detail,
         DEAD_LETTERS_KEPT,
         counted,
         outcomesPrefix,
         fatePrefix,
+        channel,
       ],
     )) as number;
     return left < 0 ? undefined : left;
@@ -149,7 +266,7 @@ export class Outbox {
     ])) as number;
   }
 
-  /** Takes the lease of a lane for `ms`; undefined when another holds it. */
+  /** Takes the lease of a channel for `ms`; undefined when another holds it. */
   async acquire(channel: string, ms: number): Promise<number | undefined> {
     const token = await this.#lease(channel, 'acquire', ms, 0);
     return token === 0 ? undefined : token;
@@ -172,7 +289,7 @@ export class Outbox {
   }
 
   async #lease(channel: string, action: string, ms: number, token: number): Promise<number> {
-    const { lease, fence } = laneKeys(channel);
+    const { lease, fence } = channelKeys(channel);
     return (await runScript(
       this.#redis,
       leaseScript,

@@ -106,7 +106,7 @@ describe('from a signed batch to the channels', () => {
     const alerts = numbered(1, 5);
     await agent.send(alerts);
     await waitFor(() => receiver.told.length === 1);
-    await plane.redis.hdel(alertKeys.body, ...alerts.slice(1).map(({ uuid }) => uuid));
+    await plane.redis.hdel(alertKeys.record, ...alerts.slice(1).map(({ uuid }) => uuid));
     await waitFor(async () => (await plane.outbox.lanesWithWork()).length === 0);
     const last = receiver.told.at(-1);
     const { notified, digested, pending } = await channelLedgerOf(plane.redis, 'hook');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { heldDueKey, laneKeys } from '../../src/store/keys.ts';
+import { channelKeys, heldDueKey, laneKeys } from '../../src/store/keys.ts';
 import { LaneFixture, Receiver, upTo } from './lane-fixture.ts';
 import { briefly, waitFor } from './sample.ts';
 
@@ -201,7 +201,7 @@ describe('delivery through lanes', () => {
   });
 
   it('tells what the throttle held back once that is due', async () => {
-    const { held, ledger } = laneKeys('hook');
+    const { held, ledger } = channelKeys('hook');
     await fixture.redis.hset(held, { 'Shell in container': 30, 'Read sensitive file': 7 });
     await fixture.redis.hset(ledger, { held: 37 });
     await fixture.redis.zadd(heldDueKey, Date.now() + 300, 'hook');
@@ -221,7 +221,7 @@ describe('delivery through lanes', () => {
 
   it('counts alerts that are no longer stored, and goes on', async () => {
     await fixture.enqueue('hook', 1);
-    await fixture.redis.del('{tocsin}:alerts:body', '{tocsin}:alerts:record');
+    await fixture.redis.del('{tocsin}:alerts:record');
     await fixture.enqueue('hook', 2);
     await fixture.start();
     await waitFor(isEmpty('hook'));

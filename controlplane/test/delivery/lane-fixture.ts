@@ -15,8 +15,8 @@ import {
 import { LaneWaker } from '../../src/ingest/wake.ts';
 import { AlertStore } from '../../src/store/alerts.ts';
 import { EmbeddedRedis } from '../../src/store/embedded.ts';
-import { alertKeys, laneKeys, lanesKey } from '../../src/store/keys.ts';
-import { Outbox, type OutboxEntry } from '../../src/store/outbox.ts';
+import { alertKeys, channelKeys, laneKeys, lanesKey } from '../../src/store/keys.ts';
+import { laneOf, Outbox, type OutboxEntry } from '../../src/store/outbox.ts';
 import { requestClient, workerClient } from '../../src/store/redis.ts';
 
 /** Quick enough for tests; the order of magnitude between them is that of the defaults. */
@@ -26,6 +26,7 @@ export const TEST_TIMES = {
   sliceMs: 2000,
   sweepMs: 50,
   retry: { firstMs: 20, mostMs: 100, patienceMs: 3_600_000 },
+  breaker: { failures: 5, firstMs: 40, mostMs: 100 },
 };
 
 export class LaneFixture {
@@ -77,6 +78,7 @@ export class LaneFixture {
       hostname: 'node-1',
       tags: [],
     };
+    const body = JSON.stringify(alert);
     const facts = JSON.stringify(['agent-1', 4, 'Rule', 'node-1']);
     const entry: OutboxEntry = {
       id: `${id}-${channel}`,
@@ -84,14 +86,44 @@ export class LaneFixture {
       alert: id,
       ...(held && { held }),
     };
-    const { entries, ledger } = laneKeys(channel);
+    const { entries } = laneKeys(channel);
+    const { ledger } = channelKeys(channel);
     await this.redis
       .multi()
-      .hset(alertKeys.body, id, JSON.stringify(alert))
-      .hset(alertKeys.record, id, `f00d 1 ${now} ${now} ${now} ${facts}`)
+      .set(`${alertKeys.bodiesPrefix}${number}`, body)
+      .hset(alertKeys.record, id, `f00d 1 ${now} ${now} ${now} ${number} 0 ${body.length} ${facts}`)
       .rpush(entries, JSON.stringify(entry))
       .hincrby(ledger, 'pending', 1 + (held ?? []).reduce((sum, [, count]) => sum + count, 0))
       .sadd(lanesKey, channel)
+      .exec();
+    this.#waker.wake([channel]);
+  }
+
+  /** Appends an update of a group that says one number fires, as a flush does. */
+  async update(channel: string, group: string, number: number, urgent = false): Promise<void> {
+    const now = Date.now();
+    const alert = { starts_at: now, ends_at: null, count: 1, last_seen: now, samples: [] };
+    const entry: OutboxEntry = {
+      id: `${group}-${number}`,
+      time: now,
+      group: {
+        key: `{}:{group="${group}"}`,
+        route: '0',
+        labels: { group },
+        reason: 'new alerts',
+        firing: [{ ...alert, labels: { group, number: String(number) } }],
+        resolved: [],
+        counts: { firing: 1, resolved: 0, held: 0, seen: 1 },
+      },
+    };
+    const lane = laneOf(channel, group);
+    const { ledger, ready } = channelKeys(channel);
+    await this.redis
+      .multi()
+      .rpush(laneKeys(lane).entries, JSON.stringify(entry))
+      .hincrby(ledger, 'pending', 1)
+      .sadd(lanesKey, channel)
+      .zadd(ready, 'NX', urgent ? 0 : now, lane)
       .exec();
     this.#waker.wake([channel]);
   }
@@ -109,7 +141,7 @@ export class LaneFixture {
       workerRedis,
       outbox: this.outbox,
       alerts: new AlertStore(this.redis),
-      channels: this.channels,
+      channels: { get: (name) => this.channels.get(name), all: () => [...this.channels.values()] },
       metrics: this.#running.length === 0 ? this.metrics : new Registry(),
       logger: { warn: (details) => this.problems.push(details) },
       environment: {},
@@ -134,7 +166,7 @@ export class LaneFixture {
   }
 
   ledger(channel: string): Promise<Record<string, string>> {
-    return this.redis.hgetall(laneKeys(channel).ledger);
+    return this.redis.hgetall(channelKeys(channel).ledger);
   }
 
   stopRedis(): Promise<void> {
@@ -157,13 +189,18 @@ export interface Told {
   readonly id: string;
   readonly numbers: number[];
   readonly repeated: boolean;
+  /** Of a group: which, and the reasons of updates that waited. */
+  readonly group?: string;
+  readonly waited?: readonly string[];
   readonly held: { readonly count: number; readonly by_rule: { rule: string; count: number }[] };
 }
 
 /** A webhook receiver that keeps what it was told; `answer` decides about each request. */
 export class Receiver {
   readonly told: Told[] = [];
-  answer: (response: ServerResponse, told: Told, nth: number) => void = (response) =>
+  /** What the first alert of each says. */
+  readonly outputs: string[] = [];
+  answer: (response: ServerResponse, told: Told, nth: number, path: string) => void = (response) =>
     response.end();
   readonly #server = createServer((request, response) => {
     let body = '';
@@ -172,16 +209,36 @@ export class Receiver {
     });
     request.on('end', () => {
       const { data } = JSON.parse(body) as {
-        data: { alerts: StoredAlert[]; held: Told['held']; repeated?: boolean };
+        data: {
+          alerts: StoredAlert[];
+          held: Told['held'];
+          repeated?: boolean;
+          group?: {
+            labels: { group: string };
+            firing: { labels: { number: string } }[];
+            waited?: string[];
+          };
+        };
       };
+      const { group } = data;
+      const grouped = group?.firing
+        .map(({ labels }) => Number(labels.number))
+        .sort((a, b) => a - b);
       const told: Told = {
         id: String(request.headers['webhook-id']),
-        numbers: data.alerts.map(({ output }) => Number(output.replace('number ', ''))),
+        numbers:
+          grouped ??
+          data.alerts
+            .filter(({ source }) => source !== 'internal')
+            .map(({ output }) => Number(output.replace('number ', ''))),
+        ...(group && { group: group.labels.group }),
+        ...(group?.waited && { waited: group.waited }),
         repeated: data.repeated ?? false,
         held: data.held,
       };
       this.told.push(told);
-      this.answer(response, told, this.told.length);
+      this.outputs.push(data.alerts[0]?.output ?? '');
+      this.answer(response, told, this.told.length, request.url ?? '/');
     });
   });
 

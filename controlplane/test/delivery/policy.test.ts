@@ -39,7 +39,7 @@ describe('what follows from an outcome', () => {
 
   it('takes Retry-After as a pause that is no failure', () => {
     const decision = decide(retry('rate_limited', '', 30_000), fresh, policy, NOW, latest);
-    assert.deepEqual(decision, { next: 'again', at: NOW + 30_000, failures: 0 });
+    assert.deepEqual(decision, { next: 'again', at: NOW + 30_000, failures: 0, quiet: true });
     const zero = decide(retry('rate_limited', '', 0), fresh, policy, NOW, latest);
     assert.ok(zero.next === 'again' && zero.at > NOW);
   });

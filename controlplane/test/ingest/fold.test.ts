@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import type { StoredAlert } from '@tocsin/openapi';
 import { fingerprintOf } from '../../src/ingest/fingerprint.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
@@ -78,6 +80,28 @@ test('the same alert under another sequence number is not counted again', async 
   assert.deepEqual([ledger.accepted, ledger.deduplicated, ledger.unrouted], [3, 2, 1]);
 });
 
+test('bodies come back as they came, also when others of their batch were folded', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const agent = await enroll(plane);
+  const [a, b, c, d] = ['a', 'b', 'ç 漢字 😀', 'd'].map((rule) => anAlert({ rule, output: rule }));
+  await agent.send([a, b]);
+  const again = (alert?: object) => ({ ...alert, uuid: randomUUID() });
+  await agent.send([again(a), c, again(b), again(c), d]);
+  const items = await listed(plane);
+  assert.deepEqual(
+    items.map(({ id, output, count }: StoredAlert) => [id, output, count]),
+    [d, c, b, a].map((alert) => [alert?.uuid, alert?.output, alert === d ? 1 : 2]),
+  );
+  const pages: string[] = [];
+  for (let cursor = ''; ; ) {
+    const { body } = await plane.call('GET', `/v1/alerts?limit=3${cursor}`);
+    pages.push(body.items.map(({ output }: { output: string }) => output).join());
+    if (body.next === null) break;
+    cursor = `&cursor=${body.next}`;
+  }
+  assert.deepEqual(pages, ['d,ç 漢字 😀,b', 'a']);
+});
+
 test('keeps only so many alerts, and counts what it drops', async (t) => {
   const plane = await startTestControlPlane(t, { retention: { max_alerts: 1000 } });
   const agent = await enroll(plane);
@@ -89,10 +113,16 @@ test('keeps only so many alerts, and counts what it drops', async (t) => {
   }
   const ledger = await ledgerOf(plane.redis);
   assert.deepEqual([ledger.accepted, ledger.dropped_full], [1500, 500]);
-  assert.equal(await plane.redis.zcard('{tocsin}:alerts:index'), 1000);
-  for (const hash of ['body', 'record', 'open']) {
+  assert.equal(await plane.redis.llen('{tocsin}:alerts:index'), 1000);
+  for (const hash of ['record', 'open']) {
     assert.equal(await plane.redis.hlen(`{tocsin}:alerts:${hash}`), 1000, hash);
   }
+  const bodies = async () => (await plane.redis.keys('{tocsin}:alerts:bodies:*')).length;
+  assert.equal(await bodies(), 2);
+  await agent.send([anAlert({ rule: 'one more' })]);
+  assert.equal(await bodies(), 3, 'what is left of a batch keeps its bodies');
+  const first = (await plane.call('GET', '/v1/alerts?rule=rule%20501')).body.items[0];
+  assert.equal(first.rule, 'rule 501');
   const { items } = (await plane.call('GET', '/v1/alerts?rule=rule%20499')).body;
   assert.equal(items.length, 0);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { heldDueKey, laneKeys } from '../../src/store/keys.ts';
+import { channelKeys, heldDueKey } from '../../src/store/keys.ts';
 import type { OutboxEntry } from '../../src/store/outbox.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
@@ -104,13 +104,13 @@ test('held counters become a notification of their own when nothing comes', asyn
   const token = (await plane.outbox.acquire('slow', 10_000)) as number;
   assert.equal(await plane.outbox.acquire('slow', 10_000), undefined);
   assert.equal(
-    await plane.outbox.acknowledge('slow', token - 1, 1, { fate: 'notified' }),
+    await plane.outbox.acknowledge('slow', 'slow', token - 1, 1, { fate: 'notified' }),
     undefined,
   );
-  assert.equal(await plane.outbox.acknowledge('slow', token, 1, { fate: 'notified' }), 2);
+  assert.equal(await plane.outbox.acknowledge('slow', 'slow', token, 1, { fate: 'notified' }), 2);
   const failed = { fate: 'dead_lettered', reason: 'client_error', detail: '404' } as const;
-  assert.equal(await plane.outbox.acknowledge('slow', token, 1, failed), 1);
-  assert.equal(await plane.outbox.acknowledge('slow', token, 1, { fate: 'notified' }), 0);
+  assert.equal(await plane.outbox.acknowledge('slow', 'slow', token, 1, failed), 1);
+  assert.equal(await plane.outbox.acknowledge('slow', 'slow', token, 1, { fate: 'notified' }), 0);
   assert.deepEqual(await plane.outbox.lanesWithWork(), []);
   assert.equal(await plane.outbox.renew('slow', token, 10_000), true);
   assert.equal(await plane.outbox.release('slow', token), true);
@@ -157,7 +157,7 @@ test('the ledgers add up under random batches', async (t) => {
       if (drain) {
         await plane.outbox.takeHeld({ name: 'slow', throttle: { per_minute: 600, burst: 3 } });
         const token = (await plane.outbox.acquire('slow', 10_000)) as number;
-        await plane.outbox.acknowledge('slow', token, 5, { fate: 'notified' });
+        await plane.outbox.acknowledge('slow', 'slow', token, 5, { fate: 'notified' });
         await plane.outbox.release('slow', token);
       }
       const {
@@ -202,7 +202,7 @@ test('a throttle that was narrower, or a clock that was ahead, holds nothing bac
   await until(async () => (await plane.outbox.takeHeld(told)) === 1, 'the held one is told');
 
   const open = { name: 'open' };
-  const { held } = laneKeys('open');
+  const { held } = channelKeys('open');
   const year = Date.now() + 365 * 86_400_000;
   await plane.redis.multi().hset(held, 'rule', 3).zadd(heldDueKey, year, 'open').exec();
   assert.equal(await plane.outbox.takeHeld(open), 3);

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { laneKeys, ledgerKey } from '../../src/store/keys.ts';
+import { channelKeys, ledgerKey } from '../../src/store/keys.ts';
 
 /** Everything Redis holds of ours, to prove that nothing changed. */
 export async function snapshot(redis: Redis): Promise<Map<string, string>> {
@@ -28,7 +28,7 @@ export const channelLedgerOf = async (
   channel: string,
 ): Promise<
   Ledger<'routed' | 'pending' | 'held' | 'notified' | 'digested' | 'digests' | 'discarded'>
-> => numbers(await redis.hgetall(laneKeys(channel).ledger));
+> => numbers(await redis.hgetall(channelKeys(channel).ledger));
 
 /** Waits until the check holds. */
 export async function until(check: () => Promise<boolean>, what: string): Promise<void> {

@@ -3,11 +3,13 @@ import type { ByteString, Value } from '../field.ts';
 
 /** Fewer prefixes than this are as fast one by one. */
 const WORTH_A_TRIE = 3;
-/** Bytes of all texts of one trie; its table takes a kilobyte for each. */
-const MAX_TRIE_BYTES = 1000;
+/** Bytes of all texts that are merged; the table of a trie takes a kilobyte for each. */
+const MAX_TEXT_BYTES = 1000;
+/** Bytes that texts must share for one search for these to spare the searches for the texts. */
+const WORTH_A_SEARCH = 3;
 
 /** Checks of one field that a single look can decide together. */
-type Family = 'value' | 'prefix' | 'suffix';
+type Family = 'value' | 'prefix' | 'suffix' | 'contains';
 
 function familyOf({ plan, left, right, domain }: Leaf): Family | undefined {
   if (left.kind !== 'field' || right || domain) return undefined;
@@ -17,6 +19,7 @@ function familyOf({ plan, left, right, domain }: Leaf): Family | undefined {
       return 'value';
     case 'prefix':
     case 'suffix':
+    case 'contains':
       return plan.form;
     default:
       return undefined;
@@ -54,7 +57,8 @@ class TrieTable {
 function compileTrie(
   texts: readonly ByteString[],
   backwards: boolean,
-): (value: ByteString) => boolean {
+): ((value: ByteString) => boolean) | undefined {
+  if (texts.length < WORTH_A_TRIE) return undefined;
   const trie = new TrieTable();
   for (const text of texts) {
     const bytes = [...text].map((byte) => byte.charCodeAt(0));
@@ -90,16 +94,35 @@ function mergedValues(leaves: readonly Leaf[]): { plan: Plan; test: Leaf['test']
   return { plan: { form: 'member', set }, test: (value) => set.has(value) };
 }
 
+/** The longest text that is within each of them. */
+function commonPart([first = '', ...others]: readonly ByteString[]): ByteString {
+  for (let size = first.length; size > 0; size--) {
+    for (let from = 0; from + size <= first.length; from++) {
+      const part = first.slice(from, from + size);
+      if (others.every((text) => text.includes(part))) return part;
+    }
+  }
+  return '';
+}
+
+/** Whether a value contains any of the texts; nearly always what they share is not in it already. */
+function compileSearch(texts: readonly ByteString[]): ((value: ByteString) => boolean) | undefined {
+  const common = commonPart(texts);
+  if (common.length < WORTH_A_SEARCH) return undefined;
+  return (value) => value.includes(common) && texts.some((text) => value.includes(text));
+}
+
 function mergedTexts(
   leaves: readonly Leaf[],
-  family: Family,
+  family: 'prefix' | 'suffix' | 'contains',
 ): { plan: Plan; test: Leaf['test'] } | undefined {
   const texts = leaves.map(({ plan }) => ('value' in plan ? (plan.value as ByteString) : ''));
   const bytes = texts.reduce((sum, text) => sum + text.length, 0);
   // An empty text is in every value, which a walk over bytes cannot tell.
-  if (texts.length < WORTH_A_TRIE || bytes > MAX_TRIE_BYTES || texts.includes('')) return undefined;
-  const matches = compileTrie(texts, family === 'suffix');
-  return { plan: { form: 'call' }, test: (value) => matches(value as ByteString) };
+  if (bytes > MAX_TEXT_BYTES || texts.includes('')) return undefined;
+  const matches =
+    family === 'contains' ? compileSearch(texts) : compileTrie(texts, family === 'suffix');
+  return matches && { plan: { form: 'call' }, test: (value) => matches(value as ByteString) };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface HttpKind<Settings> {
   readonly destination: readonly string[];
   /** Reads the settings once, secrets resolved. Throws ChannelSettingsError. */
   prepare(settings: Settings): (notification: Notification) => readonly HttpMessage[];
+  /** As of ChannelKind. */
+  readonly parallel?: number;
   /** What a 2xx answer really means. */
   readonly read?: ReadAnswer;
   /** Makes a failure more precise than its status. */
@@ -34,6 +36,7 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     kind,
     settings: schema,
     origin: 'any',
+    ...(definition.parallel !== undefined && { parallel: definition.parallel }),
     fileSettings: TLS_FILES,
     destination,
     create(settings: ResolvedSettings) {

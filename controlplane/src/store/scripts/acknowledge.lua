@@ -1,16 +1,18 @@
 --[[
 Takes entries off the head of a lane once their fate is known. Only the holder of the lease may.
 
-KEYS  1 lane entries  2 lease  3 channel ledger  4 lanes with work  5 dead letters  6 outcomes
-ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 channel  5 reason  6 detail
+KEYS  1 lane entries  2 lease  3 channel ledger  4 channels with work  5 dead letters  6 outcomes  7 attempt  8 lanes by time
+      9 entries of the lane without a group
+ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 lane  5 reason  6 detail
       7 dead letters kept  8 how many of their alerts were told as a number only
       9 prefix of the keys of the ledger by agent and by route  10 prefix of the fates of notifications
+      11 channel
 Answer  entries left in the lane; -1: the lease is lost, nothing changed
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
-local fate, channel = ARGV[3], ARGV[4]
+local fate, channel = ARGV[3], ARGV[11]
 local entries = redis.call('LPOP', KEYS[1], tonumber(ARGV[2])) or {}
-if #entries == 0 then return 0 end
+redis.call('DEL', KEYS[7])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local told, digested, tally = 0, 0, tally_of()
@@ -45,5 +47,11 @@ else
   redis.call('HINCRBY', KEYS[3], fate, told + digested)
 end
 local left = redis.call('LLEN', KEYS[1])
-if left == 0 then redis.call('SREM', KEYS[4], channel) end
+if left > 0 then
+  -- Behind those that wait.
+  redis.call('ZADD', KEYS[8], string.format('%.0f', now), ARGV[4])
+else
+  redis.call('ZREM', KEYS[8], ARGV[4])
+  if redis.call('EXISTS', KEYS[8], KEYS[9]) == 0 then redis.call('SREM', KEYS[4], channel) end
+end
 return left

@@ -3,16 +3,17 @@ Admits one batch: replay check, folding, storing, throttling and outbox, all or 
 every check that can refuse comes before the first write, and the first write is one that Redis denies when it is full or
 read-only, so nothing is ever half stored. Reads and writes take many values at once; that is what makes it fast.
 
-KEYS  1 agent  2 its sequences  3 ledger  4 alert bodies  5 alert records  6 open fingerprints  7 alert index  8 alert counter
-      9 lanes with work  10 held due  11 version of the channels  12 outcomes; then for each channel of the request five keys:
+KEYS  1 agent  2 its sequences  3 ledger  4 alert records  5 open fingerprints  6 alert index  7 alert counter
+      8 lanes with work  9 held due  10 version of the channels  11 outcomes; then for each channel of the request five keys:
       lane entries, held counters, throttle bucket, channel ledger, agents of what is held; then those of `plan_groups`
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
         capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us] (interval 0: no throttle),
-        alerts: list of [fingerprint, id, occurrences, first_ms, last_ms, rule, list of channel positions from 1,
-        text of occurrences, first and last, facts as text],
-        prefix: of the keys of the ledger by agent and by route,
+        alerts: list of [fingerprint, id, occurrences, bytes of its body, text of occurrences, first and last in ms, facts as text,
+        rule, list of channel positions from 1; the last two only with channels],
+        prefix: of the keys of the ledger by agent and by route, batches: prefix of the keys of the bodies,
         grouped: with a routing tree, what goes into groups; the last of each alert there is its position in alerts
-      i+1 the body of alert i, as it came (one argument each: Lua hashes every byte of every string it makes)
+      2 the bodies of the alerts as they came, each ended by a newline. They stay together: one string a batch is stored, and records
+        say where in it each body is. To make a Lua string of each would cost more than all else, because Lua hashes every byte
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
       repeated                                                             the same batch was admitted before; nothing changed
@@ -21,13 +22,14 @@ Answer  { status, ... } where status is
         alerts dropped for room
 ]]
 local request = cjson.decode(ARGV[1])
-local AGENT, SEQUENCES, LEDGER, BODIES, RECORDS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local OPEN, INDEX, COUNTER, LANES, DUE, VERSION = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local AGENT, SEQUENCES, LEDGER, RECORDS, OPEN, INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local COUNTER, LANES, DUE, VERSION, OUTCOMES_KEY = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local FIRST_FREE_KEY = 11
 local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$'
+local SEEN = '^%d+ (%-?%d+) (%-?%d+)$'
 local HELD_RULES, OTHER_RULES = 256, '(other rules)'
 local FULL_LANE_MS = 60000
 local alerts = request.alerts
-local OUTCOMES_KEY = KEYS[12]
 local tally = tally_of()
 
 -- Refusals.
@@ -66,7 +68,7 @@ local channels = {}
 local function channel_at(position)
   local channel = channels[position]
   if channel then return channel end
-  local definition, first = request.channels[position], 12 + (position - 1) * 5
+  local definition, first = request.channels[position], FIRST_FREE_KEY + (position - 1) * 5
   channel = {
     name = definition[1], interval = definition[2], burst = definition[3],
     ENTRIES = KEYS[first + 1], HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
@@ -159,57 +161,71 @@ local function fold(alert)
   local record = id and records[id]
   if not record then return false end
   local fingerprint, count, first, last, opened, rest = string.match(record, RECORD)
-  if now - tonumber(opened) >= request.window or math.abs(alert[4] - tonumber(first)) >= request.window then
-    return false
-  end
-  records[id] = string.format('%s %d %d %d %s %s', fingerprint, tonumber(count) + alert[3],
-    math.min(tonumber(first), alert[4]), math.max(tonumber(last), alert[5]), opened, rest)
+  local new_first, new_last = string.match(alert[5], SEEN)
+  if now - tonumber(opened) >= request.window or math.abs(new_first - first) >= request.window then return false end
+  records[id] = string.format('%s %d %d %d %s %s', fingerprint, count + alert[3], math.min(first, new_first),
+    math.max(last, new_last), opened, rest)
   changed[id] = true
   return true
 end
 
 local ledger = { accepted = 0, deduplicated = 0, unrouted = 0, queued = 0, held = 0, grouped = 0 }
+local NO_CHANNELS = {}
 local stored_as = {}
-local function account(outcome, number)
-  if not request.grouped then add(tally, request.agent, '-', outcome, number) end
-end
-local stored, new_bodies, new_open, new_index = {}, {}, {}, {}
+local stored, new_ids, new_open = {}, {}, {}
 local order = tonumber(redis.call('GET', COUNTER) or '0')
+-- The number of the first alert names the bodies of the batch; `at` is where in them the next one begins.
+local batch, at = string.format('%.0f', order + 1), 0
 for i, alert in ipairs(alerts) do
-  local fingerprint, id, occurrences = alert[1], alert[2], alert[3]
+  local fingerprint, id, occurrences, bytes = alert[1], alert[2], alert[3], alert[4]
   ledger.accepted = ledger.accepted + occurrences
-  account('accepted', occurrences)
   if fold(alert) or records[id] then
     ledger.deduplicated = ledger.deduplicated + occurrences
-    account('deduplicated', occurrences)
     stored_as[i] = open[fingerprint] or id
   else
     stored_as[i] = id
     ledger.deduplicated = ledger.deduplicated + occurrences - 1
-    account('deduplicated', occurrences - 1)
     order = order + 1
-    stored[#stored + 1] = i
-    records[id] = fingerprint .. ' ' .. alert[8] .. ' ' .. now_text .. ' ' .. alert[9]
+    stored[#stored + 1], new_ids[#new_ids + 1] = i, id
+    records[id] = string.format('%s %s %s %s %d %d %s', fingerprint, alert[5], now_text, batch, at, at + bytes - 1, alert[6])
+    at = at + bytes + 1
     changed[id], open[fingerprint] = true, id
-    new_bodies[#new_bodies + 1], new_bodies[#new_bodies + 2] = id, ARGV[i + 1]
     new_open[#new_open + 1], new_open[#new_open + 2] = fingerprint, id
-    new_index[#new_index + 1], new_index[#new_index + 2] = order, id
-    local queued = false
-    for first, position in ipairs(alert[7]) do
-      queued = tell(channel_at(position), id, alert[6], first == 1) or queued
+    local queued, positions = false, alert[8] or NO_CHANNELS
+    for first, position in ipairs(positions) do
+      queued = tell(channel_at(position), id, alert[7], first == 1) or queued
     end
-    local state = #alert[7] == 0 and 'unrouted' or queued and 'queued' or 'held'
+    local state = #positions == 0 and 'unrouted' or queued and 'queued' or 'held'
     if request.grouped then state = 'grouped' end
     ledger[state] = ledger[state] + 1
-    account(state == 'unrouted' and 'unrouted' or 'pending', 1)
   end
+end
+if not request.grouped then
+  add(tally, request.agent, '-', 'accepted', ledger.accepted)
+  add(tally, request.agent, '-', 'deduplicated', ledger.deduplicated)
+  add(tally, request.agent, '-', 'unrouted', ledger.unrouted)
+  add(tally, request.agent, '-', 'pending', ledger.queued + ledger.held)
+end
+
+-- The bodies of what is stored now, all of the batch or some.
+local function stored_bodies()
+  if #stored == #alerts then return ARGV[2] end
+  local parts, from, next_stored = {}, 0, 1
+  for i, alert in ipairs(alerts) do
+    if stored[next_stored] == i then
+      parts[next_stored] = string.sub(ARGV[2], from + 1, from + alert[4] + 1)
+      next_stored = next_stored + 1
+    end
+    from = from + alert[4] + 1
+  end
+  return table.concat(parts)
 end
 
 local plan
 if request.grouped then
   request.grouped.now = now
   for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[17]] end
-  plan = plan_groups(request.grouped, 12 + 5 * #request.channels)
+  plan = plan_groups(request.grouped, FIRST_FREE_KEY + 5 * #request.channels)
 end
 
 -- From here on only writes. The first is refused when Redis is full or read-only.
@@ -217,9 +233,9 @@ redis.call('ZADD', SEQUENCES, request.seq, sequence)
 redis.call('ZREMRANGEBYSCORE', SEQUENCES, '-inf', last_sequence - request.remembered)
 if #stored > 0 then
   redis.call('SET', COUNTER, string.format('%.0f', order))
-  redis.call('HSET', BODIES, unpack(new_bodies))
+  redis.call('SET', request.batches .. batch, stored_bodies())
   redis.call('HSET', OPEN, unpack(new_open))
-  redis.call('ZADD', INDEX, unpack(new_index))
+  redis.call('RPUSH', INDEX, unpack(new_ids))
 end
 local new_records = {}
 for id in pairs(changed) do
@@ -257,17 +273,30 @@ end
 
 -- Room: the oldest go first, by number and by age. Bounded by the batch, so that one call never takes long.
 local function make_room()
-  local excess = redis.call('ZCARD', INDEX) - request.capacity
-  local oldest = redis.call('ZRANGE', INDEX, 0, math.max(excess, 0) > 0 and #alerts + 15 or 15)
-  local known = read(RECORDS, oldest)
-  local dropped, fingerprints = {}, {}
-  for i, id in ipairs(oldest) do
-    local fingerprint, opened = string.match(known[id] or '', '^(%x+) %d+ %-?%d+ %-?%d+ (%d+)')
-    local aged = tonumber(opened or '0') < now - request.retention - request.window
-    if i > excess and not aged then break end
+  local excess = redis.call('LLEN', INDEX) - request.capacity
+  local most = excess > 0 and #alerts + 16 or 16
+  local too_old = now - request.retention - request.window
+  local function read_oldest(number)
+    local ids, of = redis.call('LRANGE', INDEX, 0, number - 1), {}
+    local known = read(RECORDS, ids)
+    for i, id in ipairs(ids) do
+      local fingerprint, opened, bodies = string.match(known[id] or '', '^(%x+) %d+ %-?%d+ %-?%d+ (%d+) (%d+)')
+      of[i] = { id = id, fingerprint = fingerprint or '', opened = tonumber(opened or '0'), bodies = bodies }
+    end
+    return of
+  end
+  local oldest = read_oldest(1)
+  if excess <= 0 and (#oldest == 0 or oldest[1].opened >= too_old) then return 0 end
+  -- One more than may go: whether the bodies of the last go with it depends on what stays.
+  oldest = read_oldest(most + 1)
+  local dropped, fingerprints, bodies = {}, {}, {}
+  for i = 1, math.min(#oldest, most) do
+    local one, after = oldest[i], oldest[i + 1]
+    if i > excess and one.opened >= too_old then break end
     local state = i <= excess and 'dropped_full' or 'dropped_aged'
     ledger[state] = (ledger[state] or 0) + 1
-    dropped[i], fingerprints[i] = id, fingerprint or ''
+    dropped[i], fingerprints[i] = one.id, one.fingerprint
+    if one.bodies and not (after and after.bodies == one.bodies) then bodies[#bodies + 1] = request.batches .. one.bodies end
   end
   if #dropped == 0 then return 0 end
   local closed = {}
@@ -275,9 +304,9 @@ local function make_room()
     if id == dropped[i] then closed[#closed + 1] = fingerprints[i] end
   end
   if #closed > 0 then redis.call('HDEL', OPEN, unpack(closed)) end
-  redis.call('HDEL', BODIES, unpack(dropped))
+  if #bodies > 0 then redis.call('DEL', unpack(bodies)) end
   redis.call('HDEL', RECORDS, unpack(dropped))
-  redis.call('ZREMRANGEBYRANK', INDEX, 0, #dropped - 1)
+  redis.call('LPOP', INDEX, #dropped)
   return #dropped
 end
 local dropped = make_room()

@@ -4,11 +4,11 @@ nothing when the group was claimed by another meanwhile. A throttle that is spen
 the group keeps what it has to say, and says it together later.
 
 KEYS  1 due  2 groups  3 members of the group  4 unsaid  5 groups by route  6 records of alerts  7 outcomes
-      8 lane entries  9 lanes with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
-      13 history of the group
+      8 lane entries  9 channels with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
+      13 history of the group  14 lanes of the channel by time
 ARGV  1 the flush as JSON:
-        id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), lane, definition,
-        next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the lane),
+        id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), channel, lane, urgent (0 or 1), definition,
+        next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the channel), lane_capacity,
         channel_throttle and route_throttle [interval_us, burst_us],
         flags: list of [fingerprint, flags without m], ended: list of [fingerprint, ends, updated],
         outcomes: list of [fingerprint, state seen, new state; q: goes with the notification]
@@ -41,7 +41,9 @@ if says then
   channel_tat, later = read_bucket(flush.channel_throttle, redis.call('GET', KEYS[11]))
   route_tat, wait = read_bucket(flush.route_throttle, redis.call('HGET', KEYS[12], flush.route))
   if wait then later = math.max(later or 0, wait) end
-  if redis.call('LLEN', KEYS[8]) >= flush.capacity then later = math.max(later or 0, now + 60000) end
+  local full = redis.call('LLEN', KEYS[8]) >= flush.lane_capacity
+    or tonumber(redis.call('HGET', KEYS[10], 'pending') or '0') >= flush.capacity
+  if full then later = math.max(later or 0, now + 60000) end
   if later then
     group.fence = 0
     redis.call('HSET', KEYS[2], id, format_group(group))
@@ -130,7 +132,12 @@ if says then
     list[#list + 1] = string.format('[%s,%s,%d]', cjson.encode(agent), cjson.encode(route), number)
   end
   redis.call('RPUSH', KEYS[8], ARGV[2] .. ',"units":[' .. table.concat(list, ',') .. ']}')
-  redis.call('SADD', KEYS[9], flush.lane)
+  redis.call('SADD', KEYS[9], flush.channel)
+  -- A lane that was set back stays so.
+  local at = redis.call('ZSCORE', KEYS[14], flush.lane)
+  if not at or (flush.urgent == 1 and tonumber(at) <= now) then
+    redis.call('ZADD', KEYS[14], flush.urgent == 1 and 0 or ms(now), flush.lane)
+  end
   redis.call('LPUSH', KEYS[13], ARGV[4])
   redis.call('LTRIM', KEYS[13], 0, 19)
   redis.call('EXPIRE', KEYS[13], 604800)

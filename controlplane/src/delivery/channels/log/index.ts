@@ -9,6 +9,7 @@ export const logKind: ChannelKind = {
   kind: 'log',
   settings: LogSettings,
   origin: 'any',
+  parallel: 1,
   fileSettings: ['path'],
   create(settings) {
     const { path, format = 'falco', rotate } = settings as LogSettings;

@@ -13,6 +13,7 @@ export const programKind: ChannelKind = {
   kind: 'program',
   settings: ProgramSettings,
   origin: 'file',
+  parallel: 1,
   create(settings) {
     const program = readSettings(settings);
     return {

@@ -8,6 +8,7 @@ export const slackKind: ChannelKind = {
   kind: 'slack',
   settings: SlackSettings,
   origin: 'any',
+  parallel: 2,
   destination: ['base_url'],
   create(settings) {
     const { account, channel } = readSettings(settings);

@@ -13,6 +13,7 @@ export const syslogKind: ChannelKind = {
   kind: 'syslog',
   settings: SyslogSettings,
   origin: 'any',
+  parallel: 1,
   fileSettings: TLS_FILES,
   destination: ['host', 'port', 'transport'],
   create(settings) {

@@ -16,6 +16,7 @@ const RESERVED =
 
 export const webhookKind = httpKind<Resolved>({
   kind: 'webhook',
+  parallel: 16,
   settings: WebhookSettings,
   destination: ['url', 'allow_private_addresses'],
   prepare: ({ url, secret, headers, body: form = 'tocsin' }) => {

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { channelKeys } from '../../src/store/keys.ts';
+import { LaneFixture, Receiver, upTo } from './lane-fixture.ts';
+import { waitFor } from './sample.ts';
+
+describe('lanes of groups', () => {
+  let fixture: LaneFixture;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    fixture = await LaneFixture.open();
+    receiver = new Receiver();
+    fixture.webhook('hook', await receiver.open());
+  });
+  afterEach(async () => {
+    await receiver.close();
+    await fixture.close();
+  });
+
+  const idle = () => waitFor(async () => (await fixture.outbox.lanesWithWork()).length === 0);
+  const toldOf = (group: string) => receiver.told.filter((told) => told.group === group);
+
+  it('let a group that fails and one that hangs delay no other of the channel', async () => {
+    let mended = false;
+    let hanging = () => {};
+    receiver.answer = (response, { group }) => {
+      if (group === 'hangs' && !mended) hanging = () => response.destroy();
+      else if (group === 'fails' && !mended) response.writeHead(500).end();
+      else response.end();
+    };
+    await fixture.update('hook', 'fails', 1);
+    await fixture.update('hook', 'hangs', 1);
+    await fixture.start();
+    await waitFor(() => toldOf('hangs').length === 1 && toldOf('fails').length > 1);
+    for (const number of upTo(20)) {
+      await fixture.update('hook', 'works', number);
+      await waitFor(() => toldOf('works').at(-1)?.numbers.at(-1) === number);
+    }
+    await fixture.update('hook', 'fails', 2);
+    assert.deepEqual(new Set(toldOf('fails').flatMap(({ numbers }) => numbers)), new Set([1]));
+    mended = true;
+    hanging();
+    await idle();
+    assert.deepEqual(toldOf('fails').at(-1)?.numbers, [2]);
+    const repeated = toldOf('hangs').map((told) => told.repeated);
+    assert.deepEqual(repeated, [false, ...repeated.slice(1).map(() => true)]);
+    const { pending, notified } = await fixture.ledger('hook');
+    assert.deepEqual([pending, notified], ['0', '23']);
+  });
+
+  it('tell updates of a group that waited as one, and nothing of them is lost', async () => {
+    for (const number of upTo(5)) await fixture.update('hook', 'a', number);
+    await fixture.update('hook', 'b', 1);
+    await fixture.start();
+    await idle();
+    assert.equal(receiver.told.length, 2);
+    const [told] = toldOf('a');
+    assert.deepEqual(told?.numbers, upTo(5));
+    assert.equal(told?.id, 'a-1');
+    assert.deepEqual(told?.waited, Array(4).fill('new alerts'));
+    assert.equal(toldOf('b')[0]?.waited, undefined);
+    assert.equal((await fixture.ledger('hook'))['notified'], '6');
+  });
+
+  it('all wait when the provider says when to come back', async () => {
+    receiver.answer = (response, _told, nth) => {
+      if (nth === 1) response.writeHead(429, { 'retry-after': '3600' }).end();
+      else response.end();
+    };
+    await fixture.update('hook', 'a', 1);
+    const delivery = await fixture.start();
+    const quiet = () => fixture.redis.hget(channelKeys('hook').state, 'quiet_until');
+    await waitFor(async () => (await quiet()) !== null);
+    await fixture.update('hook', 'b', 1);
+    await fixture.fill('hook', 1, 1);
+    const other = new Receiver();
+    fixture.webhook('other', await other.open());
+    await fixture.update('other', 'a', 1);
+    await waitFor(() => other.told.length === 1);
+    await other.close();
+    assert.equal(receiver.told.length, 1);
+    await delivery.retryNow('hook');
+    await idle();
+    assert.equal(receiver.told.length, 4);
+  });
+
+  it('put what is urgent first', async () => {
+    for (const number of upTo(30)) await fixture.update('hook', `group ${number}`, number);
+    await fixture.update('hook', 'fire', 0, true);
+    await fixture.start();
+    await idle();
+    // Sends go out together; what is urgent is among the first of them.
+    const place = receiver.told.findIndex(({ group }) => group === 'fire');
+    assert.ok(place >= 0 && place < 16, `it came as number ${place}`);
+  });
+});
