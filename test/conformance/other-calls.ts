@@ -94,12 +94,12 @@ export const OTHER_CALLS: readonly Case[] = [
   {
     rule: 'Modify binary dirs',
     act: 'private /usr/bin touch /usr/bin/x exec @rm unlink /usr/bin/x',
-    fields: { 'evt.type': 'unlink', 'evt.args': 'res=0 path=/usr/bin/x' },
+    fields: { 'evt.type': 'unlink', 'evt.args': 'res=0 path=/usr/bin/x ' },
   },
   {
     rule: 'Modify binary dirs',
     act: 'private /usr/bin mkdir /usr/bin/d exec @rmdir cd /usr/bin rmdir d',
-    fields: { 'evt.type': 'rmdir', 'evt.args': 'res=0 path=d(/usr/bin/d)' },
+    fields: { 'evt.type': 'rmdir', 'evt.args': 'res=0 path=d(/usr/bin/d) ' },
   },
   {
     rule: 'Mkdir binary dirs',

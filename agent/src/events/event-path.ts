@@ -83,7 +83,7 @@ export function realPath(event: KernelEvent): ByteString | undefined {
 }
 
 /** Tells a relative path's directory fd that stands for the current directory. */
-const AT_FDCWD = -100;
+export const AT_FDCWD = -100;
 
 /** A path from the directory it starts from; the process's current directory when the record does not tell one. */
 function resolve(event: KernelEvent, path: ByteString, base: ByteString, fdAt = 0): ByteString {

@@ -208,7 +208,7 @@ export function fdName(event: KernelEvent): ByteString | undefined {
     case EVENT_SOCKET:
       return socketName(event);
     case EVENT_CALL:
-      return eventName(event) === 'memfd_create' ? `memfd:${event.string(0)}` : callFdName(event);
+      return callFdName(event);
     default:
       return undefined;
   }
@@ -221,8 +221,32 @@ function socketName(event: KernelEvent): ByteString {
 }
 
 function callFdName(event: KernelEvent): ByteString {
+  const made = CREATED_BY.get(eventName(event));
+  if (made === 'memfd') return `memfd:${event.string(0)}`;
+  // Falco gives these no name when they are made.
+  if (made !== undefined && made !== 'pidfd') return '';
   const ends = endpointsOf(event);
   if (ends !== undefined) return endpointsText(ends);
   const path = event.string(1);
   return path.startsWith('/') ? fold(path) : path;
+}
+
+const PROTOCOLS = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [1, 'icmp'],
+  [58, 'icmp'],
+  [255, 'raw'],
+]);
+const SOCK_RAW = 3;
+
+/** The transport protocol; `<NA>` of a socket that has no role yet. */
+export function transport(event: KernelEvent): ByteString | undefined {
+  if (!hasFd(event)) return undefined;
+  const ends = endpointsOf(event);
+  if (ends === undefined || ends.role === 'none') return '<NA>';
+  const isCall = event.kind === EVENT_CALL;
+  if (event.uint8(isCall ? callLayout.fdType : socketLayout.type) === SOCK_RAW) return 'raw';
+  const protocol = event.uint8(isCall ? callLayout.fdProtocol : socketLayout.protocol);
+  return PROTOCOLS.get(protocol) ?? '<NA>';
 }

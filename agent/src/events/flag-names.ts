@@ -153,46 +153,162 @@ export const LINKAT_FLAGS: Table = [
 
 export const RENAME_FLAGS: Table = bitNames('NOREPLACE EXCHANGE WHITEOUT', 'RENAME_');
 
-/** CLONE_* with the kernel's numbers, in the order Falco prints them. */
-export const CLONE_FLAGS: Table = [
-  [0x400, 'CLONE_FILES'],
-  [0x200, 'CLONE_FS'],
-  [0x80000000 | 0, 'CLONE_IO'],
-  [0x8000000, 'CLONE_NEWIPC'],
-  [0x40000000, 'CLONE_NEWNET'],
-  [0x20000, 'CLONE_NEWNS'],
-  [0x20000000, 'CLONE_NEWPID'],
-  [0x4000000, 'CLONE_NEWUTS'],
-  [0x8000, 'CLONE_PARENT'],
-  [0x100000, 'CLONE_PARENT_SETTID'],
-  [0x2000, 'CLONE_PTRACE'],
-  [0x800, 'CLONE_SIGHAND'],
-  [0x40000, 'CLONE_SYSVSEM'],
-  [0x10000, 'CLONE_THREAD'],
-  [0x800000, 'CLONE_UNTRACED'],
-  [0x100, 'CLONE_VM'],
-  [0x10000000, 'CLONE_NEWUSER'],
-  [0x200000, 'CLONE_CHILD_CLEARTID'],
-  [0x1000000, 'CLONE_CHILD_SETTID'],
-  [0x80000, 'CLONE_SETTLS'],
-  [0x4000, 'CLONE_VFORK'],
-  [0x2000000, 'CLONE_NEWCGROUP'],
+/** A word of bits that Falco numbers otherwise than the kernel. */
+export interface FlagWord {
+  /** By Falco's numbers, in the order it prints them. */
+  readonly names: Table;
+  fromKernel(word: number): number;
+  toKernel(word: number): number;
+}
+
+function flagWord(
+  rows: readonly (readonly [kernel: number, falco: number, name: string])[],
+): FlagWord {
+  const move = (word: number, from: 0 | 1, to: 0 | 1) =>
+    rows.reduce((moved, row) => ((word & row[from]) !== 0 ? moved | row[to] : moved), 0) >>> 0;
+  return {
+    names: rows.map(([, falco, name]) => [falco, name]),
+    fromKernel: (word) => move(word, 0, 1),
+    toKernel: (word) => move(word, 1, 0),
+  };
+}
+
+/** Rows of names with the kernel's bits; Falco's count from 0, with gaps. */
+function counted(names: string, prefix: string): (readonly [number, number, string])[] {
+  return names
+    .trim()
+    .split(/\s+/)
+    .flatMap((pair, bit) => {
+      const [name, kernel] = pair.split('=');
+      return kernel === undefined
+        ? []
+        : [[Number(kernel) | 0, (1 << bit) | 0, prefix + name] as const];
+    });
+}
+
+export const CLONE_FLAGS = flagWord(
+  counted(
+    `FILES=0x400 FS=0x200 IO=0x80000000 NEWIPC=0x8000000 NEWNET=0x40000000 NEWNS=0x20000 NEWPID=0x20000000 NEWUTS=0x4000000
+     PARENT=0x8000 PARENT_SETTID=0x100000 PTRACE=0x2000 SIGHAND=0x800 SYSVSEM=0x40000 THREAD=0x10000 UNTRACED=0x800000 VM=0x100
+     - - - - NEWUSER=0x10000000 - - CHILD_CLEARTID=0x200000 CHILD_SETTID=0x1000000 SETTLS=0x80000 - VFORK=0x4000
+     NEWCGROUP=0x2000000`,
+    'CLONE_',
+  ),
+);
+
+/** How openat2 may resolve a path. */
+export const RESOLVE_FLAGS = flagWord(
+  counted('BENEATH=8 IN_ROOT=16 NO_MAGICLINKS=2 NO_SYMLINKS=4 NO_XDEV=1 CACHED=32', 'RESOLVE_'),
+);
+
+export const EPOLL_FLAGS = flagWord([[OPEN.CLOEXEC, 1, 'EPOLL_CLOEXEC']]);
+export const PIDFD_FLAGS = flagWord([[OPEN.NONBLOCK, 1, 'PIDFD_NONBLOCK']]);
+export const MEMFD_FLAGS: Table = bitNames('CLOEXEC ALLOW_SEALING HUGETLB', 'MFD_');
+export const MODULE_LOAD_FLAGS: Table = bitNames(
+  'IGNORE_MODVERSIONS IGNORE_VERMAGIC COMPRESSED_FILE',
+  'MODULE_INIT_',
+);
+export const MODULE_UNLOAD_FLAGS = flagWord([
+  [OPEN.NONBLOCK, 1, 'O_NONBLOCK'],
+  [OPEN.TRUNC, 2, 'O_TRUNC'],
+]);
+
+export const PRCTL_OPTIONS: ReadonlyMap<number, string> = new Map(
+  enumeration(
+    `- SET_PDEATHSIG GET_PDEATHSIG GET_DUMPABLE SET_DUMPABLE GET_UNALIGN SET_UNALIGN GET_KEEPCAPS SET_KEEPCAPS GET_FPEMU SET_FPEMU
+     GET_FPEXC SET_FPEXC GET_TIMING SET_TIMING SET_NAME GET_NAME - - GET_ENDIAN SET_ENDIAN GET_SECCOMP SET_SECCOMP CAPBSET_READ
+     CAPBSET_DROP GET_TSC SET_TSC GET_SECUREBITS SET_SECUREBITS SET_TIMERSLACK GET_TIMERSLACK TASK_PERF_EVENTS_DISABLE
+     TASK_PERF_EVENTS_ENABLE MCE_KILL MCE_KILL_GET SET_MM SET_CHILD_SUBREAPER GET_CHILD_SUBREAPER SET_NO_NEW_PRIVS
+     GET_NO_NEW_PRIVS GET_TID_ADDRESS SET_THP_DISABLE GET_THP_DISABLE - - SET_FP_MODE GET_FP_MODE CAP_AMBIENT`,
+    'PR_',
+  ),
+);
+
+export const MOUNT_FLAGS: Table = bitNames(
+  `RDONLY NOSUID NODEV NOEXEC SYNCHRONOUS REMOUNT MANDLOCK DIRSYNC - - NOATIME NODIRATIME BIND MOVE REC SILENT POSIXACL
+   UNBINDABLE PRIVATE SLAVE SHARED RELATIME KERNMOUNT I_VERSION STRICTATIME LAZYTIME - - NOSEC BORN ACTIVE NOUSER`,
+);
+
+export const UMOUNT_FLAGS: Table = bitNames('FORCE DETACH EXPIRE NOFOLLOW');
+
+/** The names come in Falco's own order, whose entry of 0 is last. */
+export const PROTECTION_FLAGS: Table = [
+  ...bitNames('READ WRITE EXEC SEM GROWSDOWN GROWSUP SAO', 'PROT_'),
+  [0, 'PROT_NONE'],
 ];
 
-export const PTRACE_REQUESTS: ReadonlyMap<number, string> = new Map([
-  ...enumeration(
-    `TRACEME PEEKTEXT PEEKDATA PEEKUSR POKETEXT POKEDATA POKEUSR CONT KILL SINGLESTEP - - GETREGS SETREGS GETFPREGS SETFPREGS
-     ATTACH DETACH GETFPXREGS SETFPXREGS - OLDSETOPTIONS - - SYSCALL GET_THREAD_AREA SET_THREAD_AREA - - - ARCH_PRCTL SYSEMU
-     SYSEMU_SINGLESTEP SINGLEBLOCK`,
-    'PTRACE_',
+export const SHUTDOWN_SIDES: ReadonlyMap<number, string> = new Map(
+  enumeration('RD WR RDWR', 'SHUT_'),
+);
+
+export const SIGNALS: ReadonlyMap<number, string> = new Map(
+  enumeration(
+    `HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ
+     VTALRM PROF WINCH IO PWR SYS`,
+    'SIG',
+    1,
   ),
-  ...enumeration(
-    `SETOPTIONS GETEVENTMSG GETSIGINFO SETSIGINFO GETREGSET SETREGSET SEIZE INTERRUPT LISTEN PEEKSIGINFO GETSIGMASK SETSIGMASK
-     SECCOMP_GET_FILTER SECCOMP_GET_METADATA GET_SYSCALL_INFO GET_RSEQ_CONFIGURATION`,
-    'PTRACE_',
-    0x4200,
-  ),
-]);
+);
+
+/** Commands of fcntl: the kernel's numbers in the order of Falco's names. */
+const FCNTL = [
+  ...['UNKNOWN', 'F_DUPFD=0', 'F_GETFD=1', 'F_SETFD=2', 'F_GETFL=3', 'F_SETFL=4', 'F_GETLK=5', '-'],
+  ...['F_SETLK=6', 'F_SETLKW=7', 'F_SETOWN=8', '-', 'F_GETOWN=9', 'F_SETSIG=10', '-'],
+  ...[
+    'F_GETSIG=11',
+    '-',
+    '-',
+    '-',
+    '-',
+    '-',
+    'F_SETOWN_EX=15',
+    'F_GETOWN_EX=16',
+    'F_SETLEASE=1024',
+  ],
+  ...['F_GETLEASE=1025', 'F_CANCELLK=1029', 'F_DUPFD_CLOEXEC=1030', 'F_NOTIFY=1026'],
+  ...[
+    'F_SETPIPE_SZ=1031',
+    'F_GETPIPE_SZ=1032',
+    'F_OFD_GETLK=36',
+    'F_OFD_SETLK=37',
+    'F_OFD_SETLKW=38',
+  ],
+];
+
+const PTRACE = `
+UNKNOWN TRACEME=0 PEEKTEXT=1 PEEKDATA=2 PEEKUSR=3 POKETEXT=4 POKEDATA=5 POKEUSR=6 CONT=7 KILL=8 SINGLESTEP=9 ATTACH=16
+DETACH=17 SYSCALL=24 SETOPTIONS=0x4200 GETEVENTMSG=0x4201 GETSIGINFO=0x4202 SETSIGINFO=0x4203 GETREGSET=0x4204
+SETREGSET=0x4205 SEIZE=0x4206 INTERRUPT=0x4207 LISTEN=0x4208 PEEKSIGINFO=0x4209 GETSIGMASK=0x420a SETSIGMASK=0x420b
+GETREGS=12 SETREGS=13 GETFPREGS=14 SETFPREGS=15 GETFPXREGS=18 SETFPXREGS=19 OLDSETOPTIONS=21 GET_THREAD_AREA=25
+SET_THREAD_AREA=26 ARCH_PRCTL=30 SYSEMU=31 SYSEMU_SINGLESTEP=32 SINGLEBLOCK=33`
+  .trim()
+  .split(/\s+/);
+
+/** An enumeration that Falco numbers otherwise than the kernel; 0 stands for all it does not know. */
+export interface Choices {
+  /** By Falco's numbers. */
+  readonly names: ReadonlyMap<number, string>;
+  fromKernel(number: number): number;
+  /** -1 for those that have none. */
+  toKernel(number: number): number;
+}
+
+function choices(rows: readonly string[], prefix = ''): Choices {
+  const pairs = rows.map((row) => row.split('='));
+  const kernel = pairs.map(([, number]) => (number === undefined ? -1 : Number(number)));
+  const known = new Map(kernel.map((number, index) => [number, index]));
+  known.delete(-1);
+  return {
+    names: new Map(
+      pairs.flatMap(([name], index) => (name === '-' ? [] : [[index, prefix + name]])),
+    ),
+    fromKernel: (number) => known.get(number) ?? 0,
+    toKernel: (number) => kernel[number] ?? -1,
+  };
+}
+
+export const PTRACE_REQUESTS = choices(PTRACE, 'PTRACE_');
+export const FCNTL_COMMANDS = choices(FCNTL);
 
 export const BPF_COMMANDS: ReadonlyMap<number, string> = new Map(
   enumeration(

@@ -8,6 +8,7 @@ import {
   EVENT_FILE_OVERLAY,
   EVENT_FILE_UPPER,
   exitLayout,
+  forkLayout,
   openLayout,
   pathLayout,
   pathsLayout,
@@ -20,30 +21,49 @@ import { fdName } from './file-descriptor.ts';
 import {
   BPF_COMMANDS,
   CLONE_FLAGS,
+  EPOLL_FLAGS,
   EXECVE_FLAGS,
+  FCNTL_COMMANDS,
   FILE_FLAG,
   FILE_FLAGS,
   fileFlags,
   LINKAT_FLAGS,
+  MEMFD_FLAGS,
   MODES,
+  MODULE_LOAD_FLAGS,
+  MODULE_UNLOAD_FLAGS,
+  MOUNT_FLAGS,
   OPEN,
+  PIDFD_FLAGS,
+  PRCTL_OPTIONS,
+  PROTECTION_FLAGS,
   PTRACE_REQUESTS,
   RENAME_FLAGS,
+  RESOLVE_FLAGS,
+  SHUTDOWN_SIDES,
+  SIGNALS,
   SOCKET_DOMAINS,
+  UMOUNT_FLAGS,
   UNLINKAT_FLAGS,
 } from './flag-names.ts';
 import type { KernelEvent } from './kernel-event.ts';
 import { messageData } from './message.ts';
 import {
   absent,
+  bytes,
   choice,
+  convertedChoice,
+  convertedFlags,
   flags,
+  folderFd,
   group,
+  hexadecimal,
   mode,
   newFd,
   type Parameter,
   path,
   plainly,
+  processId,
   result,
   socketAddress,
   tuple,
@@ -87,8 +107,13 @@ export function execFlags(bits: number): number {
 
 const given = (name: string): Parameter => path(name, givenPath, mainPath);
 const target = (name: string): Parameter => path(name, (event) => event.string(2), targetPath);
-const directoryFd = (name: string, at: number): Parameter =>
-  plainly(name, (event) => event.int32(at));
+/** `at`: where the fd is; `base`: which string of the record is its folder. */
+const directoryFd = (name: string, at: number, base = 1): Parameter =>
+  folderFd(
+    name,
+    (event) => event.int32(at),
+    (event) => event.string(base),
+  );
 const pathMode = (name = 'mode'): Parameter =>
   mode(name, (event) => event.uint32(pathLayout.mode), MODES);
 const pathFlags = (names: Parameters<typeof flags>[1]): Parameter =>
@@ -98,64 +123,63 @@ const ownerGroup = group('gid', (event) => event.uint32(pathLayout.group));
 
 const OPEN_FLAGS = flags('flags', FILE_FLAGS, openFlags);
 const OPEN_MODE = mode('mode', openMode);
-const DEVICE = plainly('dev', (event) => event.uint32(openLayout.device));
+const DEVICE = hexadecimal('dev', (event) => event.uint32(openLayout.device));
 const INODE = plainly('ino', (event) => event.unsigned64(openLayout.inode));
 const OPEN_DIRFD = directoryFd('dirfd', openLayout.dirfd);
 const PATH_DIRFD = directoryFd('dirfd', pathLayout.fd);
-const MESSAGE_DATA: Parameter = {
-  name: 'data',
-  raw: messageData,
-  text: (event) => messageData(event)?.replace(/[^ -~]/g, '.'),
-};
+const MESSAGE_DATA = bytes('data', messageData);
 const MESSAGE_SIZE = plainly('size', (event) => event.uint32(socketLayout.messageSize));
 const CALL_FLAGS = plainly('flags', (event) => event.uint32(socketLayout.callFlags));
 
 const isExec = (event: KernelEvent) => event.kind === EVENT_EXEC;
 
-/** argv of the event: the new image's, or what a failed exec was asked to run. */
-function argv(event: KernelEvent): ByteString[] {
+/** argv of the event, of the new image or of what a failed exec was asked to run: the first, and the rest as it lies in memory. */
+function argv(event: KernelEvent): readonly [first: ByteString, rest: ByteString] {
   const text = event.string(3);
-  return (text.endsWith('\0') ? text.slice(0, -1) : text).split('\0');
+  const end = text.indexOf('\0');
+  return end < 0 ? [text, ''] : [text.slice(0, end), text.slice(end + 1)];
 }
+
+const NOT_TOLD = ['fdlimit', 'pgft_maj', 'pgft_min', 'vm_size', 'vm_rss', 'vm_swap'].map(absent);
 
 const EXEC_HEAD: readonly Parameter[] = [
   result(),
   plainly('exe', (event) => argv(event)[0]),
-  plainly('args', (event) => argv(event).slice(1).join(' ')),
-  plainly('tid', (event) => event.tid),
-  plainly('pid', (event) => event.tgid),
-  plainly('ptid', (event) => event.ppid),
+  bytes('args', (event) => argv(event)[1]),
+  processId('tid', (event) => event.tid),
+  processId('pid', (event) => event.tgid),
+  processId('ptid', (event) => event.ppid),
   plainly('cwd', () => ''),
-  ...['fdlimit', 'pgft_maj', 'pgft_min', 'vm_size', 'vm_rss', 'vm_swap'].map(absent),
+  ...NOT_TOLD,
   plainly('comm', (event) => event.process.comm),
   absent('cgroups'),
-  plainly('env', (event) => event.process.environment.replaceAll('\0', ' ').trimEnd()),
+  bytes('env', (event) => event.process.environment),
   plainly('tty', (event) => event.process.tty),
-  plainly('vpgid', (event) => event.process.vprocessGroup),
-  plainly('loginuid', (event) => event.auditUid | 0),
+  processId('vpgid', (event) => event.process.vprocessGroup),
+  user('loginuid', (event) => event.auditUid),
   flags('flags', EXECVE_FLAGS, (event) =>
     execFlags(isExec(event) ? event.flags : event.process.exeFlags),
   ),
-  plainly('cap_inheritable', (event) => event.process.capInheritable),
-  plainly('cap_permitted', (event) => event.process.capPermitted),
-  plainly('cap_effective', (event) => event.process.capEffective),
+  hexadecimal('cap_inheritable', (event) => event.process.capInheritable),
+  hexadecimal('cap_permitted', (event) => event.process.capPermitted),
+  hexadecimal('cap_effective', (event) => event.process.capEffective),
   plainly('exe_ino', (event) => event.process.exeInode),
   plainly('exe_ino_ctime', (event) => event.process.exeChangeTime),
   plainly('exe_ino_mtime', (event) => event.process.exeModificationTime),
   user('uid', (event) => event.euid),
   plainly('trusted_exepath', (event) => event.process.exePath),
-  plainly('pgid', (event) => event.process.processGroup),
-  plainly('gid', (event) => event.egid),
+  processId('pgid', (event) => event.process.processGroup),
+  group('gid', (event) => event.egid),
 ];
 
 const OLD_NEW = [given('oldpath'), target('newpath')];
 const LINK_DIRECTORIES = [
   directoryFd('olddir', pathsLayout.sourceFd),
-  directoryFd('newdir', pathsLayout.targetFd),
+  directoryFd('newdir', pathsLayout.targetFd, 3),
 ] as const;
 const RENAME_DIRECTORIES = [
   directoryFd('olddirfd', pathsLayout.sourceFd),
-  directoryFd('newdirfd', pathsLayout.targetFd),
+  directoryFd('newdirfd', pathsLayout.targetFd, 3),
 ] as const;
 const RENAMEAT = [
   result(),
@@ -169,16 +193,44 @@ const linkText = plainly('target', (event) => event.string(0));
 const ACCEPT = [newFd(), tuple, ...['queuepct', 'queuelen', 'queuemax'].map(absent)];
 const moduleText = plainly('uargs', (event) => event.string(0));
 const RESULT = [result()];
+const openFlagsOf = (n: number): Parameter =>
+  flags('flags', FILE_FLAGS, (event) => fileFlags(event.uintArgument(n)) & ~FILE_FLAG.READ);
 /** The path argument of a call that is told by its raw arguments. */
 const callPath = plainly('path', (event) => event.string(1));
 const TREE = [newFd(), plainly('dirfd', int(0)), callPath, plainly('flags', uint(2))];
-const otherProcess = plainly('pid', int(0));
+const otherProcess = processId('pid', int(0));
+const SIGNAL = (n: number): Parameter => choice('sig', SIGNALS, int(n));
+const DIRECTORY_MODE = hexadecimal('mode', (event) => event.uint32(pathLayout.mode));
+/** Bits of a wait status. */
+const CORE_DUMPED = 0x80;
+const status: Get<number> = (event) => event.int32(exitLayout.status);
 
 const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   execve: [...EXEC_HEAD, plainly('filename', (event) => event.string(0))],
   execveat: EXEC_HEAD,
-  clone: [result(), plainly('exe', (event) => event.process.exe)],
-  procexit: [plainly('status', (event) => event.int32(exitLayout.status))],
+  clone: [
+    processId('res', (event) => event.uint32(forkLayout.tgid)),
+    plainly('exe', (event) => event.process.exe),
+    bytes('args', (event) => event.process.argumentList.map((one) => `${one}\0`).join('')),
+    ...EXEC_HEAD.slice(3, 6),
+    plainly('cwd', () => ''),
+    ...NOT_TOLD,
+    plainly('comm', (event) => event.process.comm),
+    absent('cgroups'),
+    absent('flags'),
+    plainly('uid', (event) => event.euid),
+    plainly('gid', (event) => event.egid),
+    absent('vtid'),
+    processId('vpid', (event) => event.process.vpid),
+    absent('pidns_init_start_ts'),
+  ],
+  procexit: [
+    plainly('status', status),
+    plainly('ret', (event) => (status(event) >> 8) & 0xff),
+    choice('sig', SIGNALS, (event) => status(event) & 0x7f),
+    plainly('core', (event) => (status(event) & CORE_DUMPED) >>> 7),
+    processId('reaper_tid', (event) => event.uint32(exitLayout.reaper)),
+  ],
   open: [newFd(), given('name'), OPEN_FLAGS, OPEN_MODE, DEVICE, INODE],
   openat: [newFd(), OPEN_DIRFD, given('name'), OPEN_FLAGS, OPEN_MODE, DEVICE, INODE],
   openat2: [
@@ -187,7 +239,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     given('name'),
     OPEN_FLAGS,
     OPEN_MODE,
-    plainly('resolve', (event) => event.uint32(openLayout.resolve)),
+    convertedFlags('resolve', RESOLVE_FLAGS, (event) => event.uint32(openLayout.resolve)),
     DEVICE,
     INODE,
   ],
@@ -210,13 +262,8 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   unlink: [result(), given('path')],
   rmdir: [result(), given('path')],
   unlinkat: [result(), PATH_DIRFD, given('name'), pathFlags(UNLINKAT_FLAGS)],
-  mkdir: [result(), given('path'), mode('mode', (event) => event.uint32(pathLayout.mode))],
-  mkdirat: [
-    result(),
-    PATH_DIRFD,
-    given('path'),
-    mode('mode', (event) => event.uint32(pathLayout.mode)),
-  ],
+  mkdir: [result(), given('path'), DIRECTORY_MODE],
+  mkdirat: [result(), PATH_DIRFD, given('path'), DIRECTORY_MODE],
   mknod: [result(), given('path'), pathMode()],
   mknodat: [result(), PATH_DIRFD, given('path'), pathMode()],
   chmod: [result(), given('filename'), pathMode()],
@@ -230,7 +277,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   chdir: [result(), given('path')],
   fchdir: [result(), usedFd()],
   chroot: [result(), given('path')],
-  umount2: [result(), given('name'), plainly('flags', (event) => event.uint32(pathLayout.mode))],
+  umount2: [result(), given('name'), pathFlags(UMOUNT_FLAGS)],
   truncate: [result(), given('path')],
   rename: [result(), ...OLD_NEW],
   renameat: RENAMEAT,
@@ -248,7 +295,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   symlinkat: [
     result(),
     linkText,
-    directoryFd('linkdirfd', pathsLayout.targetFd),
+    directoryFd('linkdirfd', pathsLayout.targetFd, 3),
     target('linkpath'),
   ],
   mount: [
@@ -256,7 +303,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     plainly('dev', (event) => event.string(0)),
     target('dir'),
     plainly('type', (event) => event.string(4)),
-    plainly('flags', callFlags),
+    flags('flags', MOUNT_FLAGS, callFlags),
   ],
   move_mount: [result(), given('from'), target('to'), plainly('flags', callFlags)],
   fsopen: [newFd(), plainly('fs_name', (event) => event.string(0)), plainly('flags', uint(1))],
@@ -292,36 +339,43 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   recvmmsg: [result(), usedFd(), MESSAGE_SIZE, MESSAGE_DATA, tuple],
   dup: [newFd('res'), plainly('oldfd', int(0))],
   dup2: [newFd('res'), plainly('oldfd', int(0)), plainly('newfd', int(1))],
-  dup3: [
-    newFd('res'),
-    plainly('oldfd', int(0)),
-    plainly('newfd', int(1)),
-    plainly('flags', uint(2)),
-  ],
+  dup3: [newFd('res'), plainly('oldfd', int(0)), plainly('newfd', int(1)), openFlagsOf(2)],
   ptrace: [
     result(),
-    plainly('addr', (event) => event.argument(2)),
-    plainly('data', (event) => event.argument(3)),
-    choice('request', PTRACE_REQUESTS, int(0), 'PTRACE_UNKNOWN'),
-    plainly('pid', int(1)),
+    hexadecimal('addr', (event) => event.argument(2)),
+    hexadecimal('data', (event) => event.argument(3)),
+    convertedChoice('request', PTRACE_REQUESTS, int(0)),
+    processId('pid', int(1)),
   ],
-  setns: [result(), usedFd(), flags('nstype', CLONE_FLAGS, int(1))],
-  unshare: [result(), flags('flags', CLONE_FLAGS, int(0))],
+  setns: [result(), usedFd(), convertedFlags('nstype', CLONE_FLAGS, int(1))],
+  unshare: [result(), convertedFlags('flags', CLONE_FLAGS, int(0))],
   setuid: [result(), user('uid', uint(0))],
   setgid: [result(), group('gid', uint(0))],
   setreuid: [result(), user('ruid', uint(0)), user('euid', uint(1))],
   setregid: [result(), group('rgid', uint(0)), group('egid', uint(1))],
   setresuid: [result(), user('ruid', uint(0)), user('euid', uint(1)), user('suid', uint(2))],
   setresgid: [result(), group('rgid', uint(0)), group('egid', uint(1)), group('sgid', uint(2))],
-  setsid: RESULT,
-  setpgid: [result(), plainly('pid', int(0)), plainly('pgid', int(1))],
+  setsid: [processId('res', (event) => event.result)],
+  setpgid: [
+    processId('res', (event) => event.result),
+    processId('pid', int(0)),
+    processId('pgid', int(1)),
+  ],
   init_module: [result(), absent('img'), plainly('length', uint(1)), moduleText],
-  finit_module: [result(), usedFd(), moduleText, plainly('flags', uint(2))],
-  delete_module: [result(), plainly('name', (event) => event.string(0)), plainly('flags', uint(1))],
+  finit_module: [result(), usedFd(), moduleText, flags('flags', MODULE_LOAD_FLAGS, uint(2))],
+  delete_module: [
+    result(),
+    plainly('name', (event) => event.string(0)),
+    convertedFlags('flags', MODULE_UNLOAD_FLAGS, uint(1)),
+  ],
   bpf: [newFd(), choice('cmd', BPF_COMMANDS, int(0))],
-  userfaultfd: [newFd('res'), plainly('flags', uint(0))],
-  memfd_create: [newFd(), plainly('name', (event) => event.string(0)), plainly('flags', uint(1))],
-  pidfd_open: [newFd(), otherProcess, plainly('flags', uint(1))],
+  userfaultfd: [newFd('res'), openFlagsOf(0)],
+  memfd_create: [
+    newFd(),
+    plainly('name', (event) => event.string(0)),
+    flags('flags', MEMFD_FLAGS, uint(1)),
+  ],
+  pidfd_open: [newFd(), otherProcess, convertedFlags('flags', PIDFD_FLAGS, uint(1))],
   pidfd_getfd: [
     newFd(),
     plainly('pid_fd', int(0)),
@@ -343,10 +397,10 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     absent('initrd_fd'),
     plainly('cmdline', (event) => event.string(0)),
   ],
-  kill: [result(), plainly('pid', int(0)), plainly('sig', int(1))],
+  kill: [result(), otherProcess, SIGNAL(1)],
   prctl: [
     result(),
-    plainly('option', int(0)),
+    choice('option', PRCTL_OPTIONS, int(0)),
     absent('arg2_str'),
     plainly('arg2_int', (event) => event.argument(1)),
   ],
@@ -356,13 +410,45 @@ function mainPathText(event: KernelEvent): ByteString {
   return mainPath(event) ?? fdName(event) ?? '';
 }
 
+/** Types that no rule is tried on unless it names them: most of them are too many. */
+const MORE_TABLES: Readonly<Record<string, readonly Parameter[]>> = {
+  close: [result(), usedFd()],
+  fcntl: [newFd('res'), usedFd(), convertedChoice('cmd', FCNTL_COMMANDS, int(1))],
+  tkill: [result(), processId('tid', int(0)), SIGNAL(1)],
+  tgkill: [result(), otherProcess, processId('tid', int(1)), SIGNAL(2)],
+  shutdown: [result(), plainly('fd', int(0)), choice('how', SHUTDOWN_SIDES, int(1))],
+  pipe2: [result(), ...['fd1', 'fd2', 'ino'].map(absent), openFlagsOf(1)],
+  eventfd: [newFd('res'), plainly('initval', uint(0))],
+  eventfd2: [newFd('res'), openFlagsOf(1), plainly('initval', uint(0))],
+  signalfd: [newFd('res'), plainly('fd', int(0))],
+  signalfd4: [newFd('res'), openFlagsOf(3), plainly('fd', int(0))],
+  timerfd_create: [newFd('res'), plainly('clockid', int(0)), hexadecimal('flags', uint(1))],
+  inotify_init: [newFd('res')],
+  inotify_init1: [newFd('res'), openFlagsOf(0)],
+  epoll_create: [newFd('res'), plainly('size', int(0))],
+  epoll_create1: [newFd('res'), convertedFlags('flags', EPOLL_FLAGS, uint(0))],
+  io_uring_setup: [newFd('res'), plainly('entries', uint(0))],
+  mprotect: [
+    result(),
+    hexadecimal('addr', (event) => event.argument(0)),
+    plainly('length', uint(1)),
+    flags('prot', PROTECTION_FLAGS, uint(2)),
+  ],
+  ioctl: [
+    result(),
+    plainly('fd', int(0)),
+    hexadecimal('request', (event) => event.argument(1)),
+    hexadecimal('argument', (event) => event.argument(2)),
+  ],
+};
+
 /** The parameters of an event, in Falco's order. Calls without a table of their own have their result only. */
 export function parametersOf(event: KernelEvent): readonly Parameter[] {
   const name = eventName(event);
   return tables.get(name) ?? RESULT;
 }
 
-const tables = new Map(Object.entries(TABLES));
+const tables = new Map(Object.entries({ ...TABLES, ...MORE_TABLES }));
 
-/** The types that have a table: what is worth looking at on a whole host. */
-export const TRACED_TYPES: readonly string[] = [...tables.keys()];
+/** What is worth looking at on a whole host. */
+export const TRACED_TYPES: readonly string[] = Object.keys(TABLES);

@@ -1,9 +1,10 @@
 import type { ByteString, Value } from '../rules/field.ts';
 import { endpointsOf, endpointsText, endText } from './endpoints.ts';
 import { errorName } from './errno.ts';
+import { AT_FDCWD } from './event-path.ts';
 import type { FieldContext } from './fields/context.ts';
-import { fdName, fdNumber, fdTypeCharacter } from './file-descriptor.ts';
-import { enumText, flagText } from './flag-names.ts';
+import { fdName, fdNumber, fdTypeCharacter, transport } from './file-descriptor.ts';
+import { type Choices, enumText, type FlagWord, flagText } from './flag-names.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
 /** One parameter of an event type. */
@@ -52,8 +53,49 @@ export const usedFd = (name = 'fd'): Parameter => ({
 
 function describeFd(event: KernelEvent): ByteString | undefined {
   const name = fdName(event);
-  return name === undefined ? undefined : `<${fdTypeCharacter(event)}>${name}`;
+  if (name === undefined) return undefined;
+  const protocol = endpointsOf(event) === undefined ? undefined : transport(event);
+  const letter = protocol === undefined || protocol === '<NA>' ? '' : protocol.charAt(0);
+  return `<${fdTypeCharacter(event)}${letter}>${name}`;
 }
+
+/** A folder's fd that a path may start from. `base` is that folder where the record tells it. */
+export const folderFd = (name: string, raw: Get<number>, base: Get<ByteString>): Parameter => ({
+  name,
+  raw,
+  resolved: (event) => {
+    const fd = raw(event);
+    if (fd === AT_FDCWD) return 'AT_FDCWD';
+    if (fd < 0) return errorName(fd);
+    const path = base(event);
+    return path === '' ? undefined : `<d>${path}`;
+  },
+});
+
+/** A process by its number, with its name. */
+export const processId = (name: string, raw: Get<number>): Parameter => ({
+  name,
+  raw,
+  resolved: (event, { processes }) => {
+    const pid = raw(event);
+    const isOwn = pid === event.tgid || pid === event.tid;
+    return isOwn ? event.process.comm : processes.get(pid)?.comm;
+  },
+});
+
+/** A number in hexadecimal digits. */
+export const hexadecimal = (name: string, raw: Get<number | bigint>): Parameter => ({
+  name,
+  raw,
+  text: (event) => raw(event).toString(16).toUpperCase(),
+});
+
+/** Any bytes: those that cannot be printed show as dots, none at all as NULL. */
+export const bytes = (name: string, raw: Get<ByteString | undefined>): Parameter => ({
+  name,
+  raw,
+  text: (event) => raw(event)?.replace(/[^ -~]/g, '.') || 'NULL',
+});
 
 /** A path: resolved to the absolute one when it was given otherwise. */
 export const path = (
@@ -68,6 +110,14 @@ export const path = (
     return full === given(event) ? undefined : full;
   },
 });
+
+/** A word of bits that Falco numbers otherwise than the kernel. */
+export const convertedFlags = (name: string, word: FlagWord, raw: Get<number>): Parameter =>
+  flags(name, word.names, (event) => word.fromKernel(raw(event)));
+
+/** The same for an enumeration. */
+export const convertedChoice = (name: string, table: Choices, raw: Get<number>): Parameter =>
+  choice(name, table.names, (event) => table.fromKernel(raw(event)));
 
 /** A word of bits with names. */
 export const flags = (name: string, table: Names, raw: Get<number>): Parameter => ({
@@ -100,12 +150,16 @@ function octal(value: number): string {
   return value === 0 ? '0' : `0${value.toString(8)}`;
 }
 
+const NOBODY = 0xffffffff;
+
 /** A user id with the user's name. */
 export const user = (name: string, raw: Get<number>): Parameter => ({
   name,
   raw,
+  text: (event) => String(raw(event) | 0),
   resolved: (event, { accounts }) => {
     const uid = raw(event);
+    if (uid === NOBODY) return '<NONE>';
     return accounts.user(uid, event)?.name ?? (uid === 0 ? 'root' : '<NA>');
   },
 });
@@ -114,7 +168,11 @@ export const user = (name: string, raw: Get<number>): Parameter => ({
 export const group = (name: string, raw: Get<number>): Parameter => ({
   name,
   raw,
-  resolved: (event, { accounts }) => accounts.group(raw(event), event) ?? '<NA>',
+  text: (event) => String(raw(event) | 0),
+  resolved: (event, { accounts }) => {
+    const gid = raw(event);
+    return gid === NOBODY ? '<NONE>' : (accounts.group(gid, event) ?? '<NA>');
+  },
 });
 
 /** Both ends of a socket as text; those of an attempt when there was no connection. */

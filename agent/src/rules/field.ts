@@ -54,6 +54,8 @@ export interface FieldDefinition {
   readonly noTransformer?: boolean;
   /** May not stand on the right-hand side (`val(...)`). */
   readonly noRightSide?: boolean;
+  /** How a number is shown, also in JSON, where it is text then: in hexadecimal digits, or with zeros up to nine digits. */
+  readonly shownAs?: 'hexadecimal' | 'nanoseconds';
   /** Upstream marks it deprecated: accepted with a warning. */
   readonly deprecated?: boolean;
   /** Appended to every output by `suggested_output`. */

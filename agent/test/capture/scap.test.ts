@@ -58,7 +58,7 @@ describe('a capture of Falco', () => {
       ...['evt.is_open_read', 'fd.dev', 'container.id', 'evt.arg.flags'],
     ]);
     assert.deepEqual(lines, [
-      'bash | bash -i | systemd | /usr/bin/bash | /srv/ | 34816 | alice | 1000 | wheel | /srv/list | 7 | f | true | 8388609 | host | O_RDONLY',
+      'bash | bash -i | systemd | /usr/bin/bash | /srv/ | 34816 | alice | 1000 | wheel | /srv/list | 7 | f | true | 801 | host | O_RDONLY',
     ]);
     assert.equal(alerts[0]?.hostname, 'scap-host');
     assert.match(alerts[0]?.time ?? '', /^2020-09-13T12:26:41\.\d{9}Z$/);
@@ -130,7 +130,7 @@ describe('a capture of Falco', () => {
       openat(100, 8, -100, '/var/lib', 1 | 1024),
       event(100, 124, [i64(8)]),
       event(100, 367, [i64(9), i64(8)]),
-      event(100, 303, [i64(0), i64(9), str('old'), u32(1)]),
+      event(100, 303, [i64(0), i64(9), str('old'), u32(0x200)]),
       event(100, 95, [i64(0), str('/tmp')]),
       event(100, 175, [i64(0), str('a'), str('../b')]),
       event(100, 96, [i64(4)]),
@@ -220,7 +220,8 @@ describe('a capture of Falco', () => {
       event(100, 199, [i64(0)]),
       event(100, 315, [i64(0), str('/srv/x'), u32(0o4755)]),
       event(100, 405, [i64(12), str('evil'), u32(1)]),
-      event(100, 425, [i64(0), str('mod'), u32(0)]),
+      event(100, 425, [i64(0), str('mod'), u32(1)]),
+      event(100, 256, [u32(4096)]),
       event(100, 257, [i64(0), str('/dev/sda'), str('/mnt'), str('ext4')]),
     );
     const { lines } = await printed(
@@ -229,16 +230,13 @@ describe('a capture of Falco', () => {
       ['evt.args', 'user.name'],
     );
     assert.deepEqual(lines, [
-      'res=0(SUCCESS) addr=16 data=0 request=16(PTRACE_ATTACH) pid=1 | alice'.replace(
-        '(SUCCESS)',
-        '',
-      ),
-      'res=0 flags=268566528(CLONE_NEWNS|CLONE_NEWUSER) | alice',
-      'res=0 uid=0(root) | root',
-      'res=0 filename=/srv/x mode=04755(S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID) | root',
-      'fd=12(<m>memfd:evil) name=evil flags=1 | root',
-      'res=0 name=mod flags=0 | root',
-      'res=0 dev=/dev/sda dir=/mnt type=ext4 flags=0 | root',
+      'res=0 addr=10 data=0 request=11(PTRACE_ATTACH) pid=1(systemd)  | alice',
+      'res=0 flags=1048608(CLONE_NEWNS|CLONE_NEWUSER)  | alice',
+      'res=0 uid=0(root)  | root',
+      'res=0 filename=/srv/x mode=04755(S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID)  | root',
+      'fd=12(<m>memfd:evil) name=evil flags=1(MFD_CLOEXEC)  | root',
+      'res=0 name=mod flags=1(O_NONBLOCK)  | root',
+      'res=0 dev=/dev/sda dir=/mnt type=ext4 flags=4096(BIND)  | root',
     ]);
   });
 

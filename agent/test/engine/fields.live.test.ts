@@ -74,6 +74,8 @@ const OTHERS = [
     'fd.typechar',
     'fd.ino',
     'fd.dev',
+    'fd.dev.major',
+    'fd.dev.minor',
     'evt.arg.flags',
     'evt.type',
   ],
@@ -335,7 +337,9 @@ describe('fields beside the truth', { skip: skipLive }, () => {
       'fd.type': 'file',
       'fd.typechar': 'f',
       'fd.ino': ino,
-      'fd.dev': dev,
+      'fd.dev': dev.toString(16).toUpperCase(),
+      'fd.dev.major': (dev >> 8) & 0xfff,
+      'fd.dev.minor': (dev & 0xff) | ((dev >>> 12) & 0xfff00),
     });
     child.stdin.end();
   });

@@ -55,7 +55,7 @@ describe('opens', () => {
         'evt.arg.name': '/etc/shadow',
         'evt.arg[0]': '<f>/etc/shadow',
         'evt.args':
-          'fd=3(<f>/etc/shadow) dirfd=-100 name=/etc/../etc//shadow(/etc/shadow) flags=20742(O_TRUNC|O_CREAT|O_WRONLY|O_CLOEXEC|O_F_CREATED) mode=0644 dev=0 ino=77',
+          'fd=3(<f>/etc/shadow) dirfd=-100(AT_FDCWD) name=/etc/../etc//shadow(/etc/shadow) flags=20742(O_TRUNC|O_CREAT|O_WRONLY|O_CLOEXEC|O_F_CREATED) mode=0644 dev=0 ino=77 ',
         'fd.num': 3,
         'fd.name': '/etc/shadow',
         'fd.nameraw': '/etc/../etc/shadow',
@@ -330,7 +330,7 @@ describe('raw calls', () => {
       'evt.arg.uid': 'bob',
       'user.uid': 1000,
       'user.name': 'bob',
-      'evt.args': 'res=0 uid=1000(bob)',
+      'evt.args': 'res=0 uid=1000(bob) ',
     });
     fieldsOf(rawCall('setuid', [0]), { 'evt.arg.uid': 'root', 'user.name': 'root' });
     fieldsOf(rawCall('setuid', [42], { euid: 42, egid: 42 }), {
@@ -382,7 +382,7 @@ describe('processes', () => {
       'evt.res': 'ENOENT',
       'proc.name': 'sh',
       'evt.arg.filename': '/no/such',
-      'evt.arg.args': 'y',
+      'evt.arg.args': 'y.',
     });
   });
 

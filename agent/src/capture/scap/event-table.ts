@@ -62,6 +62,7 @@ const TYPES = `
 58 creat name mode
 59 creat fd name mode dev ino creat_flags
 61 pipe res fd1 fd2 ino
+62 eventfd initval flags
 63 eventfd res initval flags
 95 chdir res path
 96 fchdir fd
@@ -90,15 +91,17 @@ const TYPES = `
 119 writev res data fd size
 124 dup oldfd
 125 dup res oldfd
-127 signalfd res
+126 signalfd fd mask flags
+127 signalfd res fd mask flags
 128 kill pid sig
 129 kill res pid sig
 130 tkill tid sig
 131 tkill res tid sig
 132 tgkill pid tid sig
 133 tgkill res pid tid sig
-137 timerfd_create res
-139 inotify_init res
+136 timerfd_create clockid flags
+137 timerfd_create res clockid flags
+139 inotify_init res flags
 148 drop ratio
 149 drop ratio
 150 fcntl fd cmd
@@ -185,8 +188,10 @@ const TYPES = `
 367 dup res oldfd
 368 bpf cmd
 369 bpf fd cmd
-375 epoll_create res
-377 epoll_create1 res
+374 epoll_create size
+375 epoll_create res size
+376 epoll_create1 flags
+377 epoll_create1 res flags
 379 chown res path uid gid
 381 lchown res path uid gid
 383 fchown res fd uid gid
@@ -198,8 +203,10 @@ const TYPES = `
 391 umount2 res name flags
 393 pipe2 res fd1 fd2 ino flags
 395 inotify_init1 res flags
-397 eventfd2 res flags
-399 signalfd4 res flags
+396 eventfd2 initval
+397 eventfd2 res flags initval
+398 signalfd4 fd mask
+399 signalfd4 res flags fd mask
 401 prctl res option arg2_str arg2_int
 402 asyncevent plugin_id event_name data
 405 memfd_create fd name flags

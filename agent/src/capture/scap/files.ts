@@ -1,4 +1,5 @@
 /** Opens, and calls on one path or two. */
+import { RESOLVE_FLAGS } from '../../events/flag-names.ts';
 import {
   EVENT_FROM_FD,
   EVENT_OPEN,
@@ -12,7 +13,7 @@ import { absolute } from '../../events/path.ts';
 import type { RecordBuilder } from '../../events/record-builder.ts';
 import { descriptorOf } from './descriptor.ts';
 import type { ScapEvent } from './event.ts';
-import { deviceOf, fileBitsOf, linkFlagsOf, openFlagsOf, unlinkFlagsOf } from './flags.ts';
+import { fileBitsOf, openFlagsOf } from './flags.ts';
 import { AT_FDCWD, folderFd, folderOf, resolved } from './folder.ts';
 import type { ScapProcess } from './process.ts';
 import { all, type Handle, resultOf, type Translation, withoutSlash } from './translation.ts';
@@ -32,11 +33,11 @@ const open: Handle = (translator, event, process) => {
   translator
     .begin(EVENT_OPEN, openLayout.size, event, process, event.name)
     .uint64(openLayout.inode, event.wide('ino'))
-    .uint32(openLayout.device, deviceOf(event.integer('dev') ?? 0))
+    .uint32(openLayout.device, event.integer('dev') ?? 0)
     .uint32(openLayout.openFlags, openFlags)
     .uint32(openLayout.mode, event.integer('mode') ?? 0)
     .uint32(openLayout.dirfd, folderFd(event, 'dirfd'))
-    .uint32(openLayout.resolve, event.integer('resolve') ?? 0)
+    .uint32(openLayout.resolve, RESOLVE_FLAGS.toKernel(event.integer('resolve') ?? 0))
     .flag(fileBitsOf(word))
     .strings(openLayout.stringLength, byHandle ? '' : path, from, real);
   translator.emit();
@@ -48,17 +49,11 @@ const open: Handle = (translator, event, process) => {
 };
 
 /** A call on one path: the names of its path, of its folder's fd, and of its mode or flags. */
-function onPath(
-  path: string,
-  dirfd?: string,
-  mode?: string,
-  convert: (word: number) => number = (word) => word,
-  call?: string,
-): Handle {
+function onPath(path: string, dirfd?: string, mode?: string, call?: string): Handle {
   return (translator, event, process) => {
     const from = folderOf(event, process, dirfd);
     writePath(translator, event, process, call)
-      .uint32(pathLayout.mode, mode === undefined ? 0 : convert(event.integer(mode) ?? 0))
+      .uint32(pathLayout.mode, mode === undefined ? 0 : (event.integer(mode) ?? 0))
       .uint32(pathLayout.fd, folderFd(event, dirfd))
       .strings(pathLayout.stringLength, event.text(path), from, '');
     translator.emit();
@@ -105,17 +100,11 @@ const changeDirectory: Handle = (translator, event, process) => {
 };
 
 /** A call on two paths: the names of each path and of its folder's fd. */
-function onPaths(
-  source: string,
-  target: string,
-  sourceFd?: string,
-  targetFd?: string,
-  convert: (word: number) => number = (word) => word,
-): Handle {
+function onPaths(source: string, target: string, sourceFd?: string, targetFd?: string): Handle {
   return (translator, event, process) => {
     translator
       .begin(EVENT_PATHS, pathsLayout.size, event, process, event.name)
-      .int64(pathsLayout.callFlags, convert((event.integer('flags') ?? 0) >>> 0))
+      .int64(pathsLayout.callFlags, (event.integer('flags') ?? 0) >>> 0)
       .uint32(pathsLayout.sourceFd, folderFd(event, sourceFd))
       .uint32(pathsLayout.targetFd, folderFd(event, targetFd))
       .strings(
@@ -135,17 +124,17 @@ export const FILE_CALLS: Readonly<Record<string, Handle>> = {
   ...all(['mkdir', 'mknod'], onPath('path', undefined, 'mode')),
   ...all(['mkdirat', 'mknodat'], onPath('path', 'dirfd', 'mode')),
   ...all(['rmdir', 'unlink', 'chroot', 'chown', 'lchown'], onPath('path')),
-  unlinkat: onPath('name', 'dirfd', 'flags', unlinkFlagsOf),
+  unlinkat: onPath('name', 'dirfd', 'flags'),
   chmod: onPath('filename', undefined, 'mode'),
   fchmodat: onPath('filename', 'dirfd', 'mode'),
   fchownat: onPath('pathname', 'dirfd'),
-  umount: onPath('name', undefined, 'flags', undefined, 'umount2'),
+  umount: onPath('name', undefined, 'flags', 'umount2'),
   umount2: onPath('name', undefined, 'flags'),
   ...all(['fchmod', 'fchown'], onDescriptor),
   ...all(['chdir', 'fchdir'], changeDirectory),
   ...all(['rename', 'link'], onPaths('oldpath', 'newpath')),
   ...all(['renameat', 'renameat2'], onPaths('oldpath', 'newpath', 'olddirfd', 'newdirfd')),
-  linkat: onPaths('oldpath', 'newpath', 'olddir', 'newdir', linkFlagsOf),
+  linkat: onPaths('oldpath', 'newpath', 'olddir', 'newdir'),
   symlink: onPaths('target', 'linkpath'),
   symlinkat: onPaths('target', 'linkpath', undefined, 'linkdirfd'),
   mount: onPaths('dev', 'dir'),

@@ -1,9 +1,17 @@
 /** Calls that are told by their arguments. */
+import {
+  CLONE_FLAGS,
+  EPOLL_FLAGS,
+  FCNTL_COMMANDS,
+  MODULE_UNLOAD_FLAGS,
+  PIDFD_FLAGS,
+  PTRACE_REQUESTS,
+} from '../../events/flag-names.ts';
 import { callLayout, EVENT_CALL } from '../../events/layout.ts';
 import type { ByteString } from '../../rules/field.ts';
 import { descriptorOf, NO_DESCRIPTOR } from './descriptor.ts';
 import type { ScapEvent } from './event.ts';
-import { cloneFlagsOf, ptraceRequestOf } from './flags.ts';
+import { openFlagsOf } from './flags.ts';
 import type { ScapProcess } from './process.ts';
 import { all, type Handle, resultOf, type Translation } from './translation.ts';
 
@@ -35,10 +43,29 @@ function writeCall(
   translator.emit();
 }
 
+/** Words that captures hold in Falco's numbers, by call and parameter. */
+const KERNEL_NUMBERS: Readonly<Record<string, (word: number) => number>> = {
+  ...Object.fromEntries(
+    ['userfaultfd', 'dup3', 'pipe2', 'eventfd2', 'inotify_init1', 'signalfd4'].map((call) => [
+      `${call} flags`,
+      openFlagsOf,
+    ]),
+  ),
+  'epoll_create1 flags': EPOLL_FLAGS.toKernel,
+  'pidfd_open flags': PIDFD_FLAGS.toKernel,
+  'delete_module flags': MODULE_UNLOAD_FLAGS.toKernel,
+};
+
+/** A parameter as the kernel was given it. */
+function argument(event: ScapEvent, name: string): number {
+  const word = event.integer(name) ?? 0;
+  return KERNEL_NUMBERS[`${event.name} ${name}`]?.(word) ?? word;
+}
+
 /** A call told by numbers of its parameters in the order of its arguments. */
 function onArguments(...names: readonly string[]): Handle {
   return (translator, event, process) => {
-    const args = names.map((name) => event.integer(name) ?? 0);
+    const args = names.map((name) => argument(event, name));
     writeCall(translator, event, process, args, event.integer('fd') ?? -1);
   };
 }
@@ -48,7 +75,7 @@ function making(path: (event: ScapEvent) => ByteString, ...names: readonly strin
   return (translator, event, process) => {
     const fd = resultOf(event);
     if (fd >= 0) translator.processes.open(process, fd, descriptorOf({ path: path(event) }));
-    const args = names.map((name) => event.integer(name) ?? 0);
+    const args = names.map((name) => argument(event, name));
     writeCall(
       translator,
       event,
@@ -72,7 +99,7 @@ const makingPair: Handle = (translator, event, process) => {
     for (const name of ['fd1', 'fd2'])
       translator.processes.open(process, event.integer(name) ?? -1, descriptor);
   }
-  writeCall(translator, event, process);
+  writeCall(translator, event, process, [0, argument(event, 'flags')]);
 };
 
 const close: Handle = (translator, event, process) => {
@@ -86,21 +113,22 @@ const duplicate: Handle = (translator, event, process) => {
   const old = event.integer('oldfd') ?? -1;
   const descriptor = process.descriptors.get(old);
   if (fd >= 0 && descriptor !== undefined) translator.processes.open(process, fd, descriptor);
-  const args = [old, event.integer('newfd') ?? 0, event.integer('flags') ?? 0];
+  const args = [old, argument(event, 'newfd'), argument(event, 'flags')];
   writeCall(translator, event, process, args, fd >= 0 ? fd : old);
 };
 
-/** F_DUPFD and F_DUPFD_CLOEXEC in Falco's numbers. */
-const DUPLICATING = new Set([1, 17]);
+/** F_DUPFD and F_DUPFD_CLOEXEC. */
+const DUPLICATING = new Set([0, 1030]);
 
 const control: Handle = (translator, event, process) => {
   const fd = event.integer('fd') ?? -1;
   const descriptor = process.descriptors.get(fd);
   const made = resultOf(event);
-  const isCopy = DUPLICATING.has(event.integer('cmd') ?? 0);
+  const command = FCNTL_COMMANDS.toKernel(event.integer('cmd') ?? 0);
+  const isCopy = DUPLICATING.has(command);
   if (isCopy && made >= 0 && descriptor !== undefined)
     translator.processes.open(process, made, descriptor);
-  writeCall(translator, event, process, [fd, event.integer('cmd') ?? 0], fd);
+  writeCall(translator, event, process, [fd, command], fd);
 };
 
 /** A change of the user or group a process acts as. */
@@ -119,13 +147,13 @@ function changingOwner(who: 'uid' | 'gid', effective: string, ...names: readonly
 
 const namespaces: Handle = (translator, event, process) => {
   const isJoin = event.name === 'setns';
-  const flags = cloneFlagsOf((event.integer(isJoin ? 'nstype' : 'flags') ?? 0) >>> 0);
+  const flags = CLONE_FLAGS.toKernel((event.integer(isJoin ? 'nstype' : 'flags') ?? 0) >>> 0);
   const fd = event.integer('fd') ?? -1;
   writeCall(translator, event, process, isJoin ? [fd, flags] : [flags], isJoin ? fd : -1);
 };
 
 const trace: Handle = (translator, event, process) => {
-  const request = ptraceRequestOf(event.integer('request') ?? 0);
+  const request = PTRACE_REQUESTS.toKernel(event.integer('request') ?? 0);
   const [address, data] = ['addr', 'data'].map((name) => dynamic(event, name));
   writeCall(translator, event, process, [
     request,
@@ -172,7 +200,7 @@ const loadModule: Handle = (translator, event, process) => {
 };
 
 const unloadModule: Handle = (translator, event, process) =>
-  writeCall(translator, event, process, [0, event.integer('flags') ?? 0], -1, event.text('name'));
+  writeCall(translator, event, process, [0, argument(event, 'flags')], -1, event.text('name'));
 
 const prctl: Handle = (translator, event, process) => {
   const args = [event.integer('option') ?? 0, event.wide('arg2_int')];
@@ -201,21 +229,21 @@ export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
   fcntl: control,
   ...all(
     ['eventfd', 'eventfd2'],
-    making(() => '[eventfd]'),
+    making(() => '[eventfd]', 'initval', 'flags'),
   ),
   ...all(
     ['signalfd', 'signalfd4'],
-    making(() => '[signalfd]'),
+    making(() => '[signalfd]', 'fd', 'mask', 'size', 'flags'),
   ),
   ...all(
     ['inotify_init', 'inotify_init1'],
-    making(() => 'inotify'),
+    making(() => 'inotify', 'flags'),
   ),
   ...all(
     ['epoll_create', 'epoll_create1'],
-    making(() => '[eventpoll]'),
+    making(() => '[eventpoll]', 'flags'),
   ),
-  timerfd_create: making(() => '[timerfd]'),
+  timerfd_create: making(() => '[timerfd]', 'clockid', 'flags'),
   userfaultfd: making(() => '[userfaultfd]', 'flags'),
   io_uring_setup: making(() => '[io_uring]', 'entries'),
   memfd_create: making((event) => `/memfd:${event.text('name')}`, 'fd', 'flags'),
@@ -237,6 +265,7 @@ export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
   kill: onArguments('pid', 'sig'),
   tkill: onArguments('tid', 'sig'),
   tgkill: onArguments('pid', 'tid', 'sig'),
-  ...all(['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'shutdown'], plainly),
+  ...all(['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64'], plainly),
+  shutdown: onArguments('fd', 'how'),
   ...all(['process_vm_readv', 'process_vm_writev'], plainly),
 };

@@ -1,6 +1,4 @@
 import {
-  callLayout,
-  EVENT_CALL,
   EVENT_FILE_OVERLAY,
   EVENT_FILE_UPPER,
   EVENT_OPEN,
@@ -22,19 +20,10 @@ import {
 } from '../endpoints.ts';
 import { eventName } from '../event-name.ts';
 import { givenPath, isPathFromFd, mainPath, realPath } from '../event-path.ts';
-import { fdName, fdNumber, fdType, fdTypeCharacter, hasFd } from '../file-descriptor.ts';
+import { fdName, fdNumber, fdType, fdTypeCharacter, hasFd, transport } from '../file-descriptor.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { baseName, directoryOf, withoutDoubledSlashes } from '../path.ts';
 import { type Binder, plain } from './context.ts';
-
-const PROTOCOLS = new Map([
-  [6, 'tcp'],
-  [17, 'udp'],
-  [1, 'icmp'],
-  [58, 'icmp'],
-  [255, 'raw'],
-]);
-const SOCK_RAW = 3;
 
 const MESSAGES = new Set(['sendto', 'sendmsg', 'sendmmsg', 'recvfrom', 'recvmsg', 'recvmmsg']);
 const CONNECTS = new Set(['connect', 'accept', 'accept4']);
@@ -60,17 +49,6 @@ function fileName(event: KernelEvent): ByteString | undefined {
   if (!hasFd(event) || fdType(event) !== 'file') return undefined;
   const name = fdName(event);
   return name === undefined ? undefined : baseName(name);
-}
-
-/** The transport protocol; `<NA>` of a socket that has no role yet. */
-function transport(event: KernelEvent): ByteString | undefined {
-  if (!hasFd(event)) return undefined;
-  const ends = endpointsOf(event);
-  if (ends === undefined || ends.role === 'none') return '<NA>';
-  const isCall = event.kind === EVENT_CALL;
-  if (event.uint8(isCall ? callLayout.fdType : socketLayout.type) === SOCK_RAW) return 'raw';
-  const protocol = event.uint8(isCall ? callLayout.fdProtocol : socketLayout.protocol);
-  return PROTOCOLS.get(protocol) ?? '<NA>';
 }
 
 function socketFamilyName(event: KernelEvent): ByteString | undefined {
@@ -134,15 +112,18 @@ function nameOf(choose: (ends: Endpoints) => End): Binder {
     };
 }
 
-/** The inode's device as /proc and stat show it: 12 bits of major, 20 of minor in the kernel's word. */
+/** The inode's device as stat shows it. */
 const device = (event: KernelEvent): number | undefined =>
   event.kind === EVENT_OPEN && hasFd(event) ? event.uint32(openLayout.device) : undefined;
 
 const inode = (event: KernelEvent): number | undefined =>
   event.kind === EVENT_OPEN && hasFd(event) ? event.unsigned64(openLayout.inode) : undefined;
 
-function part(value: number | undefined, shift: number, mask: number): number | undefined {
-  return value === undefined ? undefined : (value >>> shift) & mask;
+function ofDevice(part: (device: number) => number): Extractor<KernelEvent> {
+  return (event) => {
+    const value = device(event);
+    return value === undefined ? undefined : part(value);
+  };
 }
 
 function layer(upper: boolean): Extractor<KernelEvent> {
@@ -233,8 +214,8 @@ export const descriptorFields: readonly [string, Binder][] = [
       return name === undefined ? undefined : `${event.container.id}:${name}`;
     },
     'fd.dev': device,
-    'fd.dev.major': (event) => part(device(event), 20, 0xfff),
-    'fd.dev.minor': (event) => part(device(event), 0, 0xfffff),
+    'fd.dev.major': ofDevice((value) => (value >>> 8) & 0xfff),
+    'fd.dev.minor': ofDevice((value) => (value & 0xff) | ((value >>> 12) & 0xfff00)),
     'fd.ino': inode,
     'fd.is_upper_layer': layer(true),
     'fd.is_lower_layer': layer(false),

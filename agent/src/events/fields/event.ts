@@ -1,14 +1,6 @@
-import {
-  EVENT_CALL,
-  EVENT_EXIT,
-  EVENT_IA32,
-  EVENT_OPEN,
-  EVENT_PATH,
-  EVENT_PATHS,
-  EVENT_SOCKET,
-  EVENT_X32,
-} from '@tocsin/native';
+import { EVENT_EXIT, EVENT_IA32, EVENT_OPEN, EVENT_SOCKET, EVENT_X32 } from '@tocsin/native';
 import type { Extractor, Value } from '../../rules/field.ts';
+import { categoryOf } from '../category.ts';
 import { resultText } from '../errno.ts';
 import { eventName, syscallName } from '../event-name.ts';
 import { mainPath, targetPath } from '../event-path.ts';
@@ -38,27 +30,12 @@ function hasResult(event: KernelEvent): boolean {
   return event.kind !== EVENT_EXIT;
 }
 
-function category(event: KernelEvent): string {
-  switch (event.kind) {
-    case EVENT_OPEN:
-    case EVENT_PATH:
-    case EVENT_PATHS:
-      return 'file';
-    case EVENT_SOCKET:
-      return messageDirection(event) === undefined ? 'net' : `IO/${messageDirection(event)}`;
-    case EVENT_CALL:
-      return /^set(re|res|fs)?[ug]id$/.test(eventName(event)) ? 'user' : 'system';
-    default:
-      return 'process';
-  }
-}
-
 /** 1 for a failed event of some sort, else missing. */
 function failedWhen(matches: (event: KernelEvent) => boolean): Extractor<KernelEvent> {
   return (event) => (hasResult(event) && event.result < 0 && matches(event) ? 1 : undefined);
 }
 
-const isFileEvent = (event: KernelEvent): boolean => category(event) === 'file';
+const isFileEvent = (event: KernelEvent): boolean => categoryOf(event) === 'file';
 const isNetEvent = (event: KernelEvent): boolean => event.kind === EVENT_SOCKET;
 
 const argument: Binder = (context, key) => {
@@ -83,8 +60,8 @@ const rawArgument: Binder = (_context, key) => {
 
 const allArguments: Binder = (context) => (event) =>
   parametersOf(event)
-    .map((parameter) => parameterPair(parameter, event, context))
-    .join(' ');
+    .map((parameter) => `${parameterPair(parameter, event, context)} `)
+    .join('');
 
 const isType: Binder = (_context, name) =>
   name === undefined ? undefined : (event) => (eventName(event) === name ? 1 : 0);
@@ -124,7 +101,7 @@ export const eventFields: readonly [string, Binder][] = [
     'evt.is_async': () => false,
     'evt.dir': () => '<',
     'evt.cpu': (event) => event.cpu,
-    'evt.category': category,
+    'evt.category': categoryOf,
     'evt.res': (event) => (hasResult(event) ? resultText(event.result) : undefined),
     'evt.rawres': (event) => (hasResult(event) ? event.result : undefined),
     'evt.failed': (event) => hasResult(event) && event.result < 0,

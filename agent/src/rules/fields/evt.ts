@@ -3,6 +3,7 @@ import { DEPRECATED, field, REQUIRED_KEY } from './define.ts';
 
 const BARE = { noTransformer: true, noRightSide: true };
 const COUNT = { bits: 32 } as const;
+const NANOSECONDS = { shownAs: 'nanoseconds' } as const;
 
 /** What is said of the event itself. */
 export const EVENT_FIELDS: readonly FieldDefinition[] = [
@@ -14,10 +15,15 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.datetime.s', 'string', 'Local date and time in seconds.'),
   field('evt.rawtime', 'abstime', 'Time in nanoseconds since the epoch.'),
   field('evt.rawtime.s', 'abstime', 'Whole seconds since the epoch.'),
-  field('evt.rawtime.ns', 'abstime', 'Nanoseconds within the second.'),
-  field('evt.reltime', 'reltime', 'Nanoseconds since the first event.'),
+  field('evt.rawtime.ns', 'abstime', 'Nanoseconds within the second.', NANOSECONDS),
+  field('evt.reltime', 'reltime', 'Nanoseconds since the first event.', NANOSECONDS),
   field('evt.reltime.s', 'reltime', 'Whole seconds since the first event.'),
-  field('evt.reltime.ns', 'reltime', 'Nanoseconds within the second since the first event.'),
+  field(
+    'evt.reltime.ns',
+    'reltime',
+    'Nanoseconds within the second since the first event.',
+    NANOSECONDS,
+  ),
   field('evt.pluginname', 'string', 'Plugin that made the event; none for system calls.'),
   field('evt.plugininfo', 'string', "Plugin's summary of the event; none for system calls."),
   field('evt.source', 'string', 'Event source, `syscall`.'),
@@ -26,7 +32,12 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.hostname', 'string', 'Name of the host.'),
   field('evt.deltatime', 'reltime', 'Nanoseconds since the event before.'),
   field('evt.deltatime.s', 'reltime', 'Whole seconds since the event before.'),
-  field('evt.deltatime.ns', 'reltime', 'Nanoseconds within the second since the event before.'),
+  field(
+    'evt.deltatime.ns',
+    'reltime',
+    'Nanoseconds within the second since the event before.',
+    NANOSECONDS,
+  ),
   field('evt.dir', 'string', 'Always `<`: rules see the exit of a call only.', DEPRECATED),
   field('evt.latency', 'reltime', 'Never has a value.', DEPRECATED),
   field('evt.latency.s', 'reltime', 'Never has a value.', DEPRECATED),

@@ -49,7 +49,10 @@ export const FD_FIELDS: readonly FieldDefinition[] = [
   field('fd.sip.name', 'string', 'Domain name of the server address.', DOMAIN),
   field('fd.lip.name', 'string', 'Domain name of the local address.', DOMAIN),
   field('fd.rip.name', 'string', 'Domain name of the remote address.', DOMAIN),
-  field('fd.dev', 'int', 'Device number of the file.', { bits: 32 }),
+  field('fd.dev', 'int', 'Device number of the file, shown in hexadecimal.', {
+    bits: 32,
+    shownAs: 'hexadecimal',
+  }),
   field('fd.dev.major', 'int', 'Major device number.', { bits: 32 }),
   field('fd.dev.minor', 'int', 'Minor device number.', { bits: 32 }),
   field('fd.ino', 'int', 'Inode number of the file.'),

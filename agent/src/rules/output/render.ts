@@ -1,6 +1,7 @@
 import { operandReader, type ReadField } from '../compiler/operand-reader.ts';
+import type { Operand } from '../condition/condition.ts';
 import type { ConditionResolver } from '../condition/resolve.ts';
-import type { Extractor } from '../field.ts';
+import type { Extractor, Value } from '../field.ts';
 import type { TemplatePart, TemplateToken } from './template.ts';
 import { jsonOfValue, textOfValue } from './value-text.ts';
 
@@ -25,6 +26,15 @@ function pad(text: string, width: number | undefined): string {
   return text.length > width ? text.slice(0, width) : text.padEnd(width, ' ');
 }
 
+/** Puts numbers of a field into the form it is shown in. */
+function formOf(operand: Operand): (value: Value | undefined) => Value | undefined {
+  const form = operand.kind === 'field' ? operand.reference.definition.shownAs : undefined;
+  if (form === undefined) return (value) => value;
+  const text = (value: number | bigint) =>
+    form === 'hexadecimal' ? value.toString(16).toUpperCase() : String(value).padStart(9, '0');
+  return (value) => (typeof value === 'number' || typeof value === 'bigint' ? text(value) : value);
+}
+
 interface BoundToken<E> {
   readonly key: string;
   text(event: E): string;
@@ -39,13 +49,14 @@ function bindToken<E>(
   const { operand, key, width } = token;
   const { type, list } = operand;
   const value = operandReader(operand, read);
+  const shown = formOf(operand);
   const json: Extractor<E> = TIMES.has(key)
     ? operandReader(resolver.operand({ kind: 'field', name: 'evt.rawtime', offset: 0 }), read)
     : value;
   return {
     key,
-    text: (event) => pad(textOfValue(value(event), type, list), width),
-    json: (event) => jsonOfValue(json(event), type, list),
+    text: (event) => pad(textOfValue(shown(value(event)), type, list), width),
+    json: (event) => jsonOfValue(shown(json(event)), type, list),
   };
 }
 
