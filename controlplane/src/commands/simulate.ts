@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
-import { type Config, parseDuration } from '@tocsin/openapi';
+import { existsSync } from 'node:fs';
+import { type Config, parseDuration, SettingsError } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { checkFileChannels } from '../channels/definition.ts';
 import { findChannelKind } from '../delivery/channels/index.ts';
+import { printable } from '../delivery/text.ts';
 import { StartupError } from '../errors.ts';
 import {
   type SimulatedConfiguration,
@@ -14,6 +15,7 @@ import {
 } from '../groups/simulation.ts';
 import { LabelsError, readLabels } from '../routing/labels.ts';
 import { MatcherError, parseMatchers } from '../routing/matcher.ts';
+import type { Labels } from '../routing/types.ts';
 import { readSettings } from '../settings.ts';
 import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
 import { linesOf } from './lines.ts';
@@ -45,7 +47,7 @@ export function simulateCommand(routes: Command, context: CommandContext): void 
         readSettings(file ? { ...flags, config: file } : flags, context.environment).config,
       );
     const configuration = load();
-    const inputs = await readInputs(context.in, load);
+    const inputs = await readInputs(context, load);
     const until =
       flags.until === undefined ? settled(inputs) : START_MS + durationOf(flags.until, '--until');
     const said: string[] = [];
@@ -92,8 +94,11 @@ function shownTime(ms: number): string {
 
 class InputError extends StartupError {}
 
+/** A configuration that is there and wrong: as in a running control plane the one before it stays. */
+class RefusedReload extends Error {}
+
 async function readInputs(
-  input: Readable,
+  { in: input, err }: CommandContext,
   load: (file: string) => SimulatedConfiguration,
 ): Promise<TimedInput[]> {
   const inputs: TimedInput[] = [];
@@ -103,6 +108,10 @@ async function readInputs(
     try {
       inputs.push(readInput(JSON.parse(line), load));
     } catch (error) {
+      if (error instanceof RefusedReload) {
+        err.write(`tocsin: line ${number}: ${printable(error.message)}\n`);
+        continue;
+      }
       const known =
         error instanceof SyntaxError ||
         error instanceof InputError ||
@@ -136,7 +145,7 @@ function whatHappens(
       throw new InputError('alert.ends_at is before alert.starts_at');
     const labels = readLabels(alert['labels']);
     if (Object.keys(labels).length === 0) throw new InputError('alert.labels has no label');
-    return { kind: 'alert', labels, startsAt, endsAt };
+    return { kind: 'alert', labels, fields: fieldsOf(alert['fields']), startsAt, endsAt };
   }
   if (isObject(silence)) {
     const { matchers } = silence;
@@ -153,10 +162,36 @@ function whatHappens(
     if (endsAt < startsAt) throw new InputError('silence.ends_at is before silence.starts_at');
     return { kind: 'silence', matchers, startsAt, endsAt };
   }
-  if (typeof reload === 'string') return { kind: 'reload', configuration: load(reload) };
+  if (typeof reload === 'string') return { kind: 'reload', configuration: reloaded(reload, load) };
   if (restart === true) return { kind: 'restart' };
   throw new InputError('must have one of alert, silence, reload and restart');
 }
+
+function reloaded(
+  file: string,
+  load: (file: string) => SimulatedConfiguration,
+): SimulatedConfiguration {
+  try {
+    return load(file);
+  } catch (error) {
+    const wrong = error instanceof SettingsError || error instanceof StartupError;
+    if (!wrong || !existsSync(file)) throw error;
+    throw new RefusedReload(
+      `the reload is refused and the old configuration stays: ${error.message}`,
+    );
+  }
+}
+
+/** Output fields as texts. */
+function fieldsOf(given: unknown): Labels {
+  if (given === undefined || given === null) return {};
+  if (!isObject(given)) throw new InputError('alert.fields must be a mapping of names to values');
+  const known = Object.entries(given).filter(([, value]) => value !== null && value !== '');
+  return readLabels(Object.fromEntries(known.map(([name, value]) => [name, textOf(value)])));
+}
+
+const textOf = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -174,12 +174,20 @@ export class Flusher {
       index.find(labels, () => true),
     );
     const anyEnded = ended.length > 0 || sources.length > 0;
+    const unmuting = new Map<Route, string>();
+    for (const route of grouping.timed) {
+      const by = mutedBy(route, timeIntervals, from);
+      if (by !== undefined && mutedBy(route, timeIntervals, now) === undefined)
+        unmuting.set(route, by);
+    }
+    // Most looks end here, however many groups have something unsaid.
+    if (!anyEnded && unmuting.size === 0) return;
     const holds = await this.#holdsAt(now);
     for (const group of await store.states(ids)) {
       const route = grouping.route(group.definition.r);
       if (!route) continue;
       const muted = mutedBy(route, timeIntervals, now);
-      const unmuted = muted === undefined ? mutedBy(route, timeIntervals, from) : undefined;
+      const unmuted = unmuting.get(route);
       if (!anyEnded && unmuted === undefined) continue;
       const members = await store.members(group.id);
       const released = members.some(
@@ -199,15 +207,12 @@ export class Flusher {
     const { store } = this.#parts;
     const unsaid = await store.unsaid();
     if (unsaid.length === 0) return undefined;
-    const { routing, route } = routingOf(this.#parts.grouping());
+    const { routing, timed } = this.#parts.grouping();
     const { all } = await this.#readSilences();
     const ends = all.flatMap(({ endsAt }) => (endsAt > now ? [endsAt] : []));
     if (routing.inhibitRules.length > 0) ends.push((await store.nextSourceEnd(now)) ?? limit);
-    const routes = new Set(
-      (await store.states(unsaid)).map(({ definition }) => route(definition.r)),
-    );
-    for (const one of routes) {
-      if (!one || mutedBy(one, routing.timeIntervals, now) === undefined) continue;
+    for (const one of timed) {
+      if (mutedBy(one, routing.timeIntervals, now) === undefined) continue;
       let at = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
       while (at < limit && mutedBy(one, routing.timeIntervals, at) !== undefined) at += MINUTE_MS;
       ends.push(at);
@@ -246,11 +251,6 @@ export class Flusher {
     return this.#sources.all;
   }
 }
-
-const routingOf = (grouping: Grouping) => ({
-  routing: grouping.routing,
-  route: (id: string) => grouping.route(id),
-});
 
 const NO_THROTTLE: Bucket = [0, 0];
 function throttleBucket(channel: Pick<Channel, 'throttle'> | undefined): Bucket {

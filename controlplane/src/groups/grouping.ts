@@ -90,6 +90,8 @@ export class Grouping {
   readonly routing: Routing;
   readonly tree: RoutingTree;
   readonly limits: GroupLimits;
+  /** The routes that time intervals mute. */
+  readonly timed: readonly Route[];
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
   readonly #places = new Map<string, readonly Place[]>();
@@ -108,6 +110,10 @@ export class Grouping {
     if (!routing.tree) throw new Error('there is no routing tree');
     this.routing = routing;
     this.tree = routing.tree;
+    this.timed = routing.tree.routes.filter(
+      ({ muteTimeIntervals, activeTimeIntervals }) =>
+        muteTimeIntervals.length + activeTimeIntervals.length > 0,
+    );
     const same = new Map<string, number>();
     for (const route of routing.tree.routes) {
       // Its matchers from the root down name a route, so that it stays the same when others are put before it.
@@ -148,6 +154,13 @@ export class Grouping {
   /** The labels of an alert that an agent sent. */
   labelsOf(alert: Parameters<typeof labelsOf>[0], agent: string): Labels {
     return labelsOf(alert, agent, this.#fields);
+  }
+
+  /** Labels with the chosen ones of the output fields; the labels go first. */
+  withFields(labels: Labels, fields: Labels): Labels {
+    const all: Record<string, string> = Object.create(null);
+    for (const name of this.#fields) if (fields[name] !== undefined) all[name] = fields[name];
+    return Object.freeze(Object.assign(all, labels));
   }
 
   /** Where an alert with these labels goes. `text` is their JSON; what was asked lately is remembered. */

@@ -22,6 +22,8 @@ export type SimulatedInput =
   | {
       readonly kind: 'alert';
       readonly labels: Labels;
+      /** Output fields as texts. */
+      readonly fields: Labels;
       readonly startsAt: number | undefined;
       readonly endsAt: number | undefined;
     }
@@ -115,7 +117,8 @@ export class Simulation {
     const redis = this.#redis as Redis;
     switch (input.kind) {
       case 'alert': {
-        const { labels, startsAt, endsAt } = input;
+        const { startsAt, endsAt } = input;
+        const labels = this.#grouping.withFields(input.labels, input.fields);
         const rest = { occurrences: 1, seen: undefined, sample: undefined, agent: undefined };
         const request = this.#grouping.request([{ labels, startsAt, endsAt, ...rest }], now);
         await new GroupStore(redis).admit(request);

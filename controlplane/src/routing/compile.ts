@@ -12,7 +12,7 @@ import {
 } from '@tocsin/openapi';
 import { checkInterval, compileInterval } from './intervals.ts';
 import { build, MatcherError, parseMatchers } from './matcher.ts';
-import { allOf, compileTree, type GivenMatchers, matchersOf } from './tree.ts';
+import { allOf, anchored, compileTree, type GivenMatchers, matchersOf } from './tree.ts';
 import type { InhibitRule, RoutingTree, TimeInterval } from './types.ts';
 
 /** The part of the configuration that routing reads. */
@@ -130,7 +130,7 @@ function checkMatchers(given: GivenMatchers, prefix: string): Complaint[] {
       tried(`match/${escapePointer(name)}`, () => build(name, '=', String(value))),
     ),
     ...Object.entries(given.match_re ?? {}).flatMap(([name, value]) =>
-      tried(`match_re/${escapePointer(name)}`, () => build(name, '=~', String(value))),
+      tried(`match_re/${escapePointer(name)}`, () => build(name, '=~', anchored(value))),
     ),
     ...(given.matchers ?? []).flatMap((text, index) =>
       tried(`matchers/${index}`, () => parseMatchers(text)),

@@ -101,13 +101,21 @@ export interface Flush {
   readonly unsaid: boolean;
 }
 
-/** Works out one flush. */
-export function decideFlush(input: FlushInput): Flush {
-  const { route, members, entry, sendResolved, now, holdOf } = input;
-  const firing: Member[] = [];
-  const resolved: Member[] = [];
-  const ended: Member[] = [];
+/** Who of a group fires, is held back, and ended. */
+interface Divided {
+  readonly firing: Member[];
+  /** Of `ended`, those that are told if ends are: who was never told of a hidden alert is not told that it ended. */
+  readonly resolved: Member[];
+  readonly ended: Member[];
+  readonly held: { member: Member; hold: Hold }[];
+  /** No hold leaves anything of the group to be seen. */
+  readonly isHidden: boolean;
+}
+
+function divide({ members, now, holdOf }: FlushInput): Divided {
+  const [firing, resolved, ended] = [[] as Member[], [] as Member[], [] as Member[]];
   const held: { member: Member; hold: Hold }[] = [];
+  let endsAreHidden = true;
   for (const member of members) {
     const hold = holdOf(member.labels);
     if (member.endsAt > now) {
@@ -116,16 +124,32 @@ export function decideFlush(input: FlushInput): Flush {
       continue;
     }
     ended.push(member);
-    if (member.told || !(hold || member.wasHeld)) resolved.push(member);
+    if (!member.told && (hold || member.wasHeld)) continue;
+    resolved.push(member);
+    endsAreHidden &&= hold !== undefined;
   }
   firing.sort(compareMembers);
   resolved.sort(compareMembers);
-  const firingSet = new Set(firing.map(({ fingerprint }) => fingerprint));
-  const resolvedSet = new Set(resolved.map(({ fingerprint }) => fingerprint));
-  const { repeatIntervalMs } = route;
-  let reason = needsUpdate(firingSet, resolvedSet, entry, { sendResolved, repeatIntervalMs, now });
+  return { firing, resolved, ended, held, isHidden: endsAreHidden && firing.length === 0 };
+}
+
+const fingerprints = (members: readonly Member[]): ReadonlySet<string> =>
+  new Set(members.map(({ fingerprint }) => fingerprint));
+
+/** Works out one flush. */
+export function decideFlush(input: FlushInput): Flush {
+  const { route, entry, sendResolved, now } = input;
+  const { firing, resolved, ended, held, isHidden } = divide(input);
+  // While all of a group is hidden, what was said of it stands; only ends are owed.
+  const standing = held.flatMap(({ member }) =>
+    isHidden && entry?.firing.has(member.fingerprint) ? [member] : [],
+  );
+  const [firingSet, resolvedSet] = [fingerprints([...firing, ...standing]), fingerprints(resolved)];
+  const policy = { sendResolved, repeatIntervalMs: route.repeatIntervalMs, now };
+  let reason = isHidden ? undefined : needsUpdate(firingSet, resolvedSet, entry, policy);
   // Told before a hold hid it from the log: its end is owed.
-  if (!reason && sendResolved && resolved.some(({ told }) => told)) reason = 'resolved';
+  if (!reason && (sendResolved || isHidden) && resolved.some(({ told }) => told))
+    reason = 'resolved';
   const written = reason && { at: now, firing: firingSet, resolved: resolvedSet };
   const tellsEnds = sendResolved ? resolved : [];
   const isTick = input.flushedAt === 0 || (now - input.flushedAt) % route.groupIntervalMs === 0;
@@ -178,7 +202,8 @@ export function compareMembers(a: Pick<Member, 'labels'>, b: Pick<Member, 'label
   return compareLabels(a.labels, b.labels);
 }
 
-function compareLabels(a: Labels, b: Labels): number {
+/** By number of labels, then by name and value. */
+export function compareLabels(a: Labels, b: Labels): number {
   const names = Object.keys(a);
   const more = names.length - Object.keys(b).length;
   if (more !== 0) return more;

@@ -9,7 +9,8 @@ export class RegexError extends Error {
 /** Of one pattern: characters, and instructions it becomes; nested repetitions must not eat the memory of the control plane. */
 const MAX_LENGTH = 8192;
 const MAX_PROGRAM = 20_000;
-const ALTERNATIVES = /^[\w\-/:@ ]+(\|[\w\-/:@ ]+)*$/;
+/** Texts and nothing else; `match_re` lays anchors around. */
+const ALTERNATIVES = /^(\^\(\?:)?([\w\-/:@ ]+(?:\|[\w\-/:@ ]+)*)(\)\$)?$/;
 
 export interface AnchoredRegex {
   /** Whether the pattern matches the whole text. */
@@ -22,8 +23,9 @@ export interface AnchoredRegex {
 export function compileAnchored(pattern: string): AnchoredRegex {
   if (pattern.length > MAX_LENGTH)
     throw new RegexError(`the regular expression is longer than ${MAX_LENGTH} characters`);
-  if (ALTERNATIVES.test(pattern)) {
-    const literals = new Set(pattern.split('|'));
+  const [, open, texts, close] = ALTERNATIVES.exec(pattern) ?? [];
+  if (texts !== undefined && (open === undefined) === (close === undefined)) {
+    const literals = new Set(texts.split('|'));
     return { test: (text) => literals.has(text), literals: [...literals] };
   }
   return { test: compile(`^(?:${pattern})$`), literals: undefined };

@@ -24,11 +24,14 @@ export interface GivenMatchers {
   readonly matchers?: readonly string[] | undefined;
 }
 
+/** What `match_re` says, as Alertmanager shows it in keys. */
+export const anchored = (pattern: string | number | boolean): string => `^(?:${pattern})$`;
+
 /** Conditions that must all hold, in the order of a route's key. Throws MatcherError. */
 export function matchersOf({ match, match_re, matchers }: GivenMatchers): Condition[] {
   return [
     ...Object.entries(match ?? {}).map(([name, value]) => build(name, '=', String(value))),
-    ...Object.entries(match_re ?? {}).map(([name, value]) => build(name, '=~', String(value))),
+    ...Object.entries(match_re ?? {}).map(([name, value]) => build(name, '=~', anchored(value))),
     ...(matchers ?? []).flatMap((text) => parseMatchers(text)),
   ].sort(compareConditions);
 }

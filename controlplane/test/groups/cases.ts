@@ -306,6 +306,38 @@ ${TWO_SOURCES}`,
     ],
   },
   {
+    name: 'what was told before all of a group was held back stands, and is not told again',
+    config: flow(1, 1, 3600),
+    until: 20,
+    steps: [
+      push(1, '1', 1, 600),
+      push(1, '2', 1, 600),
+      silence(3, ['n=~".+"'], 3, 6.5),
+      push(3.5, '3', 3.5, 600),
+      push(4.5, '2', 1, 4.5),
+      silence(9, ['n=~".+"'], 9, 12.5),
+      push(9.5, '4', 9.5, 11),
+    ],
+    said: [
+      [2, 'd', '1 2', '', 'first notification'],
+      [5, 'd', '', '2', 'resolved'],
+      [7, 'd', '1 3', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'a repeat that a mute interval held back comes at the next flush after it',
+    config: `
+route: {receiver: d, routes: [{mute_time_intervals: [break], group_wait: 10s, group_interval: 1m, repeat_interval: 5m}]}
+receivers: [{name: d, log: {}}]
+time_intervals: [{name: break, time_intervals: [{times: [{start_time: '00:04', end_time: '00:08'}]}]}]`,
+    until: 600,
+    steps: [push(1, '1', 1, 3600), push(250, '2', 250, 400)],
+    said: [
+      [11, 'd', '1', '', 'first notification'],
+      [491, 'd', '1', '', 'repeat'],
+    ],
+  },
+  {
     name: 'a silence holds back from its start until its end, without a gap to the next',
     config: flow(10, 300, 14_400),
     until: 200,

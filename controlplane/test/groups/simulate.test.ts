@@ -21,14 +21,23 @@ interface Output {
   readonly reason: string;
 }
 
+let complaints = '';
+
 async function simulate(file: string, input: string, ...args: string[]): Promise<Output[]> {
   let out = '';
+  complaints = '';
   const context = {
     environment: {},
     in: Readable.from([input]),
     out: {
       write: (text: string) => {
         out += text;
+        return true;
+      },
+    },
+    err: {
+      write: (text: string) => {
+        complaints += text;
         return true;
       },
     },
@@ -107,6 +116,26 @@ test('tells labels, counts and group, and stops by itself when it is quiet', asy
       reason: 'resolved',
     },
   ]);
+});
+
+test('chosen output fields are labels, and a broken reload leaves what is', async (t) => {
+  const name = file(t, `labels: {output_fields: [proc.name, n]}\n${PLAIN}`);
+  const broken = file(t, PLAIN.replace('receiver: d', 'receiver: nobody'));
+  const fields = { 'proc.name': 'sh', n: 7, 'fd.name': 'x' };
+  const lines = [
+    { at: '0s', alert: { labels: { a: 'b' }, fields } },
+    { at: '0s', alert: { labels: { n: '8' }, fields } },
+    { at: '1s', reload: broken },
+  ].map((line) => JSON.stringify(line));
+  const said = await simulate(name, lines.join('\n'), '--until', '1m');
+  assert.deepEqual(
+    said.flatMap(({ firing }) => firing),
+    [
+      { a: 'b', n: '7', 'proc.name': 'sh' },
+      { n: '8', 'proc.name': 'sh' },
+    ],
+  );
+  assert.match(complaints, /line 3: the reload is refused.*no receiver named 'nobody'/);
 });
 
 test('says which line of the input is wrong and why', async (t) => {

@@ -67,7 +67,7 @@ test('alerts find their routes, with what those inherit', () => {
   assert.deepEqual(found({ owner: 'team-A' }), [['notify-A', [], 30, 240, A]]);
   assert.deepEqual(found({ owner: 'team-A', env: 'unset' }), [['notify-A', [], 30, 240, A]]);
   assert.deepEqual(found({ owner: 'team-C' }), [
-    ['notify-BC', ['foo', 'bar'], 120, 240, '{}/{owner=~"team-(B|C)"}'],
+    ['notify-BC', ['foo', 'bar'], 120, 240, '{}/{owner=~"^(?:team-(B|C))$"}'],
   ]);
   assert.deepEqual(found({ owner: 'team-A', env: 'testing' }), [
     ['notify-testing', 'all', 30, 240, `${A}/{env="testing"}`],
@@ -132,6 +132,13 @@ test('ids are unique where keys are not, and keys are those of Alertmanager', ()
   assert.equal(ids[2], '{}/{a="1",b="2"}/0/{c="3"}/0');
   assert.equal(tree.routes[2]?.key, '{}/{a="1",b="2"}/{c="3"}');
   assert.equal(tree.routes[4]?.key, tree.routes[2]?.key);
+  const anchored = compileTree({
+    receiver: 'r',
+    routes: [{ match_re: { env: 'a|b' }, matchers: ['job=~"a|b"'] }],
+  });
+  assert.equal(anchored.routes[1]?.key, '{}/{env=~"^(?:a|b)$",job=~"a|b"}');
+  assert.equal(anchored.match(labels({ env: 'b', job: 'b' }))[0], anchored.routes[1]);
+  assert.equal(anchored.match(labels({ env: 'ab', job: 'b' }))[0], anchored.routes[0]);
 });
 
 test('groups are named by their labels; missing ones are left out', () => {
