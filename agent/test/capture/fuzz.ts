@@ -174,6 +174,13 @@ function sinkOf(replay: Replay): CaptureSink {
   };
 }
 
+function checkHeap(run: number): void {
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  if (heapUsed + external > HEAP_LIMIT)
+    throw new Error(`${heapUsed + external} bytes after ${run} runs`);
+}
+
 async function main(runs: number, seed: number): Promise<void> {
   const random = makeRandom(seed);
   const seeds = scapSeeds();
@@ -220,10 +227,7 @@ async function main(runs: number, seed: number): Promise<void> {
       replay.end();
       replay = newReplay();
       sink = sinkOf(replay);
-      globalThis.gc?.();
-      const { heapUsed, external } = process.memoryUsage();
-      if (heapUsed + external > HEAP_LIMIT)
-        throw new Error(`${heapUsed + external} bytes after ${run} runs`);
+      checkHeap(run);
     }
   }
   console.log(`${runs} captures with ${events} events, ${refused} refused, ${alerts} alerts`);
