@@ -3,10 +3,11 @@ import { httpKind } from '../../http/kind.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
 import { renderBodies } from './render.ts';
 import { WebhookSettings } from './settings.ts';
-import { readSigningKey, signatureHeaders } from './signature.ts';
+import { readSigner, signatureHeaders } from './signature.ts';
 
-type Resolved = Omit<WebhookSettings, 'secret' | 'headers'> & {
+type Resolved = Omit<WebhookSettings, 'secret' | 'previous_secret' | 'headers'> & {
   readonly secret: string;
+  readonly previous_secret?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -19,8 +20,9 @@ export const webhookKind = httpKind<Resolved>({
   parallel: 16,
   settings: WebhookSettings,
   destination: ['url', 'allow_private_addresses'],
-  prepare: ({ url, secret, headers, body: form = 'tocsin' }) => {
-    const key = readSigningKey(secret);
+  prepare: ({ url, secret, previous_secret: previous, headers, body: form = 'tocsin' }) => {
+    const signers = [readSigner('secret', secret)];
+    if (previous !== undefined) signers.push(readSigner('previous_secret', previous));
     const extra = readHeaders(headers ?? {});
     return (notification) =>
       renderBodies(notification, form).map(({ id, contentType, text }) => ({
@@ -29,7 +31,7 @@ export const webhookKind = httpKind<Resolved>({
         headers: {
           ...extra,
           'content-type': contentType,
-          ...signatureHeaders(id, Date.now(), text, key),
+          ...signatureHeaders(id, Date.now(), text, signers),
         },
       }));
   },

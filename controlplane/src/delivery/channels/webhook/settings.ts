@@ -2,11 +2,19 @@ import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
 
+const secret = (description: string) =>
+  Type.Unsafe<SecretReference>({ ...SecretReference, description });
+
 /** Settings of a `webhook` channel. */
 export const WebhookSettings = Type.Object(
   {
     url: HttpUrl('http or https, without a user name or password in it.'),
-    secret: SecretReference,
+    secret: secret(
+      'What messages are signed with: `whsec_…` or any text is a key both sides know (scheme `v1`), `whsk_…` an Ed25519 private key (`v1a`).',
+    ),
+    previous_secret: Type.Optional(
+      secret('Signed with too, as long as a receiver may still know only the key before.'),
+    ),
     body: Type.Optional(
       Type.Enum(['tocsin', 'cloudevents', 'alertmanager', 'falco', 'ecs', 'ocsf'], {
         default: 'tocsin',
