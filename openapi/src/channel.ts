@@ -44,6 +44,13 @@ const shared = {
   send_resolved: Type.Optional(
     Type.Boolean({ description: 'Whether it is told that an alert is over; true without it.' }),
   ),
+  fallback: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description: 'Another channel: while this one is broken, what it has to tell is told there.',
+    }),
+  ),
   throttle: Type.Optional(
     Type.Object(
       {
@@ -93,6 +100,7 @@ export const ChannelEntry = Type.Object(
     name: shared.name,
     minimum_priority: Type.Optional(shared.minimum_priority),
     send_resolved: shared.send_resolved,
+    fallback: shared.fallback,
     throttle: shared.throttle,
   },
   {

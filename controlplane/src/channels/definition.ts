@@ -28,6 +28,11 @@ export function checkChannel(
   const channel: Channel = { ...given, minimum_priority: given.minimum_priority ?? LEAST };
   const shared = explainErrors(Channel, channel, at);
   if (shared.length > 0) return { ok: false, errors: shared };
+  if (channel.fallback === channel.name)
+    return {
+      ok: false,
+      errors: [{ pointer: `${at}/fallback`, message: 'must be another channel' }],
+    };
   const kind = findKind(channel.kind);
   if (!kind) {
     return {
@@ -42,7 +47,7 @@ export function checkChannel(
     : { ok: true, channel: { ...channel, settings }, kind };
 }
 
-const SHARED = ['name', 'minimum_priority', 'send_resolved', 'throttle'];
+const SHARED = ['name', 'minimum_priority', 'send_resolved', 'fallback', 'throttle'];
 
 /**
  * Checks a channel of the configuration file, whose settings may stand under the name of its kind, `send_resolved` among them.

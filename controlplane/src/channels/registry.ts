@@ -12,10 +12,11 @@ import { checkChannel, type FindKind } from './definition.ts';
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
 
-/** What of a channel can be changed; null takes a setting or the throttle away. */
+/** What of a channel can be changed; null takes a setting, the throttle or the fallback away. */
 export interface ChannelChange {
   readonly minimum_priority?: string;
   readonly throttle?: Channel['throttle'] | null;
+  readonly fallback?: string | null;
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
@@ -127,11 +128,15 @@ export class ChannelRegistry {
       Object.entries(merged).filter(([, value]) => value !== null),
     );
     const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
+    const { fallback = known.fallback } = change;
+    const { send_resolved } = known;
     if (kind) refuse(checkKeptSecrets(kind, settings, known.settings));
     return this.#check({
       name,
       kind: known.kind,
       minimum_priority,
+      ...(send_resolved !== undefined && { send_resolved }),
+      ...(typeof fallback === 'string' && { fallback }),
       ...(throttle && { throttle }),
       settings: kind ? keepHidden(kind, settings, known.settings) : settings,
     });

@@ -24,9 +24,13 @@ const MAX_NAMED = 1000;
 
 /** How many entries of the head can be told together at all: what is in no group, or updates of a group that name all they count. */
 export function together(head: readonly OutboxEntry[]): number {
-  if (!head[0]?.group) {
-    const group = head.findIndex((entry) => entry.group !== undefined);
-    return group < 0 ? head.length : group;
+  const [first] = head;
+  if (first?.notice) return 1;
+  if (!first?.group) {
+    const other = head.findIndex(
+      ({ group, notice }) => group !== undefined || notice !== undefined,
+    );
+    return other < 0 ? head.length : other;
   }
   let named = 0;
   const end = head.findIndex(({ group }) => {
@@ -47,6 +51,11 @@ export function compose(
   samples: ReadonlyMap<string, StoredAlert> = new Map(),
 ): Notification | undefined {
   const [first] = entries;
+  if (first?.notice) {
+    const time = new Date(first.time).toISOString();
+    const held = { count: 0, byRule: [] };
+    return { id: first.id, channel, time, alerts: [first.notice], held, test: false };
+  }
   const updates = entries.flatMap(({ group }) => group ?? []);
   const group = mergeGroups(updates);
   if (first && group) return composeGroup(channel, first, group, samples, repeated);

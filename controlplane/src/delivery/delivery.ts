@@ -4,7 +4,9 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
+import { readChannelState } from '../store/channel-state.ts';
 import type { Outbox } from '../store/outbox.ts';
+import { DEFAULT_BREAKER } from './breaker.ts';
 import type { Outcome } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
 import { type DrainParts, drainChannel } from './drain.ts';
@@ -47,6 +49,7 @@ const TIMES: LaneTimes = {
   attemptMs: 30_000,
   sliceMs: 10_000,
   retry: DEFAULT_RETRY,
+  breaker: DEFAULT_BREAKER,
 };
 const SWEEP_MS = 1000;
 const GRACE_MS = 2000;
@@ -61,13 +64,18 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   // Each send listens.
   setMaxListeners(0, killed.signal);
   const senders = new Senders(findChannelKind, environment);
-  const metrics = createDeliveryMetrics(options.metrics, () => readBacklogs(outbox));
+  const metrics = createDeliveryMetrics(
+    options.metrics,
+    () => readBacklogs(outbox),
+    () => readBroken(redis, channels),
+  );
   const onProblem = (err: unknown) => logger.warn({ err }, 'delivery waits for redis');
   const parts: DrainParts = {
-    ...{ outbox, alerts, channels, senders, metrics, logger },
+    ...{ redis, outbox, alerts, channels, senders, metrics, logger },
     times: { ...TIMES, ...options.times },
     findKind: findChannelKind,
     stopping: stopping.signal,
+    wake: (name) => wakeChannels(queue, [name]),
     killed: killed.signal,
   };
   const queue = openQueue(redis);
@@ -115,6 +123,15 @@ function within(ms: number, work: Promise<unknown>): Promise<boolean> {
     () => false,
   );
   return Promise.race([ended, after(ms, false, { ref: false })]);
+}
+
+async function readBroken(redis: Redis, channels: DrainParts['channels']) {
+  const states = await Promise.all(
+    channels.all().map(async ({ name }) => ({ name, ...(await readChannelState(redis, name)) })),
+  );
+  return states.flatMap(({ name, broken }) =>
+    broken ? [{ channel: name, reason: broken.reason }] : [],
+  );
 }
 
 async function readBacklogs(outbox: Outbox): Promise<LaneState[]> {

@@ -1,10 +1,16 @@
 /**
  * Drains one channel under its lease: takes the lanes that are due, some at a time, each in its order. A lane that fails or hangs
- * delays no other; what the provider says of the channel holds back all of them.
+ * delays no other. What concerns the channel holds back all of them: the provider asked for a pause, or it is broken; then one send
+ * at a time is tried, and the rest goes to its fallback if it has one.
  */
 import { setMaxListeners } from 'node:events';
+import type { Redis } from 'ioredis';
+import { setBreaker } from '../store/channel-state.ts';
 import type { DueLanes } from '../store/outbox.ts';
-import type { ChannelKind } from './channel.ts';
+import { type Breaker, CLOSED, judge } from './breaker.ts';
+import { tellBroken, tellWorking } from './broken.ts';
+import type { ChannelKind, Outcome } from './channel.ts';
+import { fallbackOf, moveLane } from './fallback.ts';
 import { type LaneParts, tellHead } from './lane.ts';
 
 /** What came of draining: whether and when to come back. */
@@ -15,7 +21,10 @@ export type Drained =
   | { readonly next: 'later'; readonly at: number };
 
 export interface DrainParts extends LaneParts {
+  readonly redis: Redis;
   readonly findKind: (name: string) => ChannelKind | undefined;
+  /** Wakes the workers of another channel. */
+  readonly wake: (channel: string) => Promise<void>;
   /** No further attempt is begun. */
   readonly stopping: AbortSignal;
 }
@@ -61,6 +70,7 @@ class Drain {
   readonly #lost: AbortController;
   /** Lanes whose head is being sent. */
   readonly #busy = new Map<string, Promise<void>>();
+  #breaker: Breaker | undefined;
   #failure: Error | undefined;
   /** Settles the pause between two looks. */
   #wake: () => void = () => {};
@@ -81,23 +91,43 @@ class Drain {
   }
 
   async #drain(): Promise<Drained> {
-    const { times, outbox } = this.#parts;
-    let end = Date.now() + times.sliceMs;
+    let end = Date.now() + this.#parts.times.sliceMs;
     let pauseMs = LOOK_MS;
     for (;;) {
-      const parallel = this.#parallel();
-      if (parallel === undefined) return { next: 'unknown channel' };
-      const { now, next, lanes } = await outbox.dueLanes(this.#name, parallel + this.#busy.size);
+      const look = await this.#look();
+      if ('next' in look) return look;
+      const { due, parallel } = look;
       const ended = this.#ended();
       if (ended) return ended;
-      const began = this.#start(lanes, parallel);
-      const wait = Math.max(0, (next ?? Number.POSITIVE_INFINITY) - now);
-      if (this.#busy.size === 0) return next === undefined ? { next: 'idle' } : later(wait);
+      const began = this.#start(due.lanes, parallel);
+      const wait = Math.max(0, (due.next ?? Number.POSITIVE_INFINITY) - due.now);
+      if (this.#busy.size === 0) return due.next === undefined ? { next: 'idle' } : later(wait);
       pauseMs = began ? LOOK_MS : Math.min(pauseMs * 2, LOOK_LATE_MS);
       await this.#pause(Math.min(pauseMs, wait));
       if (Date.now() < end) continue;
       if (await this.#isOver()) return later(0);
-      end = Date.now() + times.sliceMs;
+      end = Date.now() + this.#parts.times.sliceMs;
+    }
+  }
+
+  /** The lanes that are due and how many sends there may be at a time. What has a fallback is there while the channel is broken. */
+  async #look(): Promise<Drained | { readonly due: DueLanes; readonly parallel: number }> {
+    const { channels, findKind, outbox } = this.#parts;
+    for (;;) {
+      const channel = channels.get(this.#name);
+      if (!channel) return { next: 'unknown channel' };
+      const fallback = await fallbackOf(this.#parts, channel);
+      const most = findKind(channel.kind)?.parallel ?? PARALLEL;
+      const due = await outbox.dueLanes(this.#name, most + this.#busy.size, fallback !== undefined);
+      const { failures, opens, openMs } = due;
+      const openUntil = openMs > 0 ? Date.now() + openMs : 0;
+      if (this.#busy.size === 0) this.#breaker = { failures, opens, openUntil };
+      if (openMs === 0 || !fallback) return { due, parallel: opens > 0 ? 1 : most };
+      const free = due.lanes.filter(({ lane }) => !this.#busy.has(lane));
+      let moved = 0;
+      for (const { lane } of free)
+        moved += await moveLane(this.#parts, channel, fallback, lane, this.#token);
+      if (moved === 0) return { due: { ...due, lanes: [] }, parallel: 1 };
     }
   }
 
@@ -111,13 +141,6 @@ class Drain {
   async #isOver(): Promise<boolean> {
     await this.#pause(HANGING_MS, () => this.#busy.size === 0);
     return this.#busy.size === 0;
-  }
-
-  /** Sends at a time; undefined when the channel is not known. */
-  #parallel(): number | undefined {
-    const { channels, findKind } = this.#parts;
-    const channel = channels.get(this.#name);
-    return channel && (findKind(channel.kind)?.parallel ?? PARALLEL);
   }
 
   /** Whether a send was begun. */
@@ -134,13 +157,7 @@ class Drain {
   }
 
   #begin(lane: string): void {
-    const channel = this.#parts.channels.get(this.#name);
-    if (!channel) return;
-    const { signal } = this.#lost;
-    const send = tellHead(this.#parts, { channel, lane, token: this.#token, lost: signal })
-      .then((held) => {
-        if (!held) this.#lost.abort();
-      })
+    const send = this.#send(lane)
       .catch((error: Error) => {
         this.#failure = error;
       })
@@ -149,6 +166,34 @@ class Drain {
         this.#wake();
       });
     this.#busy.set(lane, send);
+  }
+
+  async #send(lane: string): Promise<void> {
+    const channel = this.#parts.channels.get(this.#name);
+    if (!channel) return;
+    const { signal } = this.#lost;
+    const held = { channel, lane, token: this.#token, lost: signal };
+    const tried = await tellHead(this.#parts, held);
+    if (tried.outcome) await this.#judge(tried.outcome);
+    if (!tried.held) this.#lost.abort();
+  }
+
+  /** Draws from one attempt what it means for the channel. */
+  async #judge(outcome: Outcome): Promise<void> {
+    const before = this.#breaker ?? CLOSED;
+    const now = Date.now();
+    const after = judge(before, outcome, this.#parts.times.breaker, now, Math.random);
+    if (after === before) return;
+    this.#breaker = after;
+    const { failures, opens } = after;
+    const [reason, detail] =
+      outcome.result === 'ok' ? ['', ''] : ([outcome.reason, outcome.detail] as const);
+    const openMs = opens > before.opens ? after.openUntil - now : 0;
+    // Where it was told that the channel is broken is forgotten with the rest.
+    if (opens === 0 && before.opens > 0) await tellWorking(this.#parts, this.#name);
+    const change = { failures, opens, openMs, reason, detail };
+    await setBreaker(this.#parts.redis, this.#name, this.#token, change);
+    if (openMs > 0) await tellBroken(this.#parts, this.#name, opens, outcome);
   }
 
   /** Until a send ended (and `enough` says so) or time is up. */

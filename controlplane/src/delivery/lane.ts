@@ -5,6 +5,7 @@
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt } from './attempt.ts';
+import type { BreakerPolicy } from './breaker.ts';
 import type { Notification, Outcome } from './channel.ts';
 import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
@@ -22,12 +23,13 @@ export interface LaneTimes {
   /** A channel that is never empty lets the others go first after this long. */
   readonly sliceMs: number;
   readonly retry: RetryPolicy;
+  readonly breaker: BreakerPolicy;
 }
 
 export interface LaneParts {
   readonly outbox: Outbox;
   readonly alerts: { getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> };
-  readonly channels: { get(name: string): Channel | undefined };
+  readonly channels: { get(name: string): Channel | undefined; all(): readonly Channel[] };
   readonly senders: Senders;
   readonly metrics: DeliveryMetrics;
   readonly logger: { warn(details: object, message: string): void };
@@ -45,8 +47,15 @@ export interface HeldLane {
   readonly lost: AbortSignal;
 }
 
-/** Makes one attempt with the head of a lane. False when the lease was lost. Throws when Redis is away. */
-export function tellHead(parts: LaneParts, held: HeldLane): Promise<boolean> {
+/** What came of an attempt; `outcome` unless there was nothing to send. */
+export interface Tried {
+  /** Whether the lease still is; else nothing was changed. */
+  readonly held: boolean;
+  readonly outcome?: Outcome;
+}
+
+/** Makes one attempt with the head of a lane. Throws when Redis is away. */
+export function tellHead(parts: LaneParts, held: HeldLane): Promise<Tried> {
   return new Lane(parts, held).tell();
 }
 
@@ -65,7 +74,7 @@ class Lane {
     this.#held = held;
   }
 
-  async tell(): Promise<boolean> {
+  async tell(): Promise<Tried> {
     const { outbox } = this.#parts;
     const { channel, lane, token } = this.#held;
     const [head, known] = await Promise.all([
@@ -73,17 +82,19 @@ class Lane {
       outbox.readAttempt(lane),
     ]);
     const [first] = head;
-    if (!first) return this.#settle(0, { fate: 'notified' });
+    if (!first) return { held: await this.#settle(0, { fate: 'notified' }) };
     const before = readAttempt(known, first.id);
     const candidates = head.slice(0, before?.count ?? together(head));
     const alerts = await this.#readAlerts(candidates);
     const count = before?.count ?? batchSize(alerts);
     const entries = candidates.slice(0, count);
-    const repeated = before !== undefined && (before.repeated || before.sending);
+    const repeated =
+      entries.some((entry) => entry.repeated) ||
+      (before !== undefined && (before.repeated || before.sending));
     const samples = await this.#readSamples(entries);
     const notification = compose(channel.name, entries, alerts.slice(0, count), repeated, samples);
     const counted = unstored(entries, alerts).length;
-    if (!notification) return this.#settle(count, { fate: 'notified', counted });
+    if (!notification) return { held: await this.#settle(count, { fate: 'notified', counted }) };
     const attempt: Attempt = {
       head: notification.id,
       count,
@@ -92,9 +103,10 @@ class Lane {
       sending: true,
       repeated,
     };
-    if (!(await outbox.begin(channel.name, lane, token, JSON.stringify(attempt)))) return false;
+    if (!(await outbox.begin(channel.name, lane, token, JSON.stringify(attempt))))
+      return { held: false };
     const outcome = await this.#attempt(notification);
-    return this.#conclude(attempt, outcome, counted);
+    return { held: await this.#conclude(attempt, outcome, counted), outcome };
   }
 
   async #conclude(attempt: Attempt, outcome: Outcome, counted: number): Promise<boolean> {

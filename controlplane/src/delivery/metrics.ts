@@ -15,13 +15,15 @@ export interface DeliveryMetrics {
   readonly seconds: Histogram<'kind'>;
   readonly deadLetters: Counter<'kind' | 'reason'>;
   readonly expired: Counter;
+  readonly broken: Counter<'kind' | 'reason'>;
   countAttempt(kind: string, outcome: Outcome): void;
 }
 
-/** Registers the metrics of delivery; `readLanes` is asked at each scrape. */
+/** Registers the metrics of delivery; `readLanes` and `readBroken` (channels and reasons) are asked at each scrape. */
 export function createDeliveryMetrics(
   registry: Registry,
   readLanes: () => Promise<readonly LaneState[]>,
+  readBroken: () => Promise<readonly { channel: string; reason: string }[]>,
 ): DeliveryMetrics {
   const registers = [registry];
   const attempts = new Counter({
@@ -54,6 +56,17 @@ export function createDeliveryMetrics(
     'Age of the oldest entry that a channel was not told yet.',
     ({ oldest }) => Math.max(0, Date.now() - oldest) / 1000,
   );
+  new Gauge({
+    name: 'tocsin_channel_broken',
+    help: '1 for each channel that is taken for broken, with the reason of its last failure.',
+    labelNames: ['channel', 'reason'],
+    registers,
+    async collect() {
+      const broken = await readBroken().catch(() => []);
+      this.reset();
+      for (const labels of broken) this.set(labels, 1);
+    },
+  });
   return {
     seconds: new Histogram({
       name: 'tocsin_delivery_seconds',
@@ -65,6 +78,12 @@ export function createDeliveryMetrics(
     deadLetters: new Counter({
       name: 'tocsin_delivery_dead_letters_total',
       help: 'Entries that were given up, by kind of channel and reason.',
+      labelNames: ['kind', 'reason'],
+      registers,
+    }),
+    broken: new Counter({
+      name: 'tocsin_channel_broken_total',
+      help: 'How often a channel was taken for broken, by kind and reason.',
       labelNames: ['kind', 'reason'],
       registers,
     }),

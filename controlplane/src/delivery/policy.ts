@@ -16,7 +16,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 };
 
 /** Faults that the attempt cannot outlast but a person can mend: nothing is given up at once because a token ran out at night. */
-const MENDABLE: ReadonlySet<FailureReason> = new Set(['auth', 'configuration', 'blocked']);
+export const MENDABLE: ReadonlySet<FailureReason> = new Set(['auth', 'configuration', 'blocked']);
 
 /** The least pause a provider can ask for, so that `Retry-After: 0` does not become a busy loop. */
 const LEAST_PAUSE_MS = 500;

@@ -32,15 +32,16 @@ export class SilenceIndex {
 
   /** A silence that matches; `fits` narrows the choice. */
   find(labels: Labels, fits: (silence: Silence) => boolean): Silence | undefined {
-    const matches = ({ silence, matchers }: MatcherSet) =>
-      matchers.length > 0 && fits(silence) && matchers.every((matcher) => matcher.matches(labels));
-    const found = this.#others.find(matches);
-    if (found) return found.silence;
+    return this.matching(labels, fits).next().value;
+  }
+
+  /** All that match; one with several sets may come more than once. */
+  *matching(labels: Labels, fits: (silence: Silence) => boolean): Generator<Silence, undefined> {
+    yield* matchingOf(this.#others, labels, fits);
     for (const [name, byValue] of this.#byLabel) {
-      const one = byValue.get(labels[name] ?? '')?.find(matches);
-      if (one) return one.silence;
+      const sets = byValue.get(labels[name] ?? '');
+      if (sets) yield* matchingOf(sets, labels, fits);
     }
-    return undefined;
   }
 
   #add(set: MatcherSet): void {
@@ -61,5 +62,16 @@ export class SilenceIndex {
       if (same) same.push(set);
       else byValue.set(value, [set]);
     }
+  }
+}
+
+function* matchingOf(
+  sets: readonly MatcherSet[],
+  labels: Labels,
+  fits: (silence: Silence) => boolean,
+): Generator<Silence, undefined> {
+  for (const { silence, matchers } of sets) {
+    if (matchers.length === 0 || !fits(silence)) continue;
+    if (matchers.every((matcher) => matcher.matches(labels))) yield silence;
   }
 }

@@ -202,7 +202,8 @@ export function compareMembers(a: Pick<Member, 'labels'>, b: Pick<Member, 'label
   return compareLabels(a.labels, b.labels);
 }
 
-function compareLabels(a: Labels, b: Labels): number {
+/** By number of labels, then by name and value. */
+export function compareLabels(a: Labels, b: Labels): number {
   const names = Object.keys(a);
   const more = names.length - Object.keys(b).length;
   if (more !== 0) return more;

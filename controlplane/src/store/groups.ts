@@ -218,6 +218,14 @@ export class GroupStore {
     }));
   }
 
+  /** The fingerprints of what is in each of these groups. */
+  async inside(groups: readonly string[]): Promise<string[][]> {
+    const flags = await Promise.all(
+      groups.map((group) => this.#redis.hgetall(groupKeys.members(group))),
+    );
+    return flags.map((all) => Object.keys(all).filter((name) => all[name]?.includes('m')));
+  }
+
   /** The alerts of these fingerprints that are known. */
   async active(fingerprints: readonly string[]): Promise<Map<string, ActiveAlert>> {
     const found = new Map<string, ActiveAlert>();

@@ -53,7 +53,10 @@ export function channelKeys(channel: string) {
   return {
     /** ZSET lane by the time (ms) at which it is tried next, 0 for what is urgent. A lane without a group comes in when one looks. */
     ready: `${base}:ready`,
-    /** HASH what holds back all lanes: `quiet_until` (ms; the provider asked for it). */
+    /**
+     * HASH what holds back all lanes, times in ms: `paused_until` (a person; `inf`: until it is resumed), `quiet_until` (the provider
+     * asked for it), and of one that fails `failures` (in a row), `opens`, `opened_at`, `open_until`, `reason`, `detail`, `told_at` (a channel), and `told` (when).
+     */
     state: `${base}:state`,
     /** HASH rule -> alerts that the throttle holds back. */
     held: `${base}:held`,

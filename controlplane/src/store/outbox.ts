@@ -3,7 +3,7 @@
  * they must be told. Admission and groups append; delivery reads the head, tells it, and acknowledges. Whoever drains a channel holds
  * its lease; the fencing token keeps a late one from changing anything.
  */
-import type { Channel } from '@tocsin/openapi';
+import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import {
@@ -30,6 +30,12 @@ export interface OutboxEntry {
   readonly rule?: string;
   /** Alerts that the throttle held back before this entry: rule and count. */
   readonly held?: readonly (readonly [rule: string, count: number])[];
+  /** What the control plane says itself, instead of a stored alert. */
+  readonly notice?: StoredAlert;
+  /** The channel it was for, which was broken. */
+  readonly from?: string;
+  /** It may have been told before. */
+  readonly repeated?: boolean;
   /** What a group says, instead of one alert. */
   readonly group?: GroupNotification;
   /** Alerts whose outcome it decides, by agent and route (or `-`); `digested` when they are told as a number. */
@@ -98,6 +104,10 @@ export interface DueLanes {
   readonly now: number;
   /** When one has to look again if nothing comes; undefined: not before. */
   readonly next: number | undefined;
+  /** Failures of the channel in a row, how often its breaker was opened since, and for how many ms it still is. */
+  readonly failures: number;
+  readonly opens: number;
+  readonly openMs: number;
   /** Those that wait longest in front, and before them what is urgent. */
   readonly lanes: readonly { readonly lane: string; readonly urgent: boolean }[];
 }
@@ -142,15 +152,28 @@ export class Outbox {
     return { lanes: filled, depth, oldest };
   }
 
-  /** Lanes of a channel that may be tried now, at most `limit`. */
-  async dueLanes(channel: string, limit: number): Promise<DueLanes> {
+  /** Appends one entry to the lane of a channel without a group. */
+  async append(channel: string, entry: OutboxEntry): Promise<void> {
+    await this.#redis
+      .multi()
+      .rpush(laneKeys(channel).entries, JSON.stringify(entry))
+      .sadd(lanesKey, channel)
+      .exec();
+  }
+
+  /** Lanes of a channel that may be tried now, at most `limit`; `evenBroken`: even while the channel is taken for broken. */
+  async dueLanes(channel: string, limit: number, evenBroken = false): Promise<DueLanes> {
     const { ready, state } = channelKeys(channel);
     const keys = [laneKeys(channel).entries, ready, state];
-    const [now, next, ...flat] = (await runScript(this.#redis, dueLanesScript, keys, [
-      ...[channel, limit],
-    ])) as [number, number, ...string[]];
+    const args = [channel, limit, evenBroken ? 1 : 0];
+    const [now, next, failures, opens, openMs, ...flat] = (await runScript(
+      this.#redis,
+      dueLanesScript,
+      keys,
+      args,
+    )) as [number, number, number, number, number, ...string[]];
     return {
-      now,
+      ...{ now, failures, opens, openMs },
       next: next < 0 ? undefined : next,
       lanes: Array.from({ length: flat.length / 2 }, (_, index) => ({
         lane: flat[2 * index] as string,

@@ -71,6 +71,7 @@ test('alerts come in as Prometheus posts them: what is valid is kept, what is no
     state: 'suppressed',
     silencedBy: [],
     inhibitedBy: [byName['Down'].fingerprint],
+    mutedBy: [],
   });
   assert.equal(byName['Slow'].generatorURL, 'http://prometheus/x');
 
@@ -94,6 +95,61 @@ test('alerts come in as Prometheus posts them: what is valid is kept, what is no
       [{ alertname: 'Slow' }, { name: 'everyone' }],
     ],
   );
+});
+
+test('what is shown is what the groups are made of, however much there is', async (t) => {
+  const plane = await startTestControlPlane(t, {
+    ...SETTINGS,
+    route: {
+      ...SETTINGS.route,
+      routes: [
+        { matchers: ['team="db"'], receiver: 'db', continue: true },
+        { matchers: ['team="db"'], mute_time_intervals: ['always'] },
+      ],
+    },
+    time_intervals: [{ name: 'always', time_intervals: [{}] }],
+  });
+  const post = async (alerts: object[]) =>
+    assert.equal((await plane.call('POST', '/api/v2/alerts', alerts)).status, 200);
+  const get = async (query: string) => (await plane.call('GET', `/api/v2/alerts${query}`)).body;
+  const labels = { alertname: 'Down', node: 'n1', team: 'db' };
+  const startsAt = new Date(Date.now() - 60_000).toISOString();
+  await post([{ labels, startsAt, annotations: { summary: 'It is down' } }]);
+  await post([{ labels }]);
+  for (let from = 0; from < 6000; from += 1000)
+    await post(
+      Array.from({ length: 1000 }, (_, index) => ({
+        labels: { alertname: 'Crowd', n: String(from + index) },
+      })),
+    );
+  assert.equal((await get('')).length, 6001);
+  const [down] = await get('?filter=alertname%3DDown');
+  assert.deepEqual(
+    [down.startsAt, down.annotations, down.receivers],
+    [startsAt, { summary: 'It is down' }, [{ name: 'db' }, { name: 'everyone' }]],
+  );
+  const silence = await plane.call('POST', '/api/v2/silences', {
+    matchers: [{ name: 'node', value: 'n1', isRegex: false }],
+    ...{ startsAt: new Date().toISOString(), endsAt: new Date(Date.now() + 3_600_000) },
+    ...{ createdBy: 'me', comment: 'x' },
+  });
+  const groups = await get('/groups?filter=team%3Ddb');
+  const status = { state: 'suppressed', silencedBy: [silence.body.silenceID], inhibitedBy: [] };
+  assert.deepEqual(
+    groups.map((group: { receiver: object; alerts: { status: object }[] }) => [
+      ...[group.receiver, group.alerts.map((alert) => alert.status)],
+    ]),
+    [
+      [{ name: 'db' }, [{ ...status, mutedBy: [] }]],
+      [{ name: 'everyone' }, [{ ...status, mutedBy: ['always'] }]],
+    ],
+  );
+  assert.equal((await get('/groups?filter=team%3Ddb&muted=false')).length, 1);
+  assert.deepEqual(await get('?filter=team%3Ddb&silenced=false'), []);
+  // An end that is over resolves; the time of the server counts for one without any.
+  await post([{ labels, startsAt, endsAt: new Date().toISOString() }]);
+  assert.deepEqual(await get('?filter=team%3Ddb'), []);
+  assert.deepEqual(await get('/groups?filter=team%3Ddb'), []);
 });
 
 test('silences have the shape that they have in Alertmanager', async (t) => {

@@ -26,6 +26,7 @@ export const TEST_TIMES = {
   sliceMs: 2000,
   sweepMs: 50,
   retry: { firstMs: 20, mostMs: 100, patienceMs: 3_600_000 },
+  breaker: { failures: 5, firstMs: 40, mostMs: 100 },
 };
 
 export class LaneFixture {
@@ -140,7 +141,7 @@ export class LaneFixture {
       workerRedis,
       outbox: this.outbox,
       alerts: new AlertStore(this.redis),
-      channels: this.channels,
+      channels: { get: (name) => this.channels.get(name), all: () => [...this.channels.values()] },
       metrics: this.#running.length === 0 ? this.metrics : new Registry(),
       logger: { warn: (details) => this.problems.push(details) },
       environment: {},
@@ -197,6 +198,8 @@ export interface Told {
 /** A webhook receiver that keeps what it was told; `answer` decides about each request. */
 export class Receiver {
   readonly told: Told[] = [];
+  /** What the first alert of each says. */
+  readonly outputs: string[] = [];
   answer: (response: ServerResponse, told: Told, nth: number, path: string) => void = (response) =>
     response.end();
   readonly #server = createServer((request, response) => {
@@ -223,13 +226,18 @@ export class Receiver {
         .sort((a, b) => a - b);
       const told: Told = {
         id: String(request.headers['webhook-id']),
-        numbers: grouped ?? data.alerts.map(({ output }) => Number(output.replace('number ', ''))),
+        numbers:
+          grouped ??
+          data.alerts
+            .filter(({ source }) => source !== 'internal')
+            .map(({ output }) => Number(output.replace('number ', ''))),
         ...(group && { group: group.labels.group }),
         ...(group?.waited && { waited: group.waited }),
         repeated: data.repeated ?? false,
         held: data.held,
       };
       this.told.push(told);
+      this.outputs.push(data.alerts[0]?.output ?? '');
       this.answer(response, told, this.told.length, request.url ?? '/');
     });
   });

@@ -17,6 +17,7 @@ const delivery = startDelivery({
   outbox: new Outbox(redis),
   alerts: new AlertStore(redis),
   channels: {
+    all: () => [],
     get: (name) => ({
       name,
       kind: 'webhook',

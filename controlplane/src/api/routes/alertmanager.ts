@@ -30,7 +30,9 @@ export function plainErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     if (!(error instanceof ProblemError) || reply.sent) return sendProblem(error, request, reply);
     if (error.statusCode === 401) void reply.header('www-authenticate', 'Bearer, Basic');
-    const places = (error.errors ?? []).map(({ message }) => message);
+    const places = (error.errors ?? []).flatMap(({ message }) =>
+      error.message.includes(message) ? [] : [message],
+    );
     return reply
       .status(error.statusCode)
       .type('application/json')
@@ -145,6 +147,7 @@ function filterOf(query: unknown): AlertFilter {
     active: flag('active'),
     silenced: flag('silenced'),
     inhibited: flag('inhibited'),
+    muted: flag('muted'),
   };
 }
 

@@ -29,11 +29,13 @@ const ChannelPatch = Type.Object(
   {
     minimum_priority: Type.Optional(properties.minimum_priority),
     throttle: Type.Optional(Type.Union([properties.throttle, Type.Null()])),
+    fallback: Type.Optional(Type.Union([properties.fallback, Type.Null()])),
     settings: Type.Optional(properties.settings),
   },
   {
     additionalProperties: false,
-    description: 'What is given is changed, key by key; null takes a setting or the throttle away.',
+    description:
+      'What is given is changed, key by key; null takes a setting, the throttle or the fallback away.',
   },
 );
 const TestOutcome = Type.Object({
