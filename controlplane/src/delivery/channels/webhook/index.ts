@@ -1,7 +1,7 @@
 /** @module Channel kind `webhook`: a POST signed as Standard Webhooks defines it, to addresses that were checked. */
 import { httpKind } from '../../http/kind.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
-import { renderBodies } from './render.ts';
+import { readBody } from './render.ts';
 import { WebhookSettings } from './settings.ts';
 import { readSigner, signatureHeaders } from './signature.ts';
 
@@ -20,12 +20,14 @@ export const webhookKind = httpKind<Resolved>({
   parallel: 16,
   settings: WebhookSettings,
   destination: ['url', 'allow_private_addresses'],
-  prepare: ({ url, secret, previous_secret: previous, headers, body: form = 'tocsin' }) => {
+  check: readBody,
+  prepare: ({ url, secret, previous_secret: previous, headers, ...form }) => {
+    const render = readBody(form);
     const signers = [readSigner('secret', secret)];
     if (previous !== undefined) signers.push(readSigner('previous_secret', previous));
     const extra = readHeaders(headers ?? {});
     return (notification) =>
-      renderBodies(notification, form).map(({ id, contentType, text }) => ({
+      render(notification).map(({ id, contentType, text }) => ({
         url,
         body: text,
         headers: {

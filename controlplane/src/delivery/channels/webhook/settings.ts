@@ -1,6 +1,7 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
+import { TemplateText } from '../../template.ts';
 
 const secret = (description: string) =>
   Type.Unsafe<SecretReference>({ ...SecretReference, description });
@@ -21,6 +22,19 @@ export const WebhookSettings = Type.Object(
         description:
           'tocsin: a Standard Webhooks event; cloudevents: CloudEvents 1.0; alertmanager: its webhook message, version 4; ' +
           'falco, ecs and ocsf: a request an alert.',
+      }),
+    ),
+    template: Type.Optional(
+      TemplateText(
+        'A Liquid template instead of `body`. It sees what `tocsin` calls `data`, and `status`, `priority` and `summary`; values are escaped for the inside of a JSON string, `{{ alerts | json }}` is a whole one.',
+      ),
+    ),
+    content_type: Type.Optional(
+      Type.String({
+        pattern: '^[\\x21-\\x7e][\\x20-\\x7e]{0,126}$',
+        default: 'application/json',
+        description:
+          'Of what the template makes; values are escaped and the result is checked if it is JSON.',
       }),
     ),
     ...HTTP_SETTINGS,
