@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := clang llvm g++ make python3 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev redis-server
-TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog
+TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog sysdig
 # What benchmarks compare with.
 BENCH_PACKAGES := prometheus-alertmanager
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -24,6 +24,7 @@ SOURCES = $(shell find openapi agent controlplane native test -name node_modules
 BPF = native/build/probe.bpf.o
 ADDON = native/build/Release/tocsin.node
 TYPESCRIPT = .make/typescript
+BUNDLE = .make/bundle
 
 .PHONY: help
 help: ## show this help
@@ -34,7 +35,7 @@ run: build ## install what is missing, build, and run the whole system (ARGS="--
 	@exec node tocsin.js run $(ARGS)
 
 .PHONY: build
-build: $(BPF) $(ADDON) $(TYPESCRIPT) ## build the probe, the addon and the TypeScript
+build: $(BPF) $(ADDON) $(BUNDLE) ## build the probe, the addon and the TypeScript
 
 .PHONY: test
 test: build .make/test-packages ## install what is missing, build, and pass every check and test
@@ -104,4 +105,9 @@ $(ADDON): $(wildcard native/src/* native/include/*) native/binding.gyp .make/npm
 $(TYPESCRIPT): $(SOURCES) $(wildcard tsconfig*.json */tsconfig.json) .make/npm
 	@echo '== building the TypeScript'
 	@npx tsc -b
+	@touch $@
+
+$(BUNDLE): $(TYPESCRIPT) agent/scripts/bundle.mjs
+	@echo '== bundling the agent'
+	@npm run --silent bundle -w agent
 	@touch $@

@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -17,7 +18,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const out = resolve(process.argv[2] ?? join(root, 'build'));
-const packages = ['openapi', 'native', 'agent'];
+const packages = ['native', 'agent'];
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const name = `tocsin-agent-${version}-linux-${process.arch}`;
 
@@ -25,7 +26,7 @@ const name = `tocsin-agent-${version}-linux-${process.arch}`;
 const FILES = [
   ...['tocsin.js', 'package.json', 'LICENSE', 'README.md'],
   ...packages.map((one) => `${one}/package.json`),
-  ...['openapi/dist/src', 'native/dist/lib', 'agent/dist/src', 'agent/src/rules/library'],
+  ...['native/dist/lib', 'agent/dist/bundle', 'agent/src/rules/library'],
   ...[
     'native/build/probe.bpf.o',
     'native/build/probe-legacy.bpf.o',
@@ -43,7 +44,10 @@ function librariesOf(addon) {
   });
 }
 
-/** Folders of the modules that a package needs to run, found as Node does; ours are copied by themselves. */
+/** Of the modules in the bundle, which want to be named. */
+const NOTICES = /^(package\.json|(licen[cs]e|notice|copying)\b.*)$/i;
+
+/** Folders of the modules that a package is made of, found as Node does; ours are copied by themselves. */
 function addModules(folder, found) {
   const { dependencies, optionalDependencies } = JSON.parse(
     readFileSync(join(root, folder, 'package.json'), 'utf8'),
@@ -71,8 +75,12 @@ try {
     cpSync(join(root, path), join(stage, path), { recursive: true, filter: isProduct });
   mkdirSync(stage);
   for (const path of FILES) copy(path);
-  const modules = packages.reduce((found, one) => addModules(one, found), new Set());
-  for (const path of modules) copy(path);
+  for (const path of ['openapi', ...packages].reduce(
+    (found, one) => addModules(one, found),
+    new Set(),
+  ))
+    for (const file of readdirSync(join(root, path)).filter((one) => NOTICES.test(one)))
+      copy(join(path, file));
   mkdirSync(join(stage, 'node_modules/@tocsin'), { recursive: true });
   for (const one of packages) symlinkSync(`../../${one}`, join(stage, 'node_modules/@tocsin', one));
   const addon = 'native/build/Release/tocsin.node';

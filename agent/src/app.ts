@@ -8,9 +8,8 @@ import { LossReporter } from './loss-reporter.ts';
 import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
 import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
 import type { Output } from './outputs/output.ts';
-import { buildMetrics } from './telemetry/metrics.ts';
-import { type Endpoint, MetricsServer } from './telemetry/metrics-server.ts';
-import { Uplink } from './uplink/uplink.ts';
+import type { Endpoint, MetricsServer } from './telemetry/metrics-server.ts';
+import type { Uplink } from './uplink/uplink.ts';
 
 /** An engine that told nothing for so long hangs; it tells its numbers every second. */
 const SILENT_MS = 15_000;
@@ -59,22 +58,25 @@ export class App {
     this.#losses = new LossReporter(options.engine, (alert) => this.accept([alert]));
   }
 
-  /** Opens the outputs and the uplink, then starts the engine. On failure everything is closed again. */
+  /** Starts the engine, which has the most to do, and meanwhile opens where alerts go. On failure everything is closed again. */
   static async start(options: AppOptions): Promise<App> {
     const app = new App(options);
+    const engine = startEngine({
+      ...options.engine,
+      onAlerts: (alerts) =>
+        opened.then(
+          () => app.accept(alerts),
+          () => {}, // the agent ends: it cannot start
+        ),
+      onFailure: (error) => app.#fail(error),
+    });
+    app.#engine = engine;
+    const opened = app.#open();
     try {
-      const { outputs, stdout, log, engine } = options;
-      app.#outputs = await openOutputs(outputs, stdout, log);
-      app.#metrics = await app.#startMetrics();
-      app.#uplink = await app.#startUplink();
-      app.#engine = startEngine({
-        ...engine,
-        onAlerts: (alerts) => app.accept(alerts),
-        onFailure: (error) => app.#fail(error),
-      });
-      app.#tell(await app.#engine.ready, 'rules in force');
-      for (const program of app.#engine.skipped)
-        log.warn(program, 'a program of the probe does not run on this kernel');
+      await opened;
+      app.#tell(await engine.ready, 'rules in force');
+      for (const program of engine.skipped)
+        options.log.warn(program, 'a program of the probe does not run on this kernel');
       app.#statistics = setInterval(() => app.logStatistics(), STATISTICS_EVERY_MS);
       return app;
     } catch (error) {
@@ -98,9 +100,17 @@ export class App {
       );
   }
 
+  async #open(): Promise<void> {
+    const { outputs, stdout, log } = this.#options;
+    this.#outputs = await openOutputs(outputs, stdout, log);
+    this.#metrics = await this.#startMetrics();
+    this.#uplink = await this.#startUplink();
+  }
+
   async #startUplink(): Promise<Uplink | undefined> {
     const { server, log, engine, dataDir, version, spoolBytes, joinToken } = this.#options;
     if (server === undefined) return undefined;
+    const { Uplink } = await import('./uplink/uplink.ts');
     return Uplink.start({
       dataDir,
       server,
@@ -116,6 +126,8 @@ export class App {
   async #startMetrics(): Promise<MetricsServer | undefined> {
     const { metrics, version, log } = this.#options;
     if (metrics === undefined) return undefined;
+    const { buildMetrics } = await import('./telemetry/metrics.ts');
+    const { MetricsServer } = await import('./telemetry/metrics-server.ts');
     const registry = buildMetrics({
       version,
       reloads: this.reloads,

@@ -2,25 +2,28 @@
 import { SettingsError } from '@tocsin/openapi';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
-import { registerAgentCommand } from './commands/agent.ts';
 import { type CommandContext, CommandError, type Service } from './commands/context.ts';
-import { registerDoctorCommand } from './commands/doctor.ts';
-import { registerEnrollCommand } from './commands/enroll.ts';
-import { registerFieldsCommand } from './commands/fields.ts';
-import { registerRecordCommand } from './commands/record.ts';
-import { registerReplayCommand } from './commands/replay.ts';
-import { registerRulesCommand } from './commands/rules.ts';
-import { registerTraceCommand } from './commands/trace.ts';
-import { EngineError } from './engine/engine.ts';
-import { kernelCostOf } from './engine/kernel-cost.ts';
-import { RuleSetError } from './engine/rule-judge.ts';
-import { kernelEventFields } from './events/fields/source.ts';
-import { OutputError } from './outputs/output.ts';
-import { ProbeError } from './probe/live.ts';
-import { RuleFileError } from './rule-files.ts';
-import { MetricsServerError } from './telemetry/metrics-server.ts';
-import { DirectoryLockError } from './uplink/directory-lock.ts';
-import { KeyFileError } from './uplink/key-pair.ts';
+import { ExpectedError } from './expected-error.ts';
+
+type Register = (program: Command, context: CommandContext) => void;
+
+/** A command loads what it needs and no other does: agents start in little time and live in little memory. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  agent: async () => (await import('./commands/agent.ts')).registerAgentCommand,
+  enroll: async () => (await import('./commands/enroll.ts')).registerEnrollCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctorCommand,
+  rules: async () => {
+    const { registerRulesCommand } = await import('./commands/rules.ts');
+    const { kernelCostOf } = await import('./engine/kernel-cost.ts');
+    const { kernelEventFields } = await import('./events/fields/source.ts');
+    return (program) =>
+      registerRulesCommand(program, { source: kernelEventFields, kernelCost: kernelCostOf });
+  },
+  fields: async () => (await import('./commands/fields.ts')).registerFieldsCommand,
+  trace: async () => (await import('./commands/trace.ts')).registerTraceCommand,
+  record: async () => (await import('./commands/record.ts')).registerRecordCommand,
+  replay: async () => (await import('./commands/replay.ts')).registerReplayCommand,
+};
 
 const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
 /** The end comes within five seconds, whatever hangs. */
@@ -36,14 +39,8 @@ export async function main(argv: string[]): Promise<void> {
     run: runService,
   };
   const program = new Command('tocsin').exitOverride();
-  registerAgentCommand(program, context);
-  registerEnrollCommand(program, context);
-  registerDoctorCommand(program, context);
-  registerRulesCommand(program, { source: kernelEventFields, kernelCost: kernelCostOf });
-  registerFieldsCommand(program);
-  registerTraceCommand(program);
-  registerRecordCommand(program, context);
-  registerReplayCommand(program, context);
+  const asked = COMMANDS[argv[2] ?? ''];
+  for (const load of asked ? [asked] : Object.values(COMMANDS)) (await load())(program, context);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -66,17 +63,6 @@ function runService({ stop, signals = {}, ended }: Service): Promise<void> {
   });
 }
 
-const EXPECTED = [
-  EngineError,
-  OutputError,
-  ProbeError,
-  RuleFileError,
-  RuleSetError,
-  DirectoryLockError,
-  KeyFileError,
-  MetricsServerError,
-];
-
 /** Says what went wrong; returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
@@ -90,7 +76,7 @@ function report(error: unknown): number {
     process.stderr.write(`tocsin: ${message}\n`);
     return error.exitCode;
   }
-  const isExpected = EXPECTED.some((kind) => error instanceof kind) || code === 'EACCES';
+  const isExpected = error instanceof ExpectedError || code === 'EACCES';
   process.stderr.write(`tocsin: ${isExpected ? message : (stack ?? message)}\n`);
   return EXIT.failed;
 }

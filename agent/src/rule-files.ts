@@ -1,10 +1,8 @@
 import { type Buffer, isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { ExpectedError } from './expected-error.ts';
 import type { RulesFile } from './rules/load-rules.ts';
-
-/** Our own rule packs, used when no rules are configured. */
-export const LIBRARY_FOLDER = join(import.meta.dirname, '../../src/rules/library');
 
 /** Editors and configuration maps write in several steps; look after a moment of quiet. */
 const SETTLE_MS = 300;
@@ -14,7 +12,7 @@ const RULE_FILE = /\.ya?ml$/;
 const CONFIGURATION_MAP = '..';
 
 /** A rules file or folder cannot be read. */
-export class RuleFileError extends Error {
+export class RuleFileError extends ExpectedError {
   override readonly name = 'RuleFileError';
 }
 

@@ -37,18 +37,27 @@ export interface NativeProbe {
   close(): void;
 }
 
+/** What the addon opens a probe with. */
+export type NativeOptions = [
+  objectPath: string,
+  ringBytes: number,
+  cpus: number,
+  cgroupController: string,
+  cgroupHierarchy: number,
+  copy: boolean,
+];
+
 export interface Binding {
   readonly abi: number;
-  readonly Probe: new (
-    objectPath: string,
-    ringBytes: number,
-    cpus: number,
-    cgroupController: string,
-    cgroupHierarchy: number,
-    copy: boolean,
-  ) => NativeProbe;
+  readonly Probe: {
+    new (...options: NativeOptions): NativeProbe;
+    /** The same in another thread. */
+    open(...options: NativeOptions): Promise<NativeProbe>;
+  };
   /** `currentTask`: a kernel that hands out the current task as a typed pointer (5.11). */
   features(): { readonly currentTask: boolean };
+  /** Gives what the allocator of the process keeps for later back to the system. */
+  trim(): void;
 }
 
 const packageRoot = join(import.meta.dirname, '..', '..');
@@ -62,6 +71,9 @@ export const LEGACY_PROBE_OBJECT = join(packageRoot, 'build', 'probe-legacy.bpf.
 /** Whether both were built. */
 export const isBuilt = (): boolean =>
   [addonPath, PROBE_OBJECT, LEGACY_PROBE_OBJECT].every((path) => existsSync(path));
+
+/** Gives memory that the allocator of the process keeps for later back to the system. Throws what Node throws without the addon. */
+export const trimMemory = (): void => loadBinding().trim();
 
 /** Loads the addon. Throws what Node throws when it is absent or built for another machine. */
 export const loadBinding = (): Binding => createRequire(import.meta.url)(addonPath) as Binding;

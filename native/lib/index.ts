@@ -1,5 +1,5 @@
 /** @module The eBPF syscall probe: what this machine can do, the running probe, and the layout of its records. */
-export type { SkippedProgram } from './binding.ts';
+export { type SkippedProgram, trimMemory } from './binding.ts';
 export {
   CAPABILITY_TOPICS,
   type CapabilityProblem,
@@ -18,6 +18,7 @@ export {
   type OpenClasses,
   type OpenVerdict,
   openProbe,
+  openProbeAside,
   type Probe,
   type ProbeOptions,
   type ProbeStatistics,

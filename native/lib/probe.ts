@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import {
   LEGACY_PROBE_OBJECT,
   loadBinding,
+  type NativeOptions,
   type NativeProbe,
   PROBE_OBJECT,
   type SkippedProgram,
@@ -180,7 +181,7 @@ export interface ProbeStatistics {
 }
 
 export interface Probe {
-  /** The ring's data, mapped twice. Read only: writing ends the process. */
+  /** The ring's data, and its start once more so that no record wraps. Read only: writing ends the process. */
   readonly ring: Uint8Array;
   /** Mount point whose inode numbers are the cgroup ids of the records. */
   readonly cgroupHierarchy: string;
@@ -213,6 +214,18 @@ export interface Probe {
  * like), and their message ends with the last lines of libbpf's and the verifier's log.
  */
 export function openProbe(options: ProbeOptions): Probe {
+  const { Native, words, use } = prepare(options);
+  return use(new Native(...words));
+}
+
+/** The same in another thread, while this one goes on. Throws RangeError for options at once; rejects with other errors. */
+export function openProbeAside(options: ProbeOptions): Promise<Probe> {
+  const { Native, words, use } = prepare(options);
+  return Native.open(...words).then(use);
+}
+
+/** Checks the options: the words for the addon, and what makes of its probe one of ours. */
+function prepare(options: ProbeOptions) {
   const ringBytes = checkedRingBytes(options.ringBytes ?? DEFAULT_RING_BYTES);
   const table = watchTable(options.syscalls, options.keepFailed);
   const muted = (options.mutedProcesses ?? []).map((tgid) =>
@@ -222,18 +235,21 @@ export function openProbe(options: ProbeOptions): Probe {
   const cpus = Math.min(availableParallelism(), SLOT_CPUS_MAX);
   const { Probe: Native, features } = loadBinding();
   const legacy = options.legacy ?? !features().currentTask;
-  const native = new Native(
+  const words: NativeOptions = [
     options.object ?? (legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT),
     ringBytes,
     cpus,
     hierarchy.controller,
     hierarchy.id,
     options.copy ?? false,
-  );
-  for (const tgid of muted) native.mute(tgid);
-  const classes = classTable(options.openClasses);
-  native.watch(table, IA32_NUMBERS, classes, options.environment ?? false);
-  return facadeOf(native, ringBytes, hierarchy.mount, options.environment ?? false);
+  ];
+  const use = (native: NativeProbe): Probe => {
+    for (const tgid of muted) native.mute(tgid);
+    const classes = classTable(options.openClasses);
+    native.watch(table, IA32_NUMBERS, classes, options.environment ?? false);
+    return facadeOf(native, ringBytes, hierarchy.mount, options.environment ?? false);
+  };
+  return { Native, words, use };
 }
 
 function facadeOf(

@@ -2,6 +2,8 @@
 // The boundary to JavaScript. Arguments come resolved and checked from lib/index.ts; types are checked once more here.
 #include <napi.h>
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -10,14 +12,17 @@
 namespace tocsin {
 namespace {
 
-constexpr size_t kSpanLimit = 4 << 20;
 // One record longer than the limit still comes whole.
-constexpr size_t kRecordRoom = 64 << 10;
+constexpr size_t kSpanLimit = 4 << 20;
 
-void throw_failure(Napi::Env env, const Failure &failure) {
+Napi::Error error_of(Napi::Env env, const Failure &failure) {
   Napi::Error error = Napi::Error::New(env, failure.message);
   error.Set("code", Napi::String::New(env, failure.code));
-  error.ThrowAsJavaScriptException();
+  return error;
+}
+
+void throw_failure(Napi::Env env, const Failure &failure) {
+  error_of(env, failure).ThrowAsJavaScriptException();
 }
 
 void throw_argument(Napi::Env env, const char *message) {
@@ -39,6 +44,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Probe",
                        {
+                           StaticMethod<&Probe::open>("open"),
                            InstanceMethod<&Probe::scan>("scan"),
                            InstanceMethod<&Probe::advance>("advance"),
                            InstanceMethod<&Probe::backlog>("backlog"),
@@ -53,25 +59,35 @@ class Probe : public Napi::ObjectWrap<Probe> {
                        });
   }
 
-  // (object, ringBytes, slotPairs, cgroupController, cgroupHierarchy, copy)
-  explicit Probe(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Probe>(info) {
+  // What new Probe(...) and Probe.open(...) take: (object, ringBytes, slotPairs, cgroupController, cgroupHierarchy, copy).
+  // False, and an exception, when it is something else.
+  static bool read_options(const Napi::CallbackInfo &info, KernelOptions &options) {
     const Napi::Env env = info.Env();
     if (info.Length() < 6 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber() ||
         !info[3].IsString() || !info[4].IsNumber() || !info[5].IsBoolean()) {
       throw_argument(env, "wrong arguments for a new probe");
-      return;
+      return false;
     }
-    KernelOptions options;
     options.object = info[0].As<Napi::String>().Utf8Value();
     options.ring_bytes = info[1].As<Napi::Number>().Uint32Value();
     options.slot_pairs = info[2].As<Napi::Number>().Uint32Value();
     options.cgroup_controller = info[3].As<Napi::String>().Utf8Value();
     options.cgroup_hierarchy = info[4].As<Napi::Number>().Uint32Value();
-    if (options.slot_pairs == 0) {
-      throw_argument(env, "a probe needs a pair of slots at least");
+    if (options.slot_pairs == 0) throw_argument(env, "a probe needs a pair of slots at least");
+    return options.slot_pairs != 0;
+  }
+
+  // With the options, or with what Opening has opened.
+  explicit Probe(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Probe>(info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() == 2 && info[0].IsExternal()) {
+      kernel_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Kernel>>>().Data());
+      expose_ring(env, info[1].As<Napi::Boolean>().Value());
       return;
     }
-    if (const Outcome outcome = kernel_.open(options)) {
+    KernelOptions options;
+    if (!read_options(info, options)) return;
+    if (const Outcome outcome = kernel_->open(options)) {
       throw_failure(env, *outcome);
       return;
     }
@@ -83,9 +99,9 @@ class Probe : public Napi::ObjectWrap<Probe> {
   void expose_ring(Napi::Env env, bool copy) {
     napi_value buffer = nullptr;
     if (!copy) {
-      auto *owner = new std::shared_ptr<Ring>(kernel_.shared_ring());
+      auto *owner = new std::shared_ptr<Ring>(kernel_->shared_ring());
       const napi_status status = napi_create_external_arraybuffer(
-          env, kernel_.ring().data(), 2 * kernel_.ring().size(),
+          env, kernel_->ring().data(), kernel_->ring().readable(),
           [](napi_env, void *, void *hint) { delete static_cast<std::shared_ptr<Ring> *>(hint); },
           owner, &buffer);
       if (status != napi_ok) {
@@ -112,7 +128,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value skipped(const Napi::CallbackInfo &info) {
     auto programs = Napi::Array::New(info.Env());
-    for (const SkippedProgram &one : kernel_.skipped()) {
+    for (const SkippedProgram &one : kernel_->skipped()) {
       auto program = Napi::Object::New(info.Env());
       program.Set("program", one.name);
       program.Set("reason", one.reason);
@@ -131,9 +147,9 @@ class Probe : public Napi::ObjectWrap<Probe> {
       throw_argument(env, "scan needs a Uint32Array of two elements");
       return env.Undefined();
     }
-    Span span = kernel_.ring().scan(kSpanLimit);
+    Span span = kernel_->ring().scan(kSpanLimit);
     if (!external_ && span.size != 0) {
-      memcpy(buffer_.Value().Data(), kernel_.ring().data() + span.start, span.size);
+      memcpy(buffer_.Value().Data(), kernel_->ring().data() + span.start, span.size);
       span.start = 0;
     }
     auto out = info[0].As<Napi::Uint32Array>();
@@ -146,13 +162,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return;
     if (info.Length() < 1 || !info[0].IsNumber() ||
-        !kernel_.ring().advance(info[0].As<Napi::Number>().Uint32Value()))
+        !kernel_->ring().advance(info[0].As<Napi::Number>().Uint32Value()))
       throw_argument(env, "advance needs the bytes of a span that scan told");
   }
 
   Napi::Value backlog(const Napi::CallbackInfo &info) {
     if (!is_open(info.Env())) return info.Env().Undefined();
-    return Napi::Number::New(info.Env(), static_cast<double>(kernel_.ring().backlog()));
+    return Napi::Number::New(info.Env(), static_cast<double>(kernel_->ring().backlog()));
   }
 
   // (table, ia32, openClasses, environment)
@@ -167,14 +183,14 @@ class Probe : public Napi::ObjectWrap<Probe> {
       throw_argument(env, "watch needs one element a system call number in its tables, two of classes");
       return;
     }
-    kernel_.watch(table, ia32, classes, info[3].As<Napi::Boolean>().Value());
+    kernel_->watch(table, ia32, classes, info[3].As<Napi::Boolean>().Value());
   }
 
   void mute(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return;
     if (info.Length() < 1 || !info[0].IsNumber()) return throw_argument(env, "a process id expected");
-    if (const Outcome outcome = kernel_.mute(info[0].As<Napi::Number>().Uint32Value()))
+    if (const Outcome outcome = kernel_->mute(info[0].As<Napi::Number>().Uint32Value()))
       throw_failure(env, *outcome);
   }
 
@@ -195,14 +211,14 @@ class Probe : public Napi::ObjectWrap<Probe> {
     std::copy(path.begin(), path.end(), key.path);
     verdict.real_length = real.size();
     std::copy(real.begin(), real.end(), verdict.real);
-    if (const Outcome outcome = kernel_.rule_out(key, verdict)) throw_failure(env, *outcome);
+    if (const Outcome outcome = kernel_->rule_out(key, verdict)) throw_failure(env, *outcome);
   }
 
   Napi::Value counters(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return env.Undefined();
     probe_counters sums;
-    if (const Outcome outcome = kernel_.counters(sums)) {
+    if (const Outcome outcome = kernel_->counters(sums)) {
       throw_failure(env, *outcome);
       return env.Undefined();
     }
@@ -226,7 +242,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return env.Undefined();
     auto out = Napi::Array::New(env);
-    for (const auto &[tgid, one] : kernel_.take_losers()) {
+    for (const auto &[tgid, one] : kernel_->take_losers()) {
       auto entry = Napi::Object::New(env);
       entry.Set("tgid", tgid);
       entry.Set("lost", static_cast<double>(one.lost));
@@ -238,20 +254,63 @@ class Probe : public Napi::ObjectWrap<Probe> {
     return out;
   }
 
+  static Napi::Value open(const Napi::CallbackInfo &info);
+
   void close(const Napi::CallbackInfo &info) {
     if (!open_) return;
     open_ = false;
     // Views that are still around become empty before the pages go.
     if (external_ && !buffer_.IsEmpty()) buffer_.Value().Detach();
     buffer_.Reset();
-    kernel_.close();
+    kernel_->close();
   }
 
-  Kernel kernel_;
+  std::unique_ptr<Kernel> kernel_ = std::make_unique<Kernel>();
   Napi::Reference<Napi::ArrayBuffer> buffer_;
   bool external_ = false;
   bool open_ = true;
 };
+
+// Opens a probe in a thread of the pool: the verifier takes its time.
+class Opening : public Napi::AsyncWorker {
+ public:
+  Opening(Napi::Env env, Napi::Function constructor, KernelOptions options, bool copy)
+      : Napi::AsyncWorker(env, "tocsin-probe"),
+        promise_(env),
+        constructor_(Napi::Persistent(constructor)),
+        options_(std::move(options)),
+        copy_(copy) {}
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override { outcome_ = kernel_->open(options_); }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    if (outcome_) return promise_.Reject(error_of(env, *outcome_).Value());
+    const auto kernel = Napi::External<std::unique_ptr<Kernel>>::New(env, &kernel_);
+    promise_.Resolve(constructor_.New({kernel, Napi::Boolean::New(env, copy_)}));
+  }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  Napi::FunctionReference constructor_;
+  KernelOptions options_;
+  bool copy_;
+  std::unique_ptr<Kernel> kernel_ = std::make_unique<Kernel>();
+  Outcome outcome_;
+};
+
+Napi::Value Probe::open(const Napi::CallbackInfo &info) {
+  KernelOptions options;
+  if (!read_options(info, options)) return info.Env().Undefined();
+  auto *opening = new Opening(info.Env(), info.This().As<Napi::Function>(), std::move(options),
+                              info[5].As<Napi::Boolean>().Value());
+  const Napi::Promise promise = opening->promise();
+  opening->Queue();
+  return promise;
+}
 
 Napi::Value features(const Napi::CallbackInfo &info) {
   const KernelFeatures found = kernel_features();
@@ -260,9 +319,17 @@ Napi::Value features(const Napi::CallbackInfo &info) {
   return out;
 }
 
+// Compilers in many threads leave the allocator with memory that is free and never given back by itself.
+void trim(const Napi::CallbackInfo &) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Probe", Probe::define(env));
   exports.Set("abi", Napi::Number::New(env, EVENT_ABI));
+  exports.Set("trim", Napi::Function::New<trim>(env, "trim"));
   exports.Set("features", Napi::Function::New<features>(env, "features"));
   return exports;
 }

@@ -16,7 +16,7 @@ Outcome Ring::map(int descriptor, size_t bytes) {
   if (consumer == MAP_FAILED)
     return failed("PROBE_RING", "cannot map the ring's consumer page", errno);
   consumer_ = static_cast<uint64_t *>(consumer);
-  void *producer = mmap(nullptr, page_ + 2 * size_, PROT_READ, MAP_SHARED, descriptor,
+  void *producer = mmap(nullptr, page_ + readable(), PROT_READ, MAP_SHARED, descriptor,
                         static_cast<off_t>(page_));
   if (producer == MAP_FAILED)
     return failed("PROBE_RING", "cannot map the ring's data pages", errno);
@@ -26,7 +26,7 @@ Outcome Ring::map(int descriptor, size_t bytes) {
 }
 
 void Ring::unmap() {
-  if (producer_ != nullptr) munmap(producer_, page_ + 2 * size_);
+  if (producer_ != nullptr) munmap(producer_, page_ + readable());
   if (consumer_ != nullptr) munmap(consumer_, page_);
   producer_ = consumer_ = nullptr;
   data_ = nullptr;
@@ -42,7 +42,7 @@ Span Ring::scan(size_t limit) const {
   const uint64_t from = *consumer_;
   const uint64_t produced = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
   uint64_t at = from;
-  while (at < produced) {
+  while (at < produced && (from & (size_ - 1)) + (at - from) < size_) {
     const uint32_t word = __atomic_load_n(
         reinterpret_cast<const uint32_t *>(data_ + (at & (size_ - 1))), __ATOMIC_ACQUIRE);
     if (word & BPF_RINGBUF_BUSY_BIT) break;

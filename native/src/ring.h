@@ -9,7 +9,11 @@
 
 namespace tocsin {
 
-// Bytes of committed records, contiguous because the kernel's data pages are mapped twice in a row.
+// The kernel has the data pages twice in a row, so that records never wrap. Of the second time only so much is mapped as a
+// record that begins in the first can reach into: every page that is mapped counts as memory of the process.
+constexpr size_t kRecordRoom = 64 << 10;
+
+// Bytes of committed records; those that begin in the first mapping.
 struct Span {
   uint32_t start;
   uint32_t size;
@@ -25,9 +29,9 @@ class Ring {
   Outcome map(int descriptor, size_t bytes);
   void unmap();
 
-  // Data pages, twice `size()` long. Null when not mapped.
+  // Data pages, `readable()` bytes. Null when not mapped.
   uint8_t *data() const { return data_; }
-  size_t size() const { return size_; }
+  size_t readable() const { return size_ + kRecordRoom; }
   // Bytes not given back yet, records still being written included.
   uint64_t backlog() const;
   // Next span of at most `limit` bytes (or one record, if that is longer).

@@ -2,17 +2,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
 import { App, type AppOptions } from '../app.ts';
 import type { OutputSetting } from '../outputs/open-outputs.ts';
+import { LIBRARY_FOLDER, VERSION } from '../package-files.ts';
 import { describeMissing } from '../probe/capabilities.ts';
-import { LIBRARY_FOLDER, readRuleFiles } from '../rule-files.ts';
-import { loadRules } from '../rules/load-rules.ts';
-import { reportText } from '../rules/report.ts';
+import { readRuleFiles } from '../rule-files.ts';
 import { parseEndpoint } from '../telemetry/metrics-server.ts';
 import { type CommandContext, CommandError } from './context.ts';
 import { kubernetesSettings } from './kubernetes-settings.ts';
 import { RuleReloader, type Sources } from './rule-reload.ts';
 import { ruleSettingsOf } from './rule-settings.ts';
 import { checkServer, configFileOf, hostnameOf, readConfig, readSecret } from './settings.ts';
-import { VERSION } from './version.ts';
 
 interface AgentFlags {
   readonly config?: string;
@@ -98,15 +96,12 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
   if (failure) throw failure;
 }
 
-/** Reads the configuration and its rules. Throws with every problem. */
+/** Reads the configuration and its rule files, which the engine checks. Throws with every problem. */
 function readSources(flags: AgentFlags, { environment }: CommandContext): Sources {
   const config = readConfig(flags.config, environment, settingsOf(flags));
   const { agent } = config;
   const paths = agent.rules.length > 0 ? agent.rules : [LIBRARY_FOLDER];
   const rules = ruleSettingsOf(agent, readRuleFiles(paths));
-  const loaded = loadRules(rules.files, rules);
-  if (!loaded.ok)
-    throw new CommandError(`the rules cannot be used:\n${reportText(loaded, rules.files)}`);
   const file = configFileOf(flags.config, environment);
   return { config, rules, paths: file === undefined ? paths : [...paths, file] };
 }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { ExpectedError } from '../expected-error.ts';
 
 /** Something that runs until the process is told to end. */
 export interface Service {
@@ -21,7 +22,7 @@ export interface CommandContext {
 }
 
 /** A command ends with this exit code and this message; no stack is shown. */
-export class CommandError extends Error {
+export class CommandError extends ExpectedError {
   override readonly name = 'CommandError';
   readonly exitCode: number;
 

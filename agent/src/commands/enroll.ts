@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { VERSION } from '../package-files.ts';
 import { agentFiles } from '../uplink/agent-files.ts';
 import { enrolAgent } from '../uplink/enrolment.ts';
 import { KeyFileError } from '../uplink/key-pair.ts';
 import { Transport } from '../uplink/transport.ts';
 import { type CommandContext, CommandError } from './context.ts';
 import { checkServer, hostnameOf, readConfig, readSecret } from './settings.ts';
-import { VERSION } from './version.ts';
 
 interface EnrollFlags {
   readonly config?: string;

@@ -8,12 +8,12 @@ import { interestOf, recordableInterest } from '../engine/interest.ts';
 import { Recorder, type RecordSummary } from '../engine/recorder.ts';
 import { RuleJudge } from '../engine/rule-judge.ts';
 import { kernelEventFields } from '../events/fields/source.ts';
+import { VERSION } from '../package-files.ts';
 import { describeMissing } from '../probe/capabilities.ts';
 import type { Interest } from '../probe/probe.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import { dockerSocketOf } from './agent.ts';
 import { type CommandContext, CommandError } from './context.ts';
-import { VERSION } from './version.ts';
 
 interface RecordFlags {
   readonly duration?: number;

@@ -4,7 +4,7 @@ import type { App } from '../app.ts';
 import type { RuleSettings } from '../engine/rule-judge.ts';
 import { watchRuleFiles } from '../rule-files.ts';
 
-/** What the files say now: the configuration, and the rules it names, checked. */
+/** What the files say now: the configuration, checked, and the rules it names. */
 export interface Sources {
   readonly config: Config;
   readonly rules: RuleSettings;
@@ -30,7 +30,7 @@ export class RuleReloader {
   #current: Sources;
   #unwatch: () => void;
 
-  /** `read` throws when the configuration or the rules are broken. */
+  /** `read` throws when the configuration is broken or a file cannot be read; the engine refuses broken rules. */
   constructor(app: App, first: Sources, read: () => Sources, err: Writable) {
     this.#app = app;
     this.#current = first;

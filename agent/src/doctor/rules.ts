@@ -35,7 +35,7 @@ export function rulesFindings(settings: RuleSettings): Finding[] {
     return [
       {
         ...failed(check, 'the rules cannot be used', 'mend the places below'),
-        lines: error.message.split('\n'),
+        lines: error.report.split('\n'),
       },
     ];
   }

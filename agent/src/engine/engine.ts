@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Alert } from '@tocsin/openapi';
+import { ExpectedError } from '../expected-error.ts';
+import { ENGINE_WORKER } from '../package-files.ts';
 import type { SkippedProgram } from '../probe/probe.ts';
 import type { EngineCommand, EngineMessage, EngineSettings, EngineStatistics } from './messages.ts';
 import type { RuleSettings, RuleSummary } from './rule-judge.ts';
@@ -14,7 +16,7 @@ export interface EngineOptions extends EngineSettings {
 }
 
 /** The engine could not start, or ended. */
-export class EngineError extends Error {
+export class EngineError extends ExpectedError {
   override readonly name = 'EngineError';
 }
 
@@ -44,7 +46,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const YOUNG_GENERATION_MB = 64;
+const YOUNG_GENERATION_MB = 24;
 
 /** Starts the engine. Watch `ready`: nothing is seen before. */
 export function startEngine(options: EngineOptions): Engine {
@@ -68,7 +70,7 @@ class EngineThread implements Engine {
   constructor(options: EngineOptions) {
     const { onAlerts, onStatistics, onFailure, ...settings } = options;
     this.#options = options;
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.#worker = new Worker(ENGINE_WORKER, {
       workerData: settings satisfies EngineSettings,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
       name: 'tocsin-engine',

@@ -2,6 +2,7 @@ import type { Priority } from '@tocsin/openapi';
 import type { EventName } from '../events/event-name.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { TRACED_TYPES } from '../events/parameter-tables.ts';
+import { ExpectedError } from '../expected-error.ts';
 import { type CompiledRule, type CompiledRules, compileRules } from '../rules/compile-rules.ts';
 import { followLinks } from '../rules/condition/follow-links.ts';
 import type { AddressBytes, FieldSource } from '../rules/field.ts';
@@ -11,6 +12,7 @@ import {
   loadRules,
   type RulesFile,
 } from '../rules/load-rules.ts';
+import { reportText } from '../rules/report.ts';
 import { withStaticFields } from '../rules/static-fields.ts';
 import { LATE_FIELDS } from './late-fields.ts';
 import type { Judge } from './pipeline.ts';
@@ -31,8 +33,15 @@ export interface RuleSettings extends LoadOptions {
 }
 
 /** Rules that were refused as a whole, with every problem of every file. */
-export class RuleSetError extends Error {
+export class RuleSetError extends ExpectedError {
   override readonly name = 'RuleSetError';
+  readonly report: string;
+
+  /** `report`: the problems, as `reportText` tells them. */
+  constructor(report: string) {
+    super(`the rules cannot be used:\n${report}`);
+    this.report = report;
+  }
 }
 
 /** What a rule set came to, for the log. */
@@ -77,7 +86,7 @@ export class RuleJudge implements Judge {
   ): RuleJudge {
     const { files, matching, minimumPriority, measureOneOf, followsLinks, ...options } = settings;
     const loaded = loadRules(files, options);
-    if (!loaded.ok) throw new RuleSetError(problemsOf(loaded, 'errors').join('\n'));
+    if (!loaded.ok) throw new RuleSetError(reportText(loaded, files));
     const { registry, ruleset } = loaded;
     const enabled = followsLinks
       ? ruleset.enabled.map((rule) => followLinks(rule, registry))
@@ -95,7 +104,7 @@ export class RuleJudge implements Judge {
     );
     const summary = {
       rules: compiled.rules.length,
-      warnings: problemsOf(loaded, 'warnings'),
+      warnings: warningsOf(loaded),
       blind: Object.fromEntries(
         compiled.rules
           .filter(({ blind }) => blind.length > 0)
@@ -136,9 +145,9 @@ function strideOf(mean: number): number {
   return 1 + Math.floor(Math.random() * (2 * mean - 1));
 }
 
-function problemsOf(loaded: LoadResult, kind: 'errors' | 'warnings'): string[] {
+function warningsOf(loaded: LoadResult): string[] {
   return loaded.files.flatMap((file) =>
-    file[kind].map(
+    file.warnings.map(
       ({ file: name, line, column, item, message }) =>
         `${name}:${line}:${column}: ${item === '' ? '' : `${item}: `}${message}`,
     ),

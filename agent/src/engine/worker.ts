@@ -2,8 +2,9 @@ import { setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { OpenVerdicts } from '../events/open-verdicts.ts';
-import { openLiveProbe } from '../probe/live.ts';
+import { openLiveProbeAside } from '../probe/live.ts';
 import type { Probe } from '../probe/probe.ts';
+import { releaseMemory } from '../probe/release-memory.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
 import { alertOf, internalAlert } from './alert-builder.ts';
 import { AlertOutbox } from './alert-outbox.ts';
@@ -16,6 +17,8 @@ import { Session } from './session.ts';
 
 const NICENESS = -10;
 const COMPARE_EVERY_MS = 10_000;
+/** After rules were compiled: by then the code that they and the first events run is compiled as well. */
+const RELEASE_AFTER_MS = 10_000;
 
 /** The engine inside its thread. */
 class EngineWorker {
@@ -30,6 +33,7 @@ class EngineWorker {
   #droppedTold = 0;
   /** Records of the life of processes were lost since the table was compared with /proc. */
   #mustCompare = false;
+  #release: NodeJS.Timeout | undefined;
   #comparedAt = Number.NEGATIVE_INFINITY;
 
   constructor(port: MessagePort, settings: EngineSettings) {
@@ -45,14 +49,26 @@ class EngineWorker {
     });
   }
 
-  start(): void {
-    const judge = this.#compile(this.#settings);
+  /** The kernel checks the probe while the rules are compiled. Rejects when either is refused. */
+  async start(): Promise<void> {
     const { ringBytes } = this.#settings;
-    const interest = interestOf(judge.compiled, this.#settings.pushdown);
-    const probe = openLiveProbe(interest, {
+    const opening = openLiveProbeAside({
       mutedProcesses: [process.pid],
       ...(ringBytes !== undefined && { ringBytes }),
     });
+    let judge: RuleJudge;
+    try {
+      judge = this.#compile(this.#settings);
+    } catch (error) {
+      await opening.then(
+        (opened) => opened.close(),
+        () => {},
+      );
+      throw error;
+    }
+    const probe = await opening;
+    const interest = interestOf(judge.compiled, this.#settings.pushdown);
+    probe.watch(interest);
     this.#judge = judge;
     this.#probe = probe;
     this.#verdicts = this.#newVerdicts(judge);
@@ -60,6 +76,7 @@ class EngineWorker {
     this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
     this.#post({ type: 'ready', summary: judge.summary, skipped: probe.skipped });
+    this.#releaseLater();
   }
 
   #obey(command: EngineCommand): void {
@@ -85,9 +102,15 @@ class EngineWorker {
       this.#judge = judge;
       this.#verdicts = this.#newVerdicts(judge);
       this.#post({ type: 'reloaded', id, summary: judge.summary });
+      this.#releaseLater();
     } catch (error) {
       this.#post({ type: 'refused', id, message: messageOf(error) });
     }
+  }
+
+  #releaseLater(): void {
+    clearTimeout(this.#release);
+    this.#release = setTimeout(() => void releaseMemory(), RELEASE_AFTER_MS);
   }
 
   #newVerdicts({ compiled }: RuleJudge): OpenVerdicts | undefined {
@@ -163,6 +186,7 @@ class EngineWorker {
   }
 
   #stop(): void {
+    clearTimeout(this.#release);
     this.#session.stop();
     const statistics = this.#statistics();
     this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
@@ -194,10 +218,8 @@ function takePrecedence(): void {
 if (parentPort !== null) {
   const port = parentPort;
   takePrecedence();
-  try {
-    new EngineWorker(port, workerData as EngineSettings).start();
-  } catch (error) {
+  new EngineWorker(port, workerData as EngineSettings).start().catch((error) => {
     port.postMessage({ type: 'failed', message: messageOf(error) } satisfies EngineMessage);
     port.close();
-  }
+  });
 }

@@ -28,6 +28,7 @@ import {
   FILE_FLAGS,
   fileFlags,
   LINKAT_FLAGS,
+  MAP_FLAGS,
   MEMFD_FLAGS,
   MODES,
   MODULE_LOAD_FLAGS,
@@ -58,6 +59,7 @@ import {
   folderFd,
   group,
   hexadecimal,
+  hexadecimalText,
   mode,
   newFd,
   type Parameter,
@@ -413,6 +415,28 @@ function mainPathText(event: KernelEvent): ByteString {
 /** Types that no rule is tried on unless it names them: most of them are too many. */
 const MORE_TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   close: [result(), usedFd()],
+  ...Object.fromEntries(
+    ['read', 'pread64', 'write', 'writev', 'pwrite64', 'pwritev'].map((name) => [
+      name,
+      [result(), MESSAGE_DATA, usedFd(), plainly('size', uint(2))],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['readv', 'preadv'].map((name) => [
+      name,
+      [result(), plainly('size', uint(2)), MESSAGE_DATA, usedFd()],
+    ]),
+  ),
+  mmap: [
+    { ...result(), text: (event) => hexadecimalText(event.result) },
+    ...['vm_size', 'vm_rss', 'vm_swap'].map(absent),
+    hexadecimal('addr', (event) => event.argument(0)),
+    plainly('length', uint(1)),
+    flags('prot', PROTECTION_FLAGS, uint(2)),
+    convertedFlags('flags', MAP_FLAGS, uint(3)),
+    usedFd(),
+    plainly('offset', uint(5)),
+  ],
   fcntl: [newFd('res'), usedFd(), convertedChoice('cmd', FCNTL_COMMANDS, int(1))],
   tkill: [result(), processId('tid', int(0)), SIGNAL(1)],
   tgkill: [result(), otherProcess, processId('tid', int(1)), SIGNAL(2)],

@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts';
 import type { AlertLine } from './alert-line.ts';
 import type { LineQueueCounters } from './line-queue.ts';
 
@@ -20,6 +21,6 @@ export interface Output {
 }
 
 /** An output cannot be opened; the message says which and why. */
-export class OutputError extends Error {
+export class OutputError extends ExpectedError {
   override readonly name = 'OutputError';
 }

@@ -1,4 +1,10 @@
-import { openProbe, probeCapabilities } from '@tocsin/native';
+import {
+  type Probe as NativeProbe,
+  openProbe,
+  openProbeAside,
+  probeCapabilities,
+} from '@tocsin/native';
+import { ExpectedError } from '../expected-error.ts';
 import type { FilteredCount, Interest, Probe, RecordCount } from './probe.ts';
 
 export interface LiveProbeOptions {
@@ -9,18 +15,32 @@ export interface LiveProbeOptions {
 }
 
 /** The probe cannot run on this machine as it is. */
-export class ProbeError extends Error {
+export class ProbeError extends ExpectedError {
   override readonly name = 'ProbeError';
 }
 
 /** Opens the eBPF probe. Throws `ProbeError` with what is missing and how to get it. */
 export function openLiveProbe(interest: Interest, options: LiveProbeOptions = {}): Probe {
+  checkMachine();
+  return liveProbe(openProbe({ ...interest, ...options }));
+}
+
+/** The same while this thread goes on; nothing but the lifecycle is recorded before `watch`. Rejects likewise. */
+export async function openLiveProbeAside(options: LiveProbeOptions = {}): Promise<Probe> {
+  checkMachine();
+  return liveProbe(await openProbeAside({ ...NO_INTEREST, ...options }));
+}
+
+const NO_INTEREST: Interest = { syscalls: [], keepFailed: [], environment: false };
+
+function checkMachine(): void {
   const { ok, problems } = probeCapabilities();
-  if (!ok) {
-    const list = problems.map(({ what, remedy }) => `${what}: ${remedy}`).join('; ');
-    throw new ProbeError(`kernel events cannot be watched here: ${list}`);
-  }
-  const probe = openProbe({ ...interest, ...options });
+  if (ok) return;
+  const list = problems.map(({ what, remedy }) => `${what}: ${remedy}`).join('; ');
+  throw new ProbeError(`kernel events cannot be watched here: ${list}`);
+}
+
+function liveProbe(probe: NativeProbe): Probe {
   return {
     ring: probe.ring,
     cgroupHierarchy: probe.cgroupHierarchy,

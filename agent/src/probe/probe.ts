@@ -3,7 +3,7 @@ import type { ByteString } from '../rules/field.ts';
 
 /** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
 export interface Probe {
-  /** The data pages of the ring, mapped twice so that records never wrap. Read-only. */
+  /** The data pages of the ring, and the first of them once more so that records never wrap. Read-only. */
   readonly ring: Uint8Array;
   /** Where the cgroup hierarchy is mounted whose ids the records carry. */
   readonly cgroupHierarchy: string;

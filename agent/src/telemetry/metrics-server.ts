@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { ExpectedError } from '../expected-error.ts';
 
 const LIMITS = { connections: 32, requestMs: 5000, headerBytes: 8192 };
 
@@ -19,7 +20,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 }
 
 /** The address for the metrics cannot be used; the message says which and why. */
-export class MetricsServerError extends Error {
+export class MetricsServerError extends ExpectedError {
   override readonly name = 'MetricsServerError';
 }
 

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { ExpectedError } from '../expected-error.ts';
 
 /** Another process uses the folder, or it cannot be locked at all. */
-export class DirectoryLockError extends Error {
+export class DirectoryLockError extends ExpectedError {
   override readonly name = 'DirectoryLockError';
 }
 

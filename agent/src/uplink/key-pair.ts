@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair } from 'jose';
+import { ExpectedError } from '../expected-error.ts';
 import { readOptionalFile, writePrivateFile } from './private-file.ts';
 
 /** An Ed25519 key pair as a JWK; `d` is the private part and never leaves the host. */
@@ -10,7 +11,7 @@ export interface KeyPair {
 }
 
 /** The key file is there but is not a key; making a new one silently would cost the enrolment. */
-export class KeyFileError extends Error {
+export class KeyFileError extends ExpectedError {
   override readonly name = 'KeyFileError';
 }
 

@@ -77,7 +77,7 @@ describe('tocsin doctor', () => {
     };
     const broken = rules('- rule: One\n  condition: evt.type=\n');
     assert.equal(broken?.status, 'failed');
-    assert.match(broken?.lines?.[0] ?? '', /rules\.yaml:\d+:\d+: One: /);
+    assert.match(broken?.lines?.[0] ?? '', /rules\.yaml:\d+:\d+: error: .*One/);
     assert.equal(rules('- list: some\n  items: []\n')?.status, 'failed');
   });
 

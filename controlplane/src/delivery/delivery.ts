@@ -5,6 +5,7 @@ import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import { readChannelState } from '../store/channel-state.ts';
+import { DeadLetters } from '../store/dead-letters.ts';
 import type { Outbox } from '../store/outbox.ts';
 import { DEFAULT_BREAKER } from './breaker.ts';
 import type { Outcome, Preview } from './channel.ts';
@@ -31,6 +32,8 @@ export interface DeliveryOptions {
   readonly logger: { warn(details: object, message: string): void };
   /** Where `env` secrets are read from. */
   readonly environment: Environment;
+  /** How long dead letters are kept; for ever without it. */
+  readonly lettersKeptMs?: number;
   readonly times?: Partial<LaneTimes> & { readonly sweepMs?: number };
 }
 
@@ -42,6 +45,8 @@ export interface RunningDelivery {
   preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
+  /** Looks at once whether a channel has something to tell. */
+  wake(channel: string): Promise<void>;
   /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -80,6 +85,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     wake: (name) => wakeChannels(queue, [name]),
     killed: killed.signal,
   };
+  const letters = new DeadLetters(redis);
   const queue = openQueue(redis);
   queue.on('error', onProblem);
   const worker = startWorker(workerRedis, (channel) => drainChannel(parts, channel), {
@@ -90,6 +96,11 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     ...{ outbox, channels, onProblem },
     wake: (names) => wakeChannels(queue, names),
     everyMs: options.times?.sweepMs ?? SWEEP_MS,
+    expireLetters: async () => {
+      if (options.lettersKeptMs === undefined) return;
+      const before = Date.now() - options.lettersKeptMs;
+      for (const { name } of channels.all()) await letters.expire(name, before);
+    },
   });
   sweeper.start();
 
@@ -116,6 +127,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       await outbox.retryNow(channel);
       await wakeChannels(queue, [channel], { now: true });
     },
+    wake: (channel) => wakeChannels(queue, [channel], { now: true }),
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);
       return closed;
