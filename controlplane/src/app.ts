@@ -17,6 +17,7 @@ import {
 } from './api/routes/alertmanager.ts';
 import { alertRoutes } from './api/routes/alerts.ts';
 import { type ChannelRoutesOptions, channelRoutes } from './api/routes/channels.ts';
+import { type DeliveryRoutesOptions, deliveryRoutes } from './api/routes/deliveries.ts';
 import { falcoRoutes } from './api/routes/falco.ts';
 import { type GroupRoutesOptions, groupRoutes } from './api/routes/groups.ts';
 import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
@@ -31,11 +32,13 @@ import type { AlertStore } from './store/alerts.ts';
 import type { Role, TokenStore } from './store/tokens.ts';
 
 export interface AppParts
-  extends ChannelRoutesOptions,
+  extends Omit<ChannelRoutesOptions, 'delivery'>,
+    Omit<DeliveryRoutesOptions, 'delivery'>,
     GroupRoutesOptions,
     HealthRoutesOptions,
     AlertmanagerRoutesOptions,
     RoutingRoutesOptions {
+  readonly delivery: ChannelRoutesOptions['delivery'] & DeliveryRoutesOptions['delivery'];
   /** Programs on this machine need no token to hand in alerts, read and silence. */
   readonly trustLoopback: boolean;
   readonly recent: (since?: number) => Promise<readonly RecentAlert[]>;
@@ -94,6 +97,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await admin.register(groupRoutes, parts);
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
+    await admin.register(deliveryRoutes, parts);
     await admin.register(routingRoutes, parts);
   });
   await app.ready();

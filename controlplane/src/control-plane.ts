@@ -36,6 +36,7 @@ import { Outbox } from './store/outbox.ts';
 import {
   connectChecked,
   type RedisAddress,
+  RequestPool,
   requestClient,
   shownAddress,
   workerClient,
@@ -73,6 +74,9 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+/** Batches that Redis can take with one sync of its file. */
+const ADMISSIONS = 8;
+
 /** Starts the control plane and listens. Throws StartupError, after closing what was opened. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const lifecycle = new Lifecycle(4000);
@@ -97,6 +101,8 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const redis = requestClient(address);
   lifecycle.defer('redis client', () => redis.disconnect());
   await connectChecked(redis, shownAddress(address));
+  const pool = await RequestPool.connect(address, ADMISSIONS);
+  lifecycle.defer('redis pool', () => pool.disconnect());
 
   const agents = new AgentStore(redis);
   const alerts = new AlertStore(redis);
@@ -148,7 +154,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const current = () => (routes.routing.tree ? groups : undefined);
   const grouping = () => current()?.grouping;
   const ingest = new Ingest({
-    ...{ redis, keyring, registry, waker, audience, limits, onAnswer, grouping },
+    ...{ pool, keyring, registry, waker, audience, limits, onAnswer, grouping },
   });
   ingest.on('admitted', () => groups?.nudge());
   const enrollment = new Enrollment(agents, keyring, audience);
@@ -160,6 +166,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     ...{ redis, workerRedis, outbox, alerts, logger, environment },
     channels: registry,
     metrics: metrics.registry,
+    lettersKeptMs: millisecondsOf(config.retention.dead_letters),
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
@@ -171,7 +178,19 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
 
   const app = await buildApp({
-    ...{ ingest, alerts, enrollment, tokens, registry, delivery, redis, logger, silences, recent },
+    ...{
+      ingest,
+      alerts,
+      enrollment,
+      tokens,
+      registry,
+      delivery,
+      redis,
+      outbox,
+      logger,
+      silences,
+      recent,
+    },
     ...{ routes, routing: () => routes.routing },
     routingText: () => routingText(routes.current.document, registry.all()),
     groups: () => current(),

@@ -37,6 +37,33 @@ static __always_inline void tell_descriptor(struct slot *slot, struct event_call
 	__builtin_memcpy(event->fd_remote_address, ends.remote, 16);
 }
 
+/* The first bytes that a call moved, out of its only or its first buffer. */
+static __always_inline __u16 append_moved(struct slot *slot, const struct shape *shape, __u64 moved)
+{
+	__u64 at = argument(slot, shape->data ? shape->data : shape->vector), size = moved;
+
+	if (shape->vector) {
+		__u64 first[2] = {};
+
+		if (slot->flags & EVENT_IA32) {
+			__u32 narrow[2] = {};
+
+			if (bpf_probe_read_user(narrow, sizeof(narrow), (void *)at))
+				return 0;
+			first[0] = narrow[0];
+			first[1] = narrow[1];
+		} else if (bpf_probe_read_user(first, sizeof(first), (void *)at)) {
+			return 0;
+		}
+		at = first[0];
+		if (size > first[1])
+			size = first[1];
+	}
+	if (size > EVENT_DATA_MAX)
+		size = EVENT_DATA_MAX;
+	return append_user_bytes(slot, at, size);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 {
@@ -52,6 +79,8 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 		event->arguments[i] = slot->args[i];
 	if (shape->text && (slot->call != __NR_prctl || (__u32)slot->args[0] == PR_SET_NAME))
 		event->string_length[0] = append_user(slot, argument(slot, shape->text));
+	else if ((shape->data || shape->vector) && result > 0)
+		event->string_length[0] = append_moved(slot, shape, result);
 	/* A call that made no fd is about the one it was given: the first argument of dup and its kin. */
 	if (shape->fd == RESULT)
 		fd = result >= 0 ? result : slot->call == __NR_bpf ? -1 : (int)slot->args[0];

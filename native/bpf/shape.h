@@ -37,6 +37,7 @@ struct shape {
 	__u8 address;       /* SOCKET: user sockaddr, its length is the next argument */
 	__u8 size;          /* SOCKET: bytes asked for; their buffer is the argument before */
 	__u8 message;       /* SOCKET: struct msghdr instead of address and size */
+	__u8 data, vector;  /* CALL: what the call moved, as a buffer or a list of them */
 };
 
 #define OPEN(...) { .kind = EVENT_OPEN, .admission = READ, __VA_ARGS__ }
@@ -44,6 +45,7 @@ struct shape {
 #define PATHS(class, ...) { .kind = EVENT_PATHS, .admission = class, __VA_ARGS__ }
 #define SOCKET(class, ...) { .kind = EVENT_SOCKET, .admission = class, __VA_ARGS__ }
 #define CALL(...) { .kind = EVENT_CALL, .admission = RARE, __VA_ARGS__ }
+#define IO(at, ...) { .kind = EVENT_CALL, .admission = READ, .fd = at, __VA_ARGS__ }
 
 static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_openat] = OPEN(.path = 2, .dirfd = 1),
@@ -92,6 +94,28 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_execve] = { .kind = EVENT_EXECFAIL, .admission = RARE, .path = 1, .text = 2 },
 	[__NR_execveat] = { .kind = EVENT_EXECFAIL, .admission = RARE, .path = 2, .text = 3 },
 
+	[__NR_read] = IO(1, .data = 2),
+	[__NR_readv] = IO(1, .vector = 2),
+	[__NR_pread64] = IO(1, .data = 2),
+	[__NR_preadv] = IO(1, .vector = 2),
+	[__NR_preadv2] = IO(1, .vector = 2),
+	[__NR_write] = IO(1, .data = 2),
+	[__NR_writev] = IO(1, .vector = 2),
+	[__NR_pwrite64] = IO(1, .data = 2),
+	[__NR_pwritev] = IO(1, .vector = 2),
+	[__NR_pwritev2] = IO(1, .vector = 2),
+	[__NR_sendfile] = IO(1),
+	[__NR_getdents64] = IO(1),
+	[__NR_lseek] = IO(1),
+	[__NR_fstat] = IO(1),
+	[__NR_fsync] = IO(1),
+	[__NR_fdatasync] = IO(1),
+	[__NR_flock] = IO(1),
+	[__NR_fallocate] = IO(1),
+	[__NR_shutdown] = IO(1),
+	[__NR_close] = IO(0),
+	[__NR_mmap] = IO(5),
+
 	[__NR_dup] = CALL(.fd = RESULT),
 	[__NR_dup3] = CALL(.fd = RESULT),
 	[__NR_fcntl] = CALL(.fd = 1),
@@ -112,6 +136,12 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_swapoff] = CALL(.path = 1),
 	[__NR_acct] = CALL(.path = 1),
 	[__NR_fsopen] = CALL(.text = 1),
+	[__NR_fsconfig] = CALL(.text = 3, .path = 4),
+	[__NR_fspick] = CALL(.path = 2),
+	[__NR_name_to_handle_at] = CALL(.path = 2),
+	[__NR_setxattr] = CALL(.path = 1, .text = 2),
+	[__NR_lsetxattr] = CALL(.path = 1, .text = 2),
+	[__NR_fsetxattr] = CALL(.fd = 1, .text = 2),
 	[__NR_open_tree] = CALL(.path = 2),
 	[__NR_open_tree_attr] = CALL(.path = 2),
 	[__NR_mount_setattr] = CALL(.path = 2),

@@ -172,7 +172,7 @@ struct event_socket {
 	__u16 string_length[SOCKET_STRINGS];
 };
 
-/* Strings: text (memfd name, module parameters), path (of the fd in question, or a path argument). */
+/* Strings: text (memfd name, module parameters, the first bytes that were read or written), path (of the fd in question, or a path argument). */
 #define CALL_STRINGS 2
 struct event_call {
 	struct event_header header;

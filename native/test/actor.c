@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -187,6 +188,15 @@ static void calls(const char *what, char **a)
 		dup3(open(a[0], O_RDONLY), 40, 0);
 	if (!strcmp(what, "memfd"))
 		memfd_create("scratch", 0);
+	if (!strcmp(what, "move-data")) {
+		int fd = open(a[0], O_RDWR | O_CREAT, 0600);
+		struct iovec parts[2] = { { "first", 5 }, { "second", 6 } };
+		char text[200];
+
+		memset(text, 'x', sizeof(text));
+		if (write(fd, text, sizeof(text)) < 0 || writev(fd, parts, 2) < 0 || pread(fd, text, 3, 199) < 0)
+			exit(1);
+	}
 	if (!strcmp(what, "delete-module"))
 		syscall(SYS_delete_module, "no_such_module", O_NONBLOCK);
 }

@@ -9,6 +9,7 @@ import {
   cgroupLayout,
   EVENT_CALL,
   EVENT_CGROUP,
+  EVENT_DATA_MAX,
 } from '../lib/index.ts';
 import { drain, only, type Stage, skip, stage, watch } from './live.ts';
 import type { ProbeRecord } from './record.ts';
@@ -43,6 +44,18 @@ describe('other calls', { skip }, () => {
     const prctl = call('prctl', 'prctl');
     assert.equal(prctl.text('text'), 'renamed');
     assert.equal(prctl.comm, 'renamed');
+  });
+
+  test('what was read and written, and from where', () => {
+    const file = join(on.folder, 'moved');
+    const records = watch(on, ['write', 'writev', 'pread64'], ['move-data', file]);
+    const told = (name: string) => {
+      const record = only(records, EVENT_CALL, name);
+      return [record.text('path'), record.text('text'), record.u8('admission')];
+    };
+    assert.deepEqual(told('write'), [file, 'x'.repeat(EVENT_DATA_MAX), 3]);
+    assert.deepEqual(told('writev'), [file, 'first', 3]);
+    assert.deepEqual(told('pread64'), [file, 'xfi', 3]);
   });
 
   test('the file behind an fd', () => {

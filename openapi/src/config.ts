@@ -169,6 +169,10 @@ export const Config = Type.Object(
           minimum: 1000,
           description: 'Oldest go first, and are counted.',
         }),
+        dead_letters: duration(
+          '30d',
+          'How long a notification that was given up can be sent again.',
+        ),
       },
       'How much is kept.',
     ),

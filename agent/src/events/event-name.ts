@@ -14,6 +14,9 @@ export function syscallNumber(name: EventName): number {
   return numbers.get(name) ?? NO_SYSCALL - 1;
 }
 
+/** Whether a call has this name on this architecture. */
+export const isCall = (name: EventName): boolean => numbers.has(name);
+
 /** The name of a call, or undefined for records that are no calls or have an unknown number. */
 export function syscallName(number: number): EventName | undefined {
   return names[number];

@@ -88,7 +88,10 @@ const CREATED_BY = new Map<string, FdType | undefined>([
 ]);
 
 /** Calls whose first argument is the fd in question. */
-const FIRST_ARGUMENT = new Set(['setns', 'finit_module', 'close', 'fcntl', 'ftruncate']);
+const FIRST_ARGUMENT = new Set(
+  `setns finit_module close fcntl ioctl shutdown read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 sendfile
+   getdents64 fsync fdatasync flock fallocate lseek fstat`.split(/\s+/),
+);
 
 const NEW_SOCKET = new Set(['socket', 'accept', 'accept4']);
 const FILE_WHEN_FAILED = new Set(['openat', 'openat2', 'creat']);
@@ -120,6 +123,7 @@ export function fdNumber(event: KernelEvent): number | undefined {
     case EVENT_CALL: {
       const name = eventName(event);
       if (CREATED_BY.has(name)) return event.result >= 0 ? event.result : -1;
+      if (name === 'mmap') return event.intArgument(4);
       return FIRST_ARGUMENT.has(name) ? event.intArgument(0) : undefined;
     }
     default:
@@ -140,7 +144,7 @@ export function fdType(event: KernelEvent): FdType | undefined {
     case EVENT_OPEN:
       return event.uint32(openLayout.openFlags) & OPEN.DIRECTORY ? 'directory' : 'file';
     case EVENT_PATH:
-      return 'file';
+      return eventName(event) === 'fchdir' ? 'directory' : 'file';
     case EVENT_SOCKET:
       return socketType(event);
     default:

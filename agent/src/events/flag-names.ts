@@ -237,6 +237,21 @@ export const PROTECTION_FLAGS: Table = [
   [0, 'PROT_NONE'],
 ];
 
+export const MAP_FLAGS = flagWord(
+  counted(
+    `SHARED=1 PRIVATE=2 FIXED=16 ANONYMOUS=32 32BIT=64 - NORESERVE=0x4000 POPULATE=0x8000 NONBLOCK=0x10000 GROWSDOWN=0x100
+     DENYWRITE=0x800 EXECUTABLE=0x1000 - - LOCKED=0x2000`,
+    'MAP_',
+  ),
+);
+
+export const FSCONFIG_COMMANDS: ReadonlyMap<number, string> = new Map(
+  enumeration(
+    'SET_FLAG SET_STRING SET_BINARY SET_PATH SET_PATH_EMPTY SET_FD CMD_CREATE CMD_RECONFIGURE',
+    'FSCONFIG_',
+  ),
+);
+
 export const SHUTDOWN_SIDES: ReadonlyMap<number, string> = new Map(
   enumeration('RD WR RDWR', 'SHUT_'),
 );

@@ -1,17 +1,21 @@
+import { EVENT_SOCKET } from '@tocsin/native';
 import type { ByteString } from '../rules/field.ts';
 import { eventName } from './event-name.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
-const SENDS = new Set(['sendto', 'sendmsg', 'sendmmsg']);
-const RECEIVES = new Set(['recvfrom', 'recvmsg', 'recvmmsg']);
+const SENDS = new Set(
+  'sendto sendmsg sendmmsg write writev pwrite64 pwritev pwritev2 sendfile'.split(' '),
+);
+const RECEIVES = new Set('recvfrom recvmsg recvmmsg read readv pread64 preadv preadv2'.split(' '));
 
-/** Which way a message call moves its data; undefined for all other events. */
+/** Which way a call moves data; undefined for all other events. */
 export function messageDirection(event: KernelEvent): 'read' | 'write' | undefined {
   const name = eventName(event);
   return SENDS.has(name) ? 'write' : RECEIVES.has(name) ? 'read' : undefined;
 }
 
-/** The first bytes that a message call moved. */
+/** The first bytes that a call moved. */
 export function messageData(event: KernelEvent): ByteString | undefined {
-  return messageDirection(event) === undefined ? undefined : event.string(2) || undefined;
+  if (messageDirection(event) === undefined) return undefined;
+  return event.string(event.kind === EVENT_SOCKET ? 2 : 0) || undefined;
 }

@@ -87,8 +87,10 @@ export const processId = (name: string, raw: Get<number>): Parameter => ({
 export const hexadecimal = (name: string, raw: Get<number | bigint>): Parameter => ({
   name,
   raw,
-  text: (event) => raw(event).toString(16).toUpperCase(),
+  text: (event) => hexadecimalText(raw(event)),
 });
+
+export const hexadecimalText = (value: number | bigint): string => value.toString(16).toUpperCase();
 
 /** Any bytes: those that cannot be printed show as dots, none at all as NULL. */
 export const bytes = (name: string, raw: Get<ByteString | undefined>): Parameter => ({

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ShownChannel } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
-import type { Outcome } from '../delivery/channel.ts';
+import type { Outcome, Preview } from '../delivery/channel.ts';
 import { jsonLine, jsonText, printable } from '../delivery/text.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
@@ -15,6 +15,10 @@ interface CreateFlags extends ApiFlags {
   readonly setting?: readonly string[];
 }
 
+interface PreviewFlags extends ApiFlags {
+  readonly alert?: string;
+}
+
 const STDIN = 0;
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
@@ -22,7 +26,10 @@ const collect = (value: string, before: readonly string[] = []) => [...before, v
 export function channelsCommand(program: Command, context: CommandContext): void {
   const channels = program
     .command('channels')
-    .description('list, create, test and delete channels');
+    .description(
+      'list, create, preview, test, pause and delete channels; what was sent, and what was given up',
+    );
+  deliveryCommands(channels, context);
   const write = (text: string) => context.out.write(text);
   const path = (name: string) => `/v1/channels/${encodeURIComponent(name)}`;
 
@@ -79,6 +86,127 @@ export function channelsCommand(program: Command, context: CommandContext): void
       if (outcome.result !== 'ok') throw new ApiError(`The test of channel ${name} failed.`);
     },
   );
+
+  withApiFlags(
+    channels.command('preview <name>').description('show what would be sent, without sending it'),
+  )
+    .option('--alert <id>', 'of this alert; without it, of a sample')
+    .action(async (name: string, flags: PreviewFlags) => {
+      const { items } = await new ApiClient(flags, context).call<{ items: Preview[] }>(
+        'POST',
+        `${path(name)}/preview`,
+        flags.alert === undefined ? {} : { alert: flags.alert },
+      );
+      write(flags.json ? `${jsonText(items)}\n` : items.map(shown).join('\n'));
+    });
+}
+
+function shown({ part, content_type, body }: Preview): string {
+  const lines = body
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => printable(line));
+  const heading = part === undefined ? content_type : `${part} (${content_type})`;
+  return `== ${heading}\n${lines.join('\n')}\n`;
+}
+
+/** What a channel was sent, what was given up, and what holds it back. */
+function deliveryCommands(channels: Command, context: CommandContext): void {
+  const write = (text: string) => context.out.write(text);
+  const path = (name: string, rest: string) => `/v1/channels/${encodeURIComponent(name)}/${rest}`;
+
+  withApiFlags(
+    channels.command('status <name>').description('show what holds a channel back and what waits'),
+  ).action(async (name: string, flags: ApiFlags) => {
+    write(`${jsonText(await new ApiClient(flags, context).call('GET', path(name, 'status')))}\n`);
+  });
+
+  withApiFlags(
+    channels.command('pause <name>').description('tell nothing there; what waits is kept'),
+  )
+    .option('--until <time>', 'RFC 3339; until it is resumed without it')
+    .action(async (name: string, flags: ApiFlags & { until?: string }) => {
+      const body = flags.until === undefined ? {} : { until: flags.until };
+      await new ApiClient(flags, context).call('POST', path(name, 'pause'), body);
+      context.err.write(`channel ${name} is paused\n`);
+    });
+
+  withApiFlags(channels.command('resume <name>').description('end a pause')).action(
+    async (name: string, flags: ApiFlags) => {
+      await new ApiClient(flags, context).call('POST', path(name, 'resume'));
+      context.err.write(`channel ${name} goes on\n`);
+    },
+  );
+
+  withApiFlags(
+    channels.command('deliveries <name>').description('list the last attempts, newest first'),
+  ).action(async (name: string, flags: ApiFlags) => {
+    const { items } = await new ApiClient(flags, context).call<{ items: Attempt[] }>(
+      'GET',
+      path(name, 'deliveries'),
+    );
+    write(
+      flags.json
+        ? `${jsonText(items)}\n`
+        : table(
+            ['TIME', 'NOTIFICATION', 'RESULT', 'ANSWER'],
+            items.map(({ time, notification, result, reason, detail }) => [
+              ...[time, printable(notification), reason ? `${result} ${reason}` : result],
+              printable(detail),
+            ]),
+          ),
+    );
+  });
+
+  withApiFlags(
+    channels.command('dead-letters <name>').description('list what was given up'),
+  ).action(async (name: string, flags: ApiFlags) => {
+    const { items } = await new ApiClient(flags, context).call<{ items: Letter[] }>(
+      'GET',
+      path(name, 'dead-letters'),
+    );
+    write(
+      flags.json
+        ? `${jsonText(items)}\n`
+        : table(
+            ['TIME', 'NOTIFICATION', 'RULES', 'WHY'],
+            items.map(({ time, id, rules, reason, detail }) => [
+              ...[time, printable(id), printable(rules.join(', '))],
+              `${reason}: ${printable(detail)}`,
+            ]),
+          ),
+    );
+  });
+
+  withApiFlags(channels.command('redrive <name>').description('send again what was given up'))
+    .option('--rule <rule>', 'only of this rule')
+    .option('--reason <reason>', 'only what was given up for this reason')
+    .action(async (name: string, flags: ApiFlags & { rule?: string; reason?: string }) => {
+      const { rule, reason } = flags;
+      const body = { ...(rule !== undefined && { rule }), ...(reason !== undefined && { reason }) };
+      const { count } = await new ApiClient(flags, context).call<{ count: number }>(
+        'POST',
+        path(name, 'dead-letters/redrive'),
+        body,
+      );
+      context.err.write(`${count} are sent again\n`);
+    });
+}
+
+interface Attempt {
+  readonly time: string;
+  readonly notification: string;
+  readonly result: string;
+  readonly reason: string | null;
+  readonly detail: string;
+}
+
+interface Letter {
+  readonly time: string;
+  readonly id: string;
+  readonly rules: readonly string[];
+  readonly reason: string;
+  readonly detail: string;
 }
 
 function listed(channels: readonly ShownChannel[]): string {

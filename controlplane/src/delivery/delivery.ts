@@ -5,9 +5,10 @@ import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import { readChannelState } from '../store/channel-state.ts';
+import { DeadLetters } from '../store/dead-letters.ts';
 import type { Outbox } from '../store/outbox.ts';
 import { DEFAULT_BREAKER } from './breaker.ts';
-import type { Outcome } from './channel.ts';
+import type { Outcome, Preview } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
 import { type DrainParts, drainChannel } from './drain.ts';
 import type { LaneTimes } from './lane.ts';
@@ -16,7 +17,7 @@ import { DEFAULT_RETRY } from './policy.ts';
 import { openQueue, startWorker, wakeChannels } from './queue.ts';
 import { type Environment, Senders } from './senders.ts';
 import { Sweeper } from './sweeper.ts';
-import { testSend } from './test-send.ts';
+import { previewOf, testSend } from './test-send.ts';
 
 export interface DeliveryOptions {
   /** For short commands; it may fail fast. */
@@ -31,6 +32,8 @@ export interface DeliveryOptions {
   readonly logger: { warn(details: object, message: string): void };
   /** Where `env` secrets are read from. */
   readonly environment: Environment;
+  /** How long dead letters are kept; for ever without it. */
+  readonly lettersKeptMs?: number;
   readonly times?: Partial<LaneTimes> & { readonly sweepMs?: number };
 }
 
@@ -38,8 +41,12 @@ export interface DeliveryOptions {
 export interface RunningDelivery {
   /** Makes one attempt now, past lane and throttle. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** What would be sent of this alert, or of a sample; undefined when there is no such alert. Throws ChannelSettingsError and TemplateError. */
+  preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
+  /** Looks at once whether a channel has something to tell. */
+  wake(channel: string): Promise<void>;
   /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -78,6 +85,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     wake: (name) => wakeChannels(queue, [name]),
     killed: killed.signal,
   };
+  const letters = new DeadLetters(redis);
   const queue = openQueue(redis);
   queue.on('error', onProblem);
   const worker = startWorker(workerRedis, (channel) => drainChannel(parts, channel), {
@@ -88,6 +96,11 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     ...{ outbox, channels, onProblem },
     wake: (names) => wakeChannels(queue, names),
     everyMs: options.times?.sweepMs ?? SWEEP_MS,
+    expireLetters: async () => {
+      if (options.lettersKeptMs === undefined) return;
+      const before = Date.now() - options.lettersKeptMs;
+      for (const { name } of channels.all()) await letters.expire(name, before);
+    },
   });
   sweeper.start();
 
@@ -103,12 +116,18 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   };
   let closed: Promise<void> | undefined;
   return {
+    async preview(channel, alert) {
+      const [stored] = alert === undefined ? [] : await alerts.getMany([alert]);
+      if (alert !== undefined && !stored) return undefined;
+      return previewOf(channel, stored, findChannelKind, environment);
+    },
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);
       await outbox.retryNow(channel);
       await wakeChannels(queue, [channel], { now: true });
     },
+    wake: (channel) => wakeChannels(queue, [channel], { now: true }),
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);
       return closed;

@@ -71,6 +71,7 @@ class Drain {
   /** Lanes whose head is being sent. */
   readonly #busy = new Map<string, Promise<void>>();
   #breaker: Breaker | undefined;
+  #failedAt = 0;
   #failure: Error | undefined;
   /** Settles the pause between two looks. */
   #wake: () => void = () => {};
@@ -173,15 +174,19 @@ class Drain {
     if (!channel) return;
     const { signal } = this.#lost;
     const held = { channel, lane, token: this.#token, lost: signal };
+    const began = Date.now();
     const tried = await tellHead(this.#parts, held);
-    if (tried.outcome) await this.#judge(tried.outcome);
+    if (tried.outcome) await this.#judge(tried.outcome, began);
     if (!tried.held) this.#lost.abort();
   }
 
   /** Draws from one attempt what it means for the channel. */
-  async #judge(outcome: Outcome): Promise<void> {
+  async #judge(outcome: Outcome, began: number): Promise<void> {
     const before = this.#breaker ?? CLOSED;
     const now = Date.now();
+    // Sends that failed together failed once.
+    if (outcome.result !== 'ok' && began < this.#failedAt) return;
+    if (outcome.result !== 'ok') this.#failedAt = now;
     const after = judge(before, outcome, this.#parts.times.breaker, now, Math.random);
     if (after === before) return;
     this.#breaker = after;

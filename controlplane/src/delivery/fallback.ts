@@ -2,7 +2,7 @@
 import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { readChannelState, reroute } from '../store/channel-state.ts';
-import type { Outbox, OutboxEntry } from '../store/outbox.ts';
+import { alertsOf, type Outbox } from '../store/outbox.ts';
 import { readAttempt } from './attempt.ts';
 
 export interface FallbackParts {
@@ -58,8 +58,3 @@ export async function moveLane(
   if (moved > 0) await wake(to.name);
   return moved;
 }
-
-/** What the ledger of a channel counts an entry as. */
-const alertsOf = ({ alert, group, held = [] }: OutboxEntry): number =>
-  (alert !== undefined || group !== undefined ? 1 : 0) +
-  held.reduce((sum, [, count]) => sum + count, 0);

@@ -3,6 +3,7 @@
  * channel. Whoever crashes leaves the entries where they are; at most the sends in flight are repeated, under the same id and marked.
  */
 import type { Channel, StoredAlert } from '@tocsin/openapi';
+import type { LoggedAttempt } from '../store/delivery-log.ts';
 import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
 import { type Attempt, readAttempt } from './attempt.ts';
 import type { BreakerPolicy } from './breaker.ts';
@@ -65,6 +66,30 @@ const LOG_WORDS: Readonly<Record<Decision['next'], string>> = {
   done: 'notification is refused by some recipients',
 };
 
+/** An attempt that ended. */
+interface Done {
+  readonly attempt: Attempt;
+  readonly outcome: Outcome;
+  readonly ms: number;
+  /** Alerts that were told as a number only. */
+  readonly counted: number;
+  /** Of the entries. */
+  readonly ids: readonly string[];
+}
+
+const logged = ({ attempt, outcome, ms }: Done, next: string): LoggedAttempt => ({
+  notification: attempt.head,
+  time: Date.now(),
+  ms,
+  result: outcome.result,
+  ...(outcome.result !== 'ok' && { reason: outcome.reason }),
+  detail: outcome.detail,
+  entries: attempt.count,
+  failures: attempt.failures,
+  repeated: attempt.repeated,
+  next,
+});
+
 class Lane {
   readonly #parts: LaneParts;
   readonly #held: HeldLane;
@@ -105,11 +130,15 @@ class Lane {
     };
     if (!(await outbox.begin(channel.name, lane, token, JSON.stringify(attempt))))
       return { held: false };
+    const begin = performance.now();
     const outcome = await this.#attempt(notification);
-    return { held: await this.#conclude(attempt, outcome, counted), outcome };
+    const ms = Math.round(performance.now() - begin);
+    const done = { attempt, outcome, ms, counted, ids: entries.map(({ id }) => id) };
+    return { held: await this.#conclude(done), outcome };
   }
 
-  async #conclude(attempt: Attempt, outcome: Outcome, counted: number): Promise<boolean> {
+  async #conclude(done: Done): Promise<boolean> {
+    const { attempt, outcome, counted } = done;
     const { metrics, senders, times } = this.#parts;
     const { channel } = this.#held;
     const now = Date.now();
@@ -117,18 +146,20 @@ class Lane {
     if (decision.next === 'done') {
       metrics.expired.inc(counted);
       if (outcome.result === 'ok' && outcome.refused) this.#log(attempt, outcome, 'done');
-      return this.#settle(attempt.count, { fate: 'notified', counted });
+      return this.#settle(attempt.count, { fate: 'notified', counted }, logged(done, 'done'));
     }
     if (outcome.result === 'permanent' && outcome.reason === 'rendering' && attempt.count > 1) {
       // Too much at once, or one of them does not fit: nothing was taken, so fewer are told under the same id.
       const count = Math.ceil(attempt.count / 2);
-      return this.#setBack({ ...attempt, count, sending: false }, 0, 0);
+      return this.#setBack(done, { ...attempt, count, sending: false }, 0, 0);
     }
     this.#log(attempt, outcome, decision.next);
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
-      return this.#settle(attempt.count, { fate: 'dead_lettered', reason, detail });
+      const repeated = attempt.repeated || outcome.result === 'ambiguous';
+      const fate = { fate: 'dead_lettered', reason, detail, repeated } as const;
+      return this.#settle(attempt.count, fate, logged(done, 'dead_lettered'));
     }
     // A secret that is read again may be the right one.
     if (outcome.result === 'permanent') senders.drop(channel.name);
@@ -139,7 +170,7 @@ class Lane {
       repeated: attempt.repeated || outcome.result === 'ambiguous',
     };
     const pauseMs = Math.max(0, decision.at - now);
-    return this.#setBack(again, pauseMs, decision.quiet ? pauseMs : 0);
+    return this.#setBack(done, again, pauseMs, decision.quiet ? pauseMs : 0);
   }
 
   /** The first failure and the last are worth a line; those between only tell the same again. */
@@ -152,16 +183,20 @@ class Lane {
     );
   }
 
-  async #settle(count: number, fate: Fate): Promise<boolean> {
+  async #settle(count: number, fate: Fate, line?: LoggedAttempt): Promise<boolean> {
     const { channel, lane, token } = this.#held;
-    const left = await this.#parts.outbox.acknowledge(channel.name, lane, token, count, fate);
-    return left !== undefined;
+    const { outbox } = this.#parts;
+    return (await outbox.acknowledge(channel.name, lane, token, count, fate, line)) !== undefined;
   }
 
-  #setBack(attempt: Attempt, pauseMs: number, quietMs: number): Promise<boolean> {
+  #setBack(done: Done, attempt: Attempt, pauseMs: number, quietMs: number): Promise<boolean> {
     const { channel, lane, token } = this.#held;
-    const text = JSON.stringify(attempt);
-    return this.#parts.outbox.setBack(channel.name, lane, token, text, pauseMs, quietMs);
+    const line = logged(done, 'again');
+    return this.#parts.outbox.setBack(channel.name, lane, token, {
+      attempt: JSON.stringify(attempt),
+      ...{ pauseMs, quietMs, ids: done.ids, logged: line },
+      why: `${line.reason ?? ''}: ${line.detail}`,
+    });
   }
 
   async #readAlerts(entries: readonly OutboxEntry[]): Promise<(StoredAlert | undefined)[]> {

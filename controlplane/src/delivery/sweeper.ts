@@ -1,4 +1,4 @@
-/** Finds what no event will: channels whose wake-up was lost, and held counters that have become due. */
+/** Finds what no event will: channels whose wake-up was lost, held counters that have become due, dead letters that expire. */
 import type { Channel } from '@tocsin/openapi';
 import type { Outbox } from '../store/outbox.ts';
 
@@ -7,11 +7,14 @@ export interface SweeperParts {
   readonly channels: { get(name: string): Channel | undefined };
   readonly wake: (channels: readonly string[]) => Promise<void>;
   readonly onProblem: (error: unknown) => void;
-  /** Between two looks for held counters, ms; lanes are looked at every `LANES_EVERY` looks. */
+  /** Between two looks for held counters, ms; lanes and dead letters are looked at less often. */
   readonly everyMs: number;
+  /** Throws away what was given up too long ago. */
+  readonly expireLetters: () => Promise<void>;
 }
 
 const LANES_EVERY = 5;
+const EXPIRE_EVERY = 60;
 
 export class Sweeper {
   readonly #parts: SweeperParts;
@@ -40,7 +43,8 @@ export class Sweeper {
   async #look(): Promise<void> {
     try {
       await this.#tellHeld();
-      if (this.#looks++ % LANES_EVERY === 0) await this.#wakeLanes();
+      if (this.#looks % LANES_EVERY === 0) await this.#wakeLanes();
+      if (this.#looks++ % EXPIRE_EVERY === 0) await this.#parts.expireLetters();
     } catch (error) {
       this.#parts.onProblem(error);
     }

@@ -115,9 +115,11 @@ async function toldSteps(store: GroupStore, group: string, since: number): Promi
   const history = await store.history(group);
   return history
     .filter(({ at }) => at >= since)
-    .flatMap(({ notification, at, reason, fate, fateAt }) => [
+    .flatMap(({ notification, at, reason, fate, fateAt, detail }) => [
       { at: iso(at), what: 'told', by: notification, detail: reason },
-      ...(fateAt === undefined ? [] : [{ at: iso(fateAt), what: fate, by: notification }]),
+      ...(fateAt === undefined
+        ? []
+        : [{ at: iso(fateAt), what: fate, by: notification, ...(detail && { detail }) }]),
     ]);
 }
 

@@ -31,27 +31,37 @@ export interface AdmitLimits {
 }
 
 export interface Admission {
+  /** Alerts in the batch. */
+  readonly alerts: number;
   /** The same batch was admitted before, and nothing changed now. */
   readonly repeated: boolean;
-  /** Alerts that were stored as new, and not folded. */
-  readonly stored: readonly ReceivedAlert[];
+  /** Positions, from 0, of those that were stored as new, and not folded. */
+  readonly stored: readonly number[];
   /** Channels whose lane got entries. */
   readonly woken: readonly string[];
   /** Old alerts that were dropped to make room. */
   readonly dropped: number;
 }
 
-/** A batch whose signature is verified and whose body is read. */
+/** A batch whose signature is verified. */
 export interface AdmittedBatch {
   readonly claims: BatchClaims;
   /** Of the bytes that were signed. */
   readonly digest: string;
-  readonly received: readonly ReceivedAlert[];
+  /**
+   * Reads its alerts. They are not kept while Redis works, since the collector would copy what lives that long, but read again in the
+   * rare case that they are wanted again.
+   */
+  readonly read: () => readonly ReceivedAlert[];
+  /** Its lines, when it came as lines. */
+  readonly body?: Buffer;
 }
 
 /** Alerts of one batch that are the same thing, as the script takes them. */
 interface Folded {
   readonly received: ReceivedAlert;
+  /** In the batch. */
+  readonly position: number;
   readonly fingerprint: string;
   occurrences: number;
   first: number;
@@ -85,7 +95,9 @@ const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: number): Folded[] {
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
+  let position = -1;
   for (const one of received) {
+    position++;
     const fingerprint = one.external
       ? fingerprintOfLabels(one.external.labels, agent)
       : fingerprintOf(one.alert, agent);
@@ -96,8 +108,8 @@ function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: 
       same.last = Math.max(same.last, one.timeMs);
       continue;
     }
-    const { timeMs } = one;
-    const fresh = { received: one, fingerprint, occurrences: 1, first: timeMs, last: timeMs };
+    const { timeMs: first } = one;
+    const fresh = { received: one, position, fingerprint, occurrences: 1, first, last: first };
     open.set(fingerprint, fresh);
     folded.push(fresh);
   }
@@ -136,19 +148,22 @@ function groupedOf(folded: readonly Folded[], agent: string, grouping: Grouping)
 const positionsOf = ({ router }: RoutingTable, alert: Alert) =>
   router.route(alert).map((position) => position + 1);
 
-/**
- * Admits a verified batch. Throws ProblemError when it is refused, and answers undefined when the channels are no longer those of the
- * table; nothing is stored then.
- */
-export async function admitBatch(
-  redis: Redis,
-  batch: AdmittedBatch,
+interface AdmitRequest {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | Buffer)[];
+  readonly alerts: number;
+  /** Where in the batch those alerts are that the script speaks of. */
+  readonly positions: readonly number[];
+}
+
+function requestOf(
+  { claims, digest, read, body }: AdmittedBatch,
   table: RoutingTable,
   limits: AdmitLimits,
-  grouping?: Grouping,
-): Promise<Admission | undefined> {
-  const { claims, digest } = batch;
-  const folded = foldBatch(batch.received, claims.agent, limits.windowMs);
+  grouping: Grouping | undefined,
+): AdmitRequest {
+  const received = read();
+  const folded = foldBatch(received, claims.agent, limits.windowMs);
   const { agent, sequences } = agentKeys(claims.agent);
   const { record, bodiesPrefix, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, record, open, index, counter];
@@ -176,15 +191,37 @@ export async function admitBatch(
       const { interval, burst } = throttleOf(channel);
       return [channel.name, interval, burst];
     }),
-    alerts: folded.map(({ received: { alert, line }, fingerprint, occurrences, first, last }) => [
-      ...[fingerprint, alert.uuid, occurrences, Buffer.byteLength(line)],
-      ...[`${occurrences} ${first} ${last}`, factsOf(alert, claims.agent)],
-      ...(channels.length > 0 ? [wellFormed(alert.rule), positionsOf(table, alert)] : []),
-    ]),
+    alerts: folded.map(({ received: { alert, line }, fingerprint, occurrences, first, last }) => {
+      const { uuid } = alert;
+      const seen = `${occurrences} ${first} ${last}`;
+      const facts = factsOf(alert, claims.agent);
+      const row: unknown[] = [fingerprint, uuid, occurrences, Buffer.byteLength(line), seen, facts];
+      if (channels.length > 0) row.push(wellFormed(alert.rule), positionsOf(table, alert));
+      return row;
+    }),
   };
-  const bodies = Buffer.from(`${folded.map(({ received: { line } }) => line).join('\n')}\n`);
-  const args = [JSON.stringify(request), bodies];
+  const lines = () => Buffer.from(`${folded.map(({ received: { line } }) => line).join('\n')}\n`);
+  const bodies = body && folded.length === received.length ? body : lines();
+  return {
+    keys,
+    args: [JSON.stringify(request), bodies],
+    alerts: received.length,
+    positions: folded.map(({ position }) => position),
+  };
+}
 
+/**
+ * Admits a verified batch. Throws ProblemError when it is refused, and answers undefined when the channels are no longer those of the
+ * table; nothing is stored then.
+ */
+export async function admitBatch(
+  redis: Redis,
+  batch: AdmittedBatch,
+  table: RoutingTable,
+  limits: AdmitLimits,
+  grouping?: Grouping,
+): Promise<Admission | undefined> {
+  const { keys, args, alerts, positions } = requestOf(batch, table, limits, grouping);
   const [status, stored = [], woken = [], dropped = 0] = (await runScript(
     redis,
     admitScript,
@@ -195,9 +232,9 @@ export async function admitBatch(
   const refusal = REFUSALS[status];
   if (refusal) throw new ProblemError(...refusal);
   return {
+    ...{ alerts, dropped },
     repeated: status === 'repeated',
-    stored: stored.flatMap((position) => folded[position - 1]?.received ?? []),
+    stored: stored.flatMap((at) => positions[at - 1] ?? []),
     woken: woken.flatMap((position) => table.channels[position - 1]?.name ?? []),
-    dropped,
   };
 }

@@ -1,10 +1,10 @@
 /** The way of a batch into the store: key, signature, body, admission, wake-up. */
 import { EventEmitter } from 'node:events';
 import { type Alert, EnvelopeError, readClaims, verifyBatch } from '@tocsin/openapi';
-import type { Redis } from 'ioredis';
 import type { ChannelRegistry } from '../channels/registry.ts';
 import { ProblemError } from '../errors.ts';
 import type { Grouping } from '../groups/grouping.ts';
+import type { RequestPool } from '../store/redis.ts';
 import type { Admission, AdmitLimits, AdmittedBatch } from './admit.ts';
 import { admitBatch, digestOf } from './admit.ts';
 import { decodeBody, parseBatch, type ReceivedAlert } from './batch.ts';
@@ -29,7 +29,7 @@ export interface Receipt {
 }
 
 export interface IngestParts {
-  readonly redis: Redis;
+  readonly pool: RequestPool;
   readonly keyring: Keyring;
   readonly registry: ChannelRegistry;
   readonly waker: LaneWaker;
@@ -76,10 +76,10 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     let result = 'failed';
     try {
       const digest = digestOf(Buffer.from(received.map(({ line }) => line).join('\n')));
-      const admission = await this.#admitNext(source, digest, received);
+      const read = () => received;
+      const admission = await this.#admitNext(source, digest, read);
       waker.wake(admission.woken);
-      this.emit('admitted', received.length);
-      for (const { alert } of admission.stored) this.emit('stored', alert);
+      this.#tell(admission, read);
       result = 'admitted';
     } finally {
       this.#parts.onAnswer(result, (performance.now() - from) / 1000);
@@ -98,24 +98,34 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     }
     const nowSeconds = Math.floor(Date.now() / 1000);
     const claims = await verifyBatch(String(signature), body, key, { audience, nowSeconds });
-    const received = parseBatch(await decodeBody(body, encoding));
-    const admission = await this.#admit({ claims, digest: digestOf(body), received });
+    const lines = await decodeBody(body, encoding);
+    const read = () => parseBatch(lines);
+    const admission = await this.#admit({ claims, digest: digestOf(body), read, body: lines });
     waker.wake(admission.woken);
-    if (!admission.repeated) this.emit('admitted', received.length);
-    for (const { alert } of admission.stored) this.emit('stored', alert);
-    return { alerts: received.length, repeated: admission.repeated };
+    this.#tell(admission, read);
+    return { alerts: admission.alerts, repeated: admission.repeated };
+  }
+
+  #tell({ alerts, repeated, stored }: Admission, read: AdmittedBatch['read']): void {
+    if (!repeated) this.emit('admitted', alerts);
+    if (stored.length === 0 || this.listenerCount('stored') === 0) return;
+    const received = read();
+    for (const position of stored) {
+      const one = received[position];
+      if (one) this.emit('stored', one.alert);
+    }
   }
 
   /** Admits under the next number of the source. Another one is taken when so many others were faster that it is too old. */
   async #admitNext(
     source: string,
     digest: string,
-    received: readonly ReceivedAlert[],
+    read: AdmittedBatch['read'],
   ): Promise<Admission> {
     for (let tries = 1; ; tries++) {
       try {
-        const claims = await nextClaims(this.#parts.redis, source);
-        return await this.#admit({ claims, digest, received });
+        const claims = await nextClaims(this.#parts.pool.for(0), source);
+        return await this.#admit({ claims, digest, read });
       } catch (error) {
         const late = error instanceof ProblemError && error.code === 'sequence_stale';
         if (!late || tries >= ADMIT_TRIES) throw error;
@@ -125,8 +135,9 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
 
   /** Admits to the channels as they are; another replica may have changed them. */
   async #admit(batch: AdmittedBatch): Promise<Admission> {
-    const { redis, registry, limits, grouping } = this.#parts;
+    const { pool, registry, limits, grouping } = this.#parts;
     for (let tries = 0; tries < ADMIT_TRIES; tries++) {
+      const redis = pool.for(batch.body?.length ?? 0);
       const admission = await admitBatch(redis, batch, registry.table, limits, grouping?.());
       if (admission) return admission;
       await registry.reload();

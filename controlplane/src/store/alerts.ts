@@ -69,10 +69,13 @@ export class AlertStore {
     const keys = channels.map((channel) => `${fatePrefix}${id}-${channel}`);
     const fates = keys.length > 0 ? await this.#redis.mget(keys) : [];
     const past = channels.flatMap((channel, index) => {
-      const [fate, ms] = fates[index]?.split(' ') ?? [];
-      return fate ? [{ at: new Date(Number(ms)).toISOString(), what: fate, channel }] : [];
+      const fate = readFate(fates[index]);
+      if (!fate) return [];
+      const { at, what, detail } = fate;
+      return [{ at: new Date(at).toISOString(), what, channel, ...(detail && { detail }) }];
     });
-    return { outcome: past[0]?.what ?? 'pending', past, next: [] };
+    const last = past[0]?.what ?? 'failed';
+    return { outcome: last === 'failed' ? 'pending' : last, past, next: [] };
   }
 
   /** Newest first. `cursor` is the order of admission below which the listing goes on. */
@@ -125,6 +128,14 @@ function fits({ facts, last }: AlertRecord, filter: AlertFilter): boolean {
     (filter.minimumPriority === undefined || severity <= severityOf(filter.minimumPriority)) &&
     (filter.since === undefined || last >= filter.since)
   );
+}
+
+/** What became of a notification: `failed` is tried again. */
+export function readFate(
+  text: string | null | undefined,
+): { readonly at: number; readonly what: string; readonly detail: string } | undefined {
+  const [, what, ms, detail = ''] = /^(\S+) (\d+)(?: (.*))?$/s.exec(text ?? '') ?? [];
+  return what === undefined ? undefined : { at: Number(ms), what, detail };
 }
 
 function readRecord(text: string | null | undefined): AlertRecord | undefined {

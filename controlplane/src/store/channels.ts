@@ -41,9 +41,9 @@ export async function changeChannel(
   version: string,
   definition: string | undefined,
 ): Promise<boolean> {
-  const { lease, ready, state } = channelKeys(name);
+  const { lease, ready, state, letters, letter, log, stats } = channelKeys(name);
   const keys = [channelsKey, channelsVersionKey, ...laneScriptKeys(name)];
-  keys.push(lanesKey, heldDueKey, lease, ready, outcomesKey, state);
+  keys.push(lanesKey, heldDueKey, lease, ready, outcomesKey, state, letters, letter, log, stats);
   const args = [name, version, definition ?? '', outcomesPrefix];
   if (definition === undefined) {
     const lanes = new Set([name, ...(await redis.zrange(ready, 0, -1))]);

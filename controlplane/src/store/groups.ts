@@ -1,5 +1,6 @@
 /** Groups of alerts in Redis: who is in them, when they are due, and what they said last. */
 import type { Redis } from 'ioredis';
+import { readFate } from './alerts.ts';
 import {
   activeKeys,
   channelKeys,
@@ -156,9 +157,11 @@ export interface SaidBefore {
   readonly at: number;
   readonly reason: string;
   readonly channel: string;
-  /** pending, notified or dead_lettered. */
+  /** pending, failed (and tried again), notified or dead_lettered. */
   readonly fate: string;
   readonly fateAt: number | undefined;
+  /** Why it failed. */
+  readonly detail: string;
 }
 
 /** The keys that `plan_groups` takes, in its order. */
@@ -292,8 +295,9 @@ export class GroupStore {
     const said = texts.map((text) => JSON.parse(text) as [string, number, string, string]);
     const fates = await Promise.all(said.map(([key]) => this.#redis.get(`${fatePrefix}${key}`)));
     return said.map(([notification, at, reason, channel], index) => {
-      const [fate = 'pending', time] = fates[index]?.split(' ') ?? [];
-      return { notification, at, reason, channel, fate, fateAt: time ? Number(time) : undefined };
+      const fate = readFate(fates[index]);
+      const { what = 'pending', at: fateAt, detail = '' } = fate ?? {};
+      return { notification, at, reason, channel, fate: what, fateAt, detail };
     });
   }
 

@@ -33,9 +33,6 @@ export const lanesKey = `${TAG}:lanes`;
 /** ZSET channel by the time (ms) at which its held counters may be told. */
 export const heldDueKey = `${TAG}:held-due`;
 
-/** LIST of dead letters, newest first. */
-export const deadLettersKey = `${TAG}:dead-letters`;
-
 /** A lane of a channel: what is to be told there, in order. It has the name of the channel, and for a group `#` and the group. */
 export function laneKeys(lane: string) {
   const base = `${TAG}:lane:${lane}`;
@@ -58,6 +55,14 @@ export function channelKeys(channel: string) {
      * asked for it), and of one that fails `failures` (in a row), `opens`, `opened_at`, `open_until`, `reason`, `detail`, `told_at` (a channel), and `told` (when).
      */
     state: `${base}:state`,
+    /** ZSET id of a dead letter by the time (ms) at which it was given up. */
+    letters: `${base}:letters`,
+    /** HASH id -> JSON of the dead letter: time, lane, reason, detail, repeated, entry. */
+    letter: `${base}:letter`,
+    /** LIST of JSON of the last attempts, newest first. */
+    log: `${base}:log`,
+    /** HASH `result reason` -> attempts that ended so; also `last_ok` and `last_failure` (ms). */
+    stats: `${base}:stats`,
     /** HASH rule -> alerts that the throttle holds back. */
     held: `${base}:held`,
     /** HASH agent -> those of them that this channel accounts for in the ledger. */
@@ -156,7 +161,7 @@ export const routingFileKey = `${TAG}:routing:file`;
 /** SET of the agents and routes that have an account: `agent:` or `route:` and an id. */
 export const outcomeScopesKey = `${outcomesPrefix}scopes`;
 
-/** With the id of a notification, STRING `fate ms`: what became of it; expires after a week. */
+/** With the id of a notification, STRING `fate ms`, and with `failed` and `dead_lettered` why: what became of it; expires after a week. */
 export const fatePrefix = `${TAG}:fate:`;
 
 /** HASH id -> JSON of a silence. */

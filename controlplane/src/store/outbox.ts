@@ -6,9 +6,9 @@
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
+import { type LoggedAttempt, resultKey } from './delivery-log.ts';
 import {
   channelKeys,
-  deadLettersKey,
   fatePrefix,
   heldDueKey,
   laneKeys,
@@ -50,15 +50,31 @@ export interface OutboxEntry {
 /** What became of entries: told, of them `counted` only as a number since they are no longer stored, or given up. */
 export type Fate =
   | { readonly fate: 'notified'; readonly counted?: number }
-  | { readonly fate: 'dead_lettered'; readonly reason: string; readonly detail: string };
+  | {
+      readonly fate: 'dead_lettered';
+      readonly reason: string;
+      readonly detail: string;
+      /** It may have been told. */
+      readonly repeated?: boolean;
+    };
 
-/** An entry that was given up. */
-export interface DeadLetter {
-  readonly channel: string;
-  readonly time: number;
-  readonly reason: string;
-  readonly detail: string;
-  readonly entry: OutboxEntry;
+/** What an entry counts as in the ledger of its channel. */
+export const alertsOf = ({ alert, group, held = [] }: OutboxEntry): number =>
+  (alert !== undefined || group !== undefined ? 1 : 0) +
+  held.reduce((sum, [, count]) => sum + count, 0);
+
+/** What is set back, and for how long. */
+export interface SetBack {
+  /** What is known of the attempt, as text. */
+  readonly attempt: string;
+  readonly pauseMs: number;
+  /** All lanes of the channel wait for so long. */
+  readonly quietMs: number;
+  /** Why, for timelines. */
+  readonly why: string;
+  /** Of the entries. */
+  readonly ids: readonly string[];
+  readonly logged: LoggedAttempt;
 }
 
 /** Entries a channel holds; what comes on top is held back and counted instead, or stays in its group. */
@@ -67,12 +83,12 @@ export const LANE_CAPACITY = 10_000;
 export const GROUP_LANE_CAPACITY = 100;
 
 const DEAD_LETTERS_KEPT = 10_000;
-const acknowledgeScript = loadScript('acknowledge', 'groups');
+const acknowledgeScript = loadScript('acknowledge', 'groups', 'log');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease');
 const dueLanesScript = loadScript('due-lanes');
 const beginScript = loadScript('begin-attempt');
-const setBackScript = loadScript('set-back');
+const setBackScript = loadScript('set-back', 'log');
 const retryNowScript = loadScript('retry-now');
 
 /** Lanes that are asked for the age of what waits. */
@@ -194,21 +210,18 @@ export class Outbox {
     return (await runScript(this.#redis, beginScript, keys, args)) === 1;
   }
 
-  /**
-   * Keeps the head of a lane for an attempt after `pauseMs`; all lanes of the channel wait for `quietMs`. False when the lease is lost
-   * and nothing changed.
-   */
+  /** Keeps the head of a lane for another attempt. False when the lease is lost and nothing changed. */
   async setBack(
     channel: string,
     lane: string,
     token: number,
-    attempt: string,
-    pauseMs: number,
-    quietMs: number,
+    { attempt, pauseMs, quietMs, why, ids, logged }: SetBack,
   ): Promise<boolean> {
-    const { lease, ready, state } = channelKeys(channel);
-    const keys = [lease, laneKeys(lane).attempt, ready, state];
+    const { lease, ready, state, log, stats } = channelKeys(channel);
+    const keys = [lease, laneKeys(lane).attempt, ready, state, log, stats];
+    const result = resultKey(logged.result, logged.reason);
     const args = [token, attempt, ATTEMPT_KEPT_SECONDS, lane, pauseMs, quietMs];
+    args.push(JSON.stringify(logged), result, why, fatePrefix, ...ids);
     return (await runScript(this.#redis, setBackScript, keys, args)) === 1;
   }
 
@@ -225,9 +238,10 @@ export class Outbox {
     token: number,
     count: number,
     fate: Fate,
+    logged?: LoggedAttempt,
   ): Promise<number | undefined> {
     const { entries, attempt } = laneKeys(lane);
-    const { lease, ledger, ready } = channelKeys(channel);
+    const { lease, ledger, ready, letters, letter, log, stats } = channelKeys(channel);
     const [reason, detail] =
       fate.fate === 'dead_lettered' ? [fate.reason, fate.detail.slice(0, 2000)] : ['', ''];
     const counted = fate.fate === 'notified' ? (fate.counted ?? 0) : 0;
@@ -235,8 +249,8 @@ export class Outbox {
       this.#redis,
       acknowledgeScript,
       [
-        ...[entries, lease, ledger, lanesKey, deadLettersKey, outcomesKey],
-        ...[attempt, ready, laneKeys(channel).entries],
+        ...[entries, lease, ledger, lanesKey, letters, outcomesKey],
+        ...[attempt, ready, laneKeys(channel).entries, letter, log, stats],
       ],
       [
         token,
@@ -250,6 +264,9 @@ export class Outbox {
         outcomesPrefix,
         fatePrefix,
         channel,
+        fate.fate === 'dead_lettered' && fate.repeated ? 1 : 0,
+        logged ? JSON.stringify(logged) : '',
+        logged ? resultKey(logged.result, logged.reason) : '',
       ],
     )) as number;
     return left < 0 ? undefined : left;
@@ -280,12 +297,6 @@ export class Outbox {
   /** Gives the lease back; false when it was lost before. */
   async release(channel: string, token: number): Promise<boolean> {
     return (await this.#lease(channel, 'release', 0, token)) === 1;
-  }
-
-  /** Entries that were given up, newest first. */
-  async deadLetters(limit: number): Promise<DeadLetter[]> {
-    const texts = await this.#redis.lrange(deadLettersKey, 0, limit - 1);
-    return texts.map((text) => JSON.parse(text) as DeadLetter);
   }
 
   async #lease(channel: string, action: string, ms: number, token: number): Promise<number> {

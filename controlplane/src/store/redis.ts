@@ -39,6 +39,46 @@ export function requestClient(address: RedisAddress): Redis {
   return client;
 }
 
+/** Redis reads some of these at once. */
+const SMALL_BYTES = 8192;
+
+/**
+ * Several clients for requests. Redis looks at all connections, does what came whole over each, and then syncs its append-only file
+ * once; over a single connection, every large command would wait for a sync of its own.
+ */
+export class RequestPool {
+  readonly #clients: readonly [Redis, ...Redis[]];
+  #turn = 0;
+
+  /** They are connected by the caller. */
+  constructor(clients: readonly [Redis, ...Redis[]]) {
+    this.#clients = clients;
+  }
+
+  static async connect(address: RedisAddress, size: number): Promise<RequestPool> {
+    const clients = Array.from({ length: size - 1 }, () => requestClient(address));
+    const pool = new RequestPool([requestClient(address), ...clients]);
+    try {
+      await Promise.all(pool.#clients.map((client) => client.connect()));
+    } catch (error) {
+      pool.disconnect();
+      throw error;
+    }
+    return pool;
+  }
+
+  /** The client for a command of so many bytes: small ones go together over one. */
+  for(bytes: number): Redis {
+    if (bytes < SMALL_BYTES) return this.#clients[0];
+    this.#turn = (this.#turn + 1) % this.#clients.length;
+    return this.#clients[this.#turn] as Redis;
+  }
+
+  disconnect(): void {
+    for (const client of this.#clients) client.disconnect();
+  }
+}
+
 /** A client for workers: it waits until Redis is back. */
 export function workerClient(address: RedisAddress): Redis {
   const client = new Redis({

@@ -10,6 +10,7 @@ import { Ingest } from '../../src/ingest/ingest.ts';
 import { Keyring } from '../../src/ingest/keyring.ts';
 import { LaneWaker } from '../../src/ingest/wake.ts';
 import { AgentStore } from '../../src/store/agents.ts';
+import { RequestPool } from '../../src/store/redis.ts';
 import { anAlert, bodyOf, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { channelLedgerOf } from '../support/state.ts';
@@ -69,7 +70,9 @@ test('delivery gets the secret as it was given, also after a restart of the read
     channels = options.channels;
     return {
       testSend: async () => ({ result: 'ok', detail: '' }),
+      preview: async () => [],
       retryNow: async () => {},
+      wake: async () => {},
       stop: async () => {},
     };
   });
@@ -240,7 +243,8 @@ test('a replica that has not yet seen a change neither undoes it nor admits to a
   const waker = new LaneWaker(redis);
   t.after(() => waker.close());
   const replica = new Ingest({
-    ...{ redis, registry, waker, audience: agent.audience, onAnswer: () => {} },
+    ...{ registry, waker, audience: agent.audience, onAnswer: () => {} },
+    pool: new RequestPool([redis]),
     keyring: new Keyring(new AgentStore(redis)),
     limits: { windowMs: 1000, retentionMs: 3_600_000, capacity: 1000 },
   });

@@ -79,8 +79,8 @@ describe('delivery through lanes', () => {
     await fixture.enqueue('hook', 2);
     await waitFor(isEmpty('hook'));
     assert.deepEqual(receiver.numbers, [1, 2]);
-    const [letter] = await fixture.outbox.deadLetters(10);
-    assert.equal(letter?.channel, 'hook');
+    const [letter] = await fixture.deadLetters('hook', 10);
+    assert.equal(letter?.lane, 'hook');
     assert.equal(letter?.reason, 'client_error');
     assert.equal(letter?.detail, 'HTTP 410: gone');
     const lines = fixture.problems.map((line) => JSON.stringify(line));
@@ -98,7 +98,7 @@ describe('delivery through lanes', () => {
     await waitFor(isEmpty('hook'));
     const { notified, dead_lettered } = await fixture.ledger('hook');
     assert.deepEqual([notified, dead_lettered], ['19', '1']);
-    const [letter] = await fixture.outbox.deadLetters(10);
+    const [letter] = await fixture.deadLetters('hook', 10);
     assert.match(letter?.entry.alert ?? '', /0007$/);
   });
 
@@ -117,7 +117,7 @@ describe('delivery through lanes', () => {
     await delivery.retryNow('hook');
     await waitFor(isEmpty('hook'));
     assert.equal(receiver.told.length, 2);
-    assert.equal((await fixture.outbox.deadLetters(1)).length, 0);
+    assert.equal((await fixture.deadLetters('hook', 1)).length, 0);
   });
 
   it('is patient for a bounded time', async () => {
@@ -126,7 +126,7 @@ describe('delivery through lanes', () => {
     const retry = { firstMs: 20, mostMs: 20, patienceMs: 200 };
     await fixture.start({ times: { retry, sweepMs: 50 } });
     await waitFor(isEmpty('hook'));
-    const [letter] = await fixture.outbox.deadLetters(1);
+    const [letter] = await fixture.deadLetters('hook', 1);
     assert.equal(letter?.reason, 'server_error');
     assert.match(letter?.detail ?? '', /^given up after .*HTTP 500: broken/);
     assert.ok(receiver.told.length > 1);

@@ -14,6 +14,7 @@ import {
 } from '../../src/delivery/delivery.ts';
 import { LaneWaker } from '../../src/ingest/wake.ts';
 import { AlertStore } from '../../src/store/alerts.ts';
+import { type DeadLetter, DeadLetters } from '../../src/store/dead-letters.ts';
 import { EmbeddedRedis } from '../../src/store/embedded.ts';
 import { alertKeys, channelKeys, laneKeys, lanesKey } from '../../src/store/keys.ts';
 import { laneOf, Outbox, type OutboxEntry } from '../../src/store/outbox.ts';
@@ -159,6 +160,10 @@ export class LaneFixture {
       minimum_priority: 'debug',
       settings: { url, secret: { value: 'secret' }, allow_private_addresses: true, ...more },
     });
+  }
+
+  deadLetters(channel: string, limit: number): Promise<DeadLetter[]> {
+    return new DeadLetters(this.redis).list(channel, {}, limit);
   }
 
   async depth(channel: string): Promise<number> {

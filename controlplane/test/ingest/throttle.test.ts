@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { channelKeys, heldDueKey } from '../../src/store/keys.ts';
 import type { OutboxEntry } from '../../src/store/outbox.ts';
 import { anAlert, enroll } from '../support/agent.ts';
@@ -125,9 +126,9 @@ test('held counters become a notification of their own when nothing comes', asyn
     dead_lettered: 1,
     digested: 2,
   });
-  const [letter] = await plane.outbox.deadLetters(10);
+  const [letter] = await new DeadLetters(plane.redis).list('slow', {}, 10);
   assert.deepEqual(
-    [letter?.channel, letter?.reason, letter?.detail, letter?.entry.alert !== undefined],
+    [letter?.lane, letter?.reason, letter?.detail, letter?.entry.alert !== undefined],
     ['slow', 'client_error', '404', true],
   );
 });

@@ -18,11 +18,25 @@ export class Cgroups {
   #factBytes = 0;
   readonly #onNew: (id: number, path: ByteString) => void;
   readonly #onFact: (fact: Fact) => void;
+  readonly #onContainer: (id: ByteString, path: ByteString) => void;
 
-  /** `onNew` is called for a cgroup seen first, `onFact` for what is told of a container that is in one. */
-  constructor(onNew: (id: number, path: ByteString) => void, onFact: (fact: Fact) => void) {
+  /**
+   * `onNew` is called for a cgroup seen first, `onFact` for what is told of a container that is in one, `onContainer` for the
+   * cgroup of a container by its short id.
+   */
+  constructor(
+    onNew: (id: number, path: ByteString) => void,
+    onFact: (fact: Fact) => void,
+    onContainer: (id: ByteString, path: ByteString) => void,
+  ) {
     this.#onNew = onNew;
     this.#onFact = onFact;
+    this.#onContainer = onContainer;
+  }
+
+  /** Cgroups of a container by its short id. */
+  pathsOf(container: ByteString): readonly ByteString[] {
+    return this.#paths.get(container) ?? [];
   }
 
   /** The number of the cgroup in a list of `subsystem=path`, each ended by NUL. */
@@ -38,7 +52,10 @@ export class Cgroups {
       const id = shortId(container.fullId);
       const paths = this.#paths.get(id) ?? [];
       this.#paths.set(id, paths);
-      if (!paths.includes(container.path)) paths.push(container.path);
+      if (!paths.includes(container.path)) {
+        paths.push(container.path);
+        this.#onContainer(id, container.path);
+      }
       this.#tell(id, container.path);
     }
     this.#onNew(number, path);
@@ -63,7 +80,7 @@ export class Cgroups {
   }
 }
 
-const shortId = (id: ByteString): ByteString => id.slice(0, 12);
+export const shortId = (id: ByteString): ByteString => id.slice(0, 12);
 
 /** The path that names a container, or else the first that is not the root. */
 function pathIn(list: ByteString): ByteString {

@@ -1,7 +1,7 @@
 /** How each kind of event is translated, by name. */
 import { FILE_CALLS } from './files.ts';
 import { exit, LIFECYCLE_CALLS } from './lifecycle.ts';
-import { OTHER_CALLS } from './other-calls.ts';
+import { OTHER_CALLS, told } from './other-calls.ts';
 import { SOCKET_CALLS } from './sockets.ts';
 import type { Handle } from './translation.ts';
 
@@ -12,19 +12,22 @@ const message: Handle = (translator, event) => {
   if (event.text('event_name') === 'container') translator.learnContainer(event.text('data'));
 };
 const user: Handle = (translator, event) => {
-  if (event.has('container_id') && event.text('container_id') !== '') return;
   const [name, home, shell] = ['name', 'home', 'shell'].map((one) => event.text(one));
   const id = (event.integer('uid') ?? 0) >>> 0;
-  translator.account({ kind: 'user', id, name: name ?? '', home: home ?? '', shell: shell ?? '' });
+  translator.account(
+    { kind: 'user', id, name: name ?? '', home: home ?? '', shell: shell ?? '' },
+    event.text('container_id'),
+    event.name === 'userdeleted',
+  );
 };
-const group: Handle = (translator, event) => {
-  if (event.text('container_id') !== '') return;
-  translator.account({
-    kind: 'group',
-    id: (event.integer('gid') ?? 0) >>> 0,
-    name: event.text('name'),
-  });
-};
+const group: Handle = (translator, event) =>
+  translator.account(
+    { kind: 'group', id: (event.integer('gid') ?? 0) >>> 0, name: event.text('name') },
+    event.text('container_id'),
+    event.name === 'groupdeleted',
+  );
+
+export { told };
 
 /** What is told by an event of its own and not by a call's end. */
 export const NOTICES: ReadonlyMap<string, Handle> = new Map(
@@ -33,7 +36,9 @@ export const NOTICES: ReadonlyMap<string, Handle> = new Map(
     container,
     asyncevent: message,
     useradded: user,
+    userdeleted: user,
     groupadded: group,
+    groupdeleted: group,
   }),
 );
 

@@ -1,8 +1,11 @@
 /** Calls that are told by their arguments. */
+
+import { isCall } from '../../events/event-name.ts';
 import {
   CLONE_FLAGS,
   EPOLL_FLAGS,
   FCNTL_COMMANDS,
+  MAP_FLAGS,
   MODULE_UNLOAD_FLAGS,
   PIDFD_FLAGS,
   PTRACE_REQUESTS,
@@ -12,10 +15,13 @@ import type { ByteString } from '../../rules/field.ts';
 import { descriptorOf, NO_DESCRIPTOR } from './descriptor.ts';
 import type { ScapEvent } from './event.ts';
 import { openFlagsOf } from './flags.ts';
+import { genericCall } from './generic-calls.ts';
 import type { ScapProcess } from './process.ts';
 import { all, type Handle, resultOf, type Translation } from './translation.ts';
 
 const UNCHANGED = -1;
+/** First bytes of what a call moved that a record holds. */
+const DATA_MAX = 80;
 
 /** Makes the record of a call by its arguments; `fd` is what it is about, and `text` its text. */
 function writeCall(
@@ -25,9 +31,10 @@ function writeCall(
   args: readonly (number | bigint)[] = [],
   fd = -1,
   text: ByteString = '',
+  call = event.name,
 ): void {
   const descriptor = process.descriptors.get(fd) ?? NO_DESCRIPTOR;
-  const builder = translator.begin(EVENT_CALL, callLayout.size, event, process, event.name);
+  const builder = translator.begin(EVENT_CALL, callLayout.size, event, process, call);
   for (const [index, value] of args.entries())
     builder.uint64(callLayout.arguments + 8 * index, BigInt(value));
   builder
@@ -52,6 +59,7 @@ const KERNEL_NUMBERS: Readonly<Record<string, (word: number) => number>> = {
     ]),
   ),
   'epoll_create1 flags': EPOLL_FLAGS.toKernel,
+  'mmap flags': MAP_FLAGS.toKernel,
   'pidfd_open flags': PIDFD_FLAGS.toKernel,
   'delete_module flags': MODULE_UNLOAD_FLAGS.toKernel,
 };
@@ -216,10 +224,25 @@ const bpf: Handle = (translator, event, process) => {
   writeCall(translator, event, process, [event.integer('cmd') ?? 0], fd);
 };
 
-/** The end of a call that only its result is told of. */
-const plainly: Handle = (translator, event, process) => {
+/** A call without an event of its own: its number tells which. */
+const generic: Handle = (translator, event, process) => {
+  const [number, native] = ['id', 'native_id'].map((name) => (event.integer(name) ?? -1) & 0xffff);
+  const name = genericCall(number ?? 0, native ?? 0);
+  if (name !== undefined && isCall(name)) writeCall(translator, event, process, [], -1, '', name);
+};
+
+/** The end of a call that only its result and its fd are told of. */
+export const told: Handle = (translator, event, process) => {
   const fd = event.integer('fd') ?? -1;
-  writeCall(translator, event, process, fd >= 0 ? [fd] : [], fd);
+  const args = fd >= 0 ? [fd, 0, argument(event, 'size')] : [];
+  writeCall(translator, event, process, args, fd, event.data('data').slice(0, DATA_MAX));
+};
+
+const map: Handle = (translator, event, process) => {
+  const args = ['addr', 'length', 'prot', 'flags', 'fd', 'offset'].map((name) =>
+    argument(event, name),
+  );
+  writeCall(translator, event, process, args, event.integer('fd') ?? -1);
 };
 
 export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
@@ -252,6 +275,8 @@ export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
   bpf,
   setuid: changingOwner('uid', 'uid', 'uid'),
   setgid: changingOwner('gid', 'gid', 'gid'),
+  setreuid: changingOwner('uid', 'euid', 'ruid', 'euid'),
+  setregid: changingOwner('gid', 'egid', 'rgid', 'egid'),
   setresuid: changingOwner('uid', 'euid', 'ruid', 'euid', 'suid'),
   setresgid: changingOwner('gid', 'egid', 'rgid', 'egid', 'sgid'),
   ...all(['setns', 'unshare'], namespaces),
@@ -265,7 +290,10 @@ export const OTHER_CALLS: Readonly<Record<string, Handle>> = {
   kill: onArguments('pid', 'sig'),
   tkill: onArguments('tid', 'sig'),
   tgkill: onArguments('pid', 'tid', 'sig'),
-  ...all(['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64'], plainly),
   shutdown: onArguments('fd', 'how'),
-  ...all(['process_vm_readv', 'process_vm_writev'], plainly),
+  ...all(['process_vm_readv', 'process_vm_writev'], onArguments('pid')),
+  ioctl: onArguments('fd', 'request', 'argument'),
+  mprotect: onArguments('addr', 'length', 'prot'),
+  mmap: map,
+  generic,
 };

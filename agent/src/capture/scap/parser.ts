@@ -106,6 +106,8 @@ export class ScapParser implements CaptureParser {
     this.#warn(this.#malformed, (n) => `${n} events or entries of lists could not be understood`);
     this.#warn(this.#unknown, (n) => `${n} events are of types this version does not know`);
     this.#warn(this.#drops, (n) => `at ${n} places the capture says that events were dropped`);
+    const unheard = [...(this.#translator?.ignored ?? [])].map(([name, n]) => `${name} ${n}`);
+    this.#warn(unheard.length, () => `no rule can see some kinds of events: ${unheard.join(', ')}`);
     this.#warn(
       refused,
       (n) => `${n} threads and descriptors were not kept, because there were too many`,
@@ -317,4 +319,4 @@ export class ScapParser implements CaptureParser {
 }
 
 /** Types of events from here on came after this version's table. */
-const FIRST_UNKNOWN = 426;
+const FIRST_UNKNOWN = 430;

@@ -1,4 +1,5 @@
 import type { RecordBuilder } from '../../events/record-builder.ts';
+import type { ByteString } from '../../rules/field.ts';
 import type { Fact } from '../facts.ts';
 import type { ScapEvent } from './event.ts';
 import type { AccountEntry } from './lists.ts';
@@ -18,7 +19,8 @@ export interface Translation {
   /** Ends the record that was begun. */
   emit(): void;
   fact(fact: Fact): void;
-  account(entry: AccountEntry): void;
+  /** A user or group of the host, or of the container of that id, was made, or deleted. */
+  account(entry: AccountEntry, container?: ByteString, isDeleted?: boolean): void;
   /** Takes what is told of a container as JSON. */
   learnContainer(json: string): void;
   /** The process is in the cgroup of a list from now on. */

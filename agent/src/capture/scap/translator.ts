@@ -1,4 +1,4 @@
-import { syscallNumber } from '../../events/event-name.ts';
+import { isCall, syscallNumber } from '../../events/event-name.ts';
 import {
   CGROUP_MKDIR,
   cgroupLayout,
@@ -9,33 +9,31 @@ import {
 import { RecordBuilder } from '../../events/record-builder.ts';
 import type { Fact } from '../facts.ts';
 import type { CaptureHead, CaptureSink } from '../format.ts';
+import { Accounts } from './accounts.ts';
 import { Cgroups } from './cgroups.ts';
 import type { ScapEvent } from './event.ts';
-import { CALLS, NOTICES } from './handlers.ts';
+import { CALLS, NOTICES, told } from './handlers.ts';
 import type { AccountEntry, DescriptorEntry, ThreadEntry } from './lists.ts';
 import { Processes, ScapProcess } from './process.ts';
 import { argvOf, resultOf, type Translation, withoutSlash } from './translation.ts';
 
 /** Bytes of starts of calls whose ends are still to come. */
 const STARTS_LIMIT = 32 * 1024 * 1024;
-/** Users and groups that are kept. */
-const ACCOUNTS_LIMIT = 65_536;
 const NO_SYSCALL = 0xffff;
 
 /** Makes records and facts of what a scap capture tells, as if the probe had seen it. */
 export class Translator implements Translation {
   readonly builder = new RecordBuilder();
   readonly processes = new Processes();
-  /** Events of a kind that rules do not look at. */
-  ignored = 0;
+  /** How many events there were of kinds that rules do not look at, by name. */
+  readonly ignored = new Map<string, number>();
   readonly #sink: CaptureSink;
   readonly #bootEpoch: bigint;
   readonly #cgroups: Cgroups;
   readonly #starts = new Map<number, { event: ScapEvent; bytes: number }>();
   #startBytes = 0;
   readonly #sequences: number[] = [];
-  readonly #accounts: AccountEntry[] = [];
-  #accountsAdded = 0;
+  readonly accounts: Accounts;
   #hasStarted = false;
 
   constructor(sink: CaptureSink, head: CaptureHead) {
@@ -43,6 +41,11 @@ export class Translator implements Translation {
     this.#bootEpoch = head.bootEpoch;
     this.#cgroups = new Cgroups(
       (id, path) => this.#newCgroup(id, path),
+      (fact) => this.fact(fact),
+      (container, path) => this.accounts.place(container, path),
+    );
+    this.accounts = new Accounts(
+      (container) => this.#cgroups.pathsOf(container),
       (fact) => this.fact(fact),
     );
     sink.head(head);
@@ -106,19 +109,15 @@ export class Translator implements Translation {
     if (process !== undefined) this.processes.open(process, fd, descriptor);
   }
 
-  account(entry: AccountEntry): void {
-    if (!this.#hasStarted) {
-      if (this.#accounts.length < ACCOUNTS_LIMIT) this.#accounts.push(entry);
-    } else if (this.#accountsAdded++ < ACCOUNTS_LIMIT) {
-      this.#tellAccounts([entry], true);
-    }
+  account(entry: AccountEntry, container = '', isDeleted = false): void {
+    this.accounts.change(entry, container, isDeleted);
   }
 
   /** The lists are over. */
   start(): void {
     if (this.#hasStarted) return;
     this.#hasStarted = true;
-    this.#tellAccounts(this.#accounts.splice(0), false);
+    this.accounts.start();
     this.fact({ kind: 'started' });
   }
 
@@ -129,9 +128,9 @@ export class Translator implements Translation {
       notice(this, event, this.#processOf(event));
       return;
     }
-    const handle = CALLS.get(event.name);
+    const handle = CALLS.get(event.name) ?? (isCall(event.name) ? told : undefined);
     if (handle === undefined) {
-      this.ignored++;
+      this.ignored.set(event.name, (this.ignored.get(event.name) ?? 0) + 1);
     } else if (event.isStart) {
       this.#keepStart(event);
     } else {
@@ -234,15 +233,5 @@ export class Translator implements Translation {
         (pair) => `0:${pair.slice(0, pair.indexOf('='))}:${pair.slice(pair.indexOf('=') + 1)}\n`,
       );
     this.fact({ kind: 'membership', tgid: pid, text: lines.join('') });
-  }
-
-  #tellAccounts(entries: readonly AccountEntry[], isAddition: boolean): void {
-    this.fact({
-      kind: 'accounts',
-      cgroupPath: '',
-      users: entries.filter((one) => one.kind === 'user'),
-      groups: entries.filter((one) => one.kind === 'group'),
-      isAddition,
-    });
   }
 }

@@ -198,7 +198,7 @@ export const descriptorFields: readonly [string, Binder][] = [
     'fd.name_changed': nameChanged,
     'fd.is_server': (event) => {
       const role = endpointsOf(event)?.role;
-      return role === undefined ? undefined : role === 'server' || role === 'listening';
+      return hasFd(event) ? role === 'server' || role === 'listening' : undefined;
     },
     'fd.ip': bothEnds('address'),
     'fd.net': bothEnds('address'),

@@ -1,12 +1,12 @@
 --[[
 Takes entries off the head of a lane once their fate is known. Only the holder of the lease may.
 
-KEYS  1 lane entries  2 lease  3 channel ledger  4 channels with work  5 dead letters  6 outcomes  7 attempt  8 lanes by time
-      9 entries of the lane without a group
+KEYS  1 lane entries  2 lease  3 channel ledger  4 channels with work  5 dead letters by time  6 outcomes  7 attempt  8 lanes by time
+      9 entries of the lane without a group  10 dead letters  11 log  12 statistics
 ARGV  1 fencing token  2 how many entries  3 fate: notified | dead_lettered  4 lane  5 reason  6 detail
       7 dead letters kept  8 how many of their alerts were told as a number only
       9 prefix of the keys of the ledger by agent and by route  10 prefix of the fates of notifications
-      11 channel
+      11 channel  12 it may have been told (0 or 1)  13 line of the log (empty: nothing was sent)  14 its result
 Answer  entries left in the lane; -1: the lease is lost, nothing changed
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
@@ -20,7 +20,9 @@ for _, text in ipairs(entries) do
   local entry = cjson.decode(text)
   if entry.alert or entry.group then told = told + 1 end
   -- For timelines; forgotten by itself.
-  redis.call('SET', ARGV[10] .. entry.id, fate .. ' ' .. string.format('%.0f', now), 'EX', 604800)
+  local why = fate == 'dead_lettered' and ' ' .. ARGV[5] .. ': ' .. ARGV[6] or ''
+  if fate == 'notified' and entry.from then why = ' on ' .. channel .. ', since ' .. entry.from .. ' was broken' end
+  redis.call('SET', ARGV[10] .. entry.id, fate .. ' ' .. string.format('%.0f', now) .. why, 'EX', 604800)
   for _, unit in ipairs(entry.units or {}) do
     local outcome = fate
     if fate == 'notified' then
@@ -31,13 +33,23 @@ for _, text in ipairs(entries) do
   end
   for _, pair in ipairs(entry.held or {}) do digested = digested + pair[2] end
   if fate == 'dead_lettered' then
-    redis.call('LPUSH', KEYS[5],
-      cjson.encode({ channel = channel, time = now, reason = ARGV[5], detail = ARGV[6], entry = entry }))
+    -- The entry as it is: Lua cannot tell an empty list from an empty object.
+    redis.call('HSET', KEYS[10], entry.id, string.format(
+      '{"time":%.0f,"lane":%s,"reason":%s,"detail":%s,"repeated":%s,"entry":%s}', now, cjson.encode(ARGV[4]),
+      cjson.encode(ARGV[5]), cjson.encode(ARGV[6]), ARGV[12] == '1' and 'true' or 'false', text))
+    redis.call('ZADD', KEYS[5], string.format('%.0f', now), entry.id)
   end
 end
-if fate == 'dead_lettered' and redis.call('LLEN', KEYS[5]) > tonumber(ARGV[7]) then
-  redis.call('LTRIM', KEYS[5], 0, tonumber(ARGV[7]) - 1)
+if fate == 'dead_lettered' then
+  local excess = redis.call('ZCARD', KEYS[5]) - tonumber(ARGV[7])
+  local dropped = excess > 0 and redis.call('ZRANGE', KEYS[5], 0, excess - 1) or {}
+  for _, id in ipairs(dropped) do
+    redis.call('ZREM', KEYS[5], id)
+    redis.call('HDEL', KEYS[10], id)
+  end
+  if #dropped > 0 then redis.call('HINCRBY', KEYS[3], 'dead_letters_dropped', #dropped) end
 end
+if ARGV[13] ~= '' then write_log(KEYS[11], KEYS[12], ARGV[13], ARGV[14], string.format('%.0f', now)) end
 write_tally(tally, KEYS[6], ARGV[9])
 redis.call('HINCRBY', KEYS[3], 'pending', 0 - told - digested)
 if fate == 'notified' then

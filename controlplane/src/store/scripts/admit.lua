@@ -12,7 +12,7 @@ ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the cha
         rule, list of channel positions from 1; the last two only with channels],
         prefix: of the keys of the ledger by agent and by route, batches: prefix of the keys of the bodies,
         grouped: with a routing tree, what goes into groups; the last of each alert there is its position in alerts
-      2 the bodies of the alerts as they came, each ended by a newline. They stay together: one string a batch is stored, and records
+      2 the bodies of the alerts as they came, a newline between them. They stay together: one string a batch is stored, and records
         say where in it each body is. To make a Lua string of each would cost more than all else, because Lua hashes every byte
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
