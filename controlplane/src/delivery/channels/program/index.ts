@@ -18,6 +18,9 @@ export const programKind: ChannelKind = {
     const program = readSettings(settings);
     return {
       send: (notification, { signal }) => runProgram(program, renderInput(notification), signal),
+      preview: (notification) => [
+        { content_type: 'application/json', body: renderInput(notification) },
+      ],
       close: () => Promise.resolve(),
     };
   },
