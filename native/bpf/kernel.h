@@ -295,6 +295,20 @@ struct io_kiocb {
 	struct file *file;
 	struct io_cqe cqe;
 	__u64 flags;
+	void *async_data;
+};
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+};
+
+/* What the kernel copied of a message before it is sent, and of an address. */
+struct io_async_msghdr {
+	struct msghdr msg;
+	struct {
+		__u16 ss_family;
+	} addr;
 };
 
 /* The commands below lie over the start of the request. */
@@ -335,6 +349,16 @@ struct io_link {
 struct io_connect {
 	void *addr;
 	int addr_len;
+};
+
+struct io_bind {
+	int addr_len;
+};
+
+struct io_socket {
+	int domain;
+	int type;
+	int protocol;
 };
 
 struct pt_regs {
