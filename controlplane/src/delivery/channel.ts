@@ -98,7 +98,7 @@ export interface ChannelKind {
   readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */
   readonly origin: 'any' | 'file';
-  /** Settings that name files of this machine: never through the API, whose users have a token and not the machine. */
+  /** Settings that name files of this machine or ways out of it: never through the API, whose users have a token and not the machine. */
   readonly fileSettings?: readonly string[];
   /** Settings that decide where secrets are sent: when one changes, secrets that are hidden must be given again. */
   readonly destination?: readonly string[];

@@ -13,8 +13,8 @@ import { sampleNotification } from './sample.ts';
 const MAX_TEMPLATE = 65_536;
 const MAX_TEXT = 262_144;
 const MAX_SUMMARY = 200;
-/** One rendering may take so long; nothing else happens in the meantime. */
-const RENDER_MS = 50;
+/** One rendering may take so long, on a machine that is busy with other things; nothing else of this process happens meanwhile. */
+const RENDER_MS = 500;
 /** What a rendering may allocate, in the units of Liquid: characters and items. */
 const MEMORY = 1_000_000;
 

@@ -41,7 +41,7 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     origin: 'any',
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
     ...(definition.check && { check: definition.check }),
-    fileSettings: TLS_FILES,
+    fileSettings: [...TLS_FILES, 'proxy'],
     destination,
     create(settings: ResolvedSettings) {
       const { egress: options, timeoutMs } = readHttpSettings(settings);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, verify } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
@@ -318,6 +318,52 @@ describe('webhook channel', () => {
         ChannelSettingsError,
       );
     assert.throws(() => webhookKind.create({ url, secret: 'whsec_*' }), ChannelSettingsError);
+  });
+
+  it('goes through a proxy, which knows where to, and what it refuses was not received', async () => {
+    const asked: string[] = [];
+    const proxy = createServer();
+    proxy.on('connect', ({ url: target = '', headers }: IncomingMessage, client: Socket) => {
+      asked.push(`${target} ${headers['proxy-authorization']}`);
+      client.on('error', () => {});
+      if (headers['proxy-authorization'] !== 'Basic eDp5') {
+        client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+        return;
+      }
+      const upstream = connect(Number(target.split(':')[1]), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      upstream.on('error', () => client.destroy());
+      client.on('close', () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { port } = new URL(url);
+    const through = (proxy_authorization: string) =>
+      send({
+        url: `http://hooks.example:${port}/`,
+        allow_private_addresses: false,
+        proxy: address,
+        proxy_authorization,
+      });
+    try {
+      assert.equal((await through('Basic eDp5')).result, 'ok');
+      assert.equal(received[0]?.headers['host'], `hooks.example:${port}`);
+      assert.equal(received[0]?.headers['proxy-authorization'], undefined);
+      const refused = await through('Basic wrong');
+      assert.equal(refused.result, 'retry');
+      assert.match(refused.detail, /407/);
+      assert.deepEqual(asked, [
+        `hooks.example:${port} Basic eDp5`,
+        `hooks.example:${port} Basic wrong`,
+      ]);
+    } finally {
+      await new Promise((resolve) => proxy.close(resolve));
+    }
+    const gone = await through('Basic eDp5');
+    assert.equal(gone.result, 'retry');
+    assert.equal(received.length, 1);
   });
 
   it('carries hostile text as data', async () => {
