@@ -81,10 +81,20 @@ struct inode___plain {
 	struct timespec64 i_mtime;
 };
 
+union shortname_store {
+	unsigned char string[1];
+};
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	union shortname_store d_shortname;
+};
+
+/* Before 6.14. */
+struct dentry___iname {
+	unsigned char d_iname[1];
 };
 
 struct ovl_inode {
@@ -119,8 +129,13 @@ struct fdtable {
 	struct file **fd;
 };
 
+/* The table that the first descriptors of a process lie in, until it has more. */
+#define FIRST_FILES 64
+
 struct files_struct {
 	struct fdtable *fdt;
+	struct fdtable fdtab;
+	struct file *fd_array[FIRST_FILES];
 };
 
 struct fs_struct {
