@@ -1,6 +1,7 @@
 /** The control plane as a whole: what it opens, in order, and how it closes again. */
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Channel, type Config, parseDuration, SecretReference } from '@tocsin/openapi';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
@@ -66,8 +67,8 @@ export interface ControlPlane {
   readonly outbox: Outbox;
   /** The embedded Redis; undefined with one of its own. */
   readonly embedded: EmbeddedRedis | undefined;
-  /** Takes the channels and the routing of a configuration that was read again; the rest needs a restart. */
-  reload(config: Config): Promise<void>;
+  /** Takes what it can of a configuration that was read again; answers with the keys that changed and need a restart. */
+  reload(config: Config): Promise<readonly string[]>;
   /** Counts that a configuration was not taken. */
   reloadFailed(): void;
   /** Stops everything in reverse order. Idempotent. */
@@ -139,14 +140,16 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   await routes.start();
   lifecycle.defer('routing registry', () => routes.stop());
+  // What a reload takes at once is read from here.
+  let live = config;
   const start = (routing: Routing) =>
-    startGroups(config, routing, logger, lifecycle, {
+    startGroups(live, routing, logger, lifecycle, {
       ...{ redis, channels: registry, metrics: metrics.registry },
       wake: (channels) => waker.wake(channels),
     });
   let groups = await start(routes.routing);
   routes.follow(async (routing) => {
-    const grouping = groupingOf(config, routing);
+    const grouping = groupingOf(live, routing);
     if (!groups) groups = await start(routing);
     else if (grouping) await groups.use(grouping);
   });
@@ -170,12 +173,12 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   });
   lifecycle.defer('delivery', () => delivery.stop());
 
-  const recent = (since?: number) => recentAlerts(alerts, config.labels.output_fields, since);
-  const silences = new Silences(new SilenceStore(redis), recent, {
-    maxDurationMs: millisecondsOf(config.silences.max_duration),
-    maxHiddenPercent: config.silences.max_hidden_percent,
-    maxCount: config.silences.max_count,
-  });
+  const recent = (since?: number) => recentAlerts(alerts, live.labels.output_fields, since);
+  const silences = new Silences(new SilenceStore(redis), recent, () => ({
+    maxDurationMs: millisecondsOf(live.silences.max_duration),
+    maxHiddenPercent: live.silences.max_hidden_percent,
+    maxCount: live.silences.max_count,
+  }));
 
   const app = await buildApp({
     ...{
@@ -204,14 +207,47 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const url = `http://${shownHost(listen.host)}:${(app.server.address() as AddressInfo).port}`;
   const stop = () => lifecycle.close();
   const reload = async (next: Config) => {
-    registry.useFile(channelsOf(next));
-    await routes.takeFile(documentOf(next));
+    const before = live;
+    live = next;
+    try {
+      registry.useFile(channelsOf(next));
+      await routes.takeFile(documentOf(next));
+    } catch (error) {
+      live = before;
+      throw error;
+    }
     metrics.onReload(true);
+    return waitingForRestart(config, next);
   };
   const reloadFailed = () => metrics.onReload(false);
   const shown = { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded };
   return { ...shown, reload, reloadFailed, stop };
 }
+
+/** The parts of the configuration that a reload takes at once. */
+const RELOADED: readonly string[] = [
+  ...['channels', 'receivers', 'global', 'route', 'inhibit_rules', 'time_intervals'],
+  ...['mute_time_intervals', 'storm', 'labels', 'silences'],
+];
+
+/** The keys in which a configuration differs from the one of the start, and that count from the next start on. */
+function waitingForRestart(started: Config, next: Config): string[] {
+  const keys = new Set([...Object.keys(started), ...Object.keys(next)]);
+  return [...keys].flatMap((key) => {
+    const [old, now] = [started[key as keyof Config], next[key as keyof Config]];
+    if (RELOADED.includes(key) || isDeepStrictEqual(old, now)) return [];
+    const parts = { ...asSection(old), ...asSection(now) };
+    const changed = Object.keys(parts).filter(
+      (part) => !isDeepStrictEqual(asSection(old)[part], asSection(now)[part]),
+    );
+    return changed.length > 0 ? changed.map((part) => `${key}.${part}`) : [key];
+  });
+}
+
+const asSection = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {};
 
 /** Flushes groups, when the configuration routes alerts. */
 async function startGroups(

@@ -81,10 +81,20 @@ struct inode___plain {
 	struct timespec64 i_mtime;
 };
 
+union shortname_store {
+	unsigned char string[1];
+};
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	union shortname_store d_shortname;
+};
+
+/* Before 6.14. */
+struct dentry___iname {
+	unsigned char d_iname[1];
 };
 
 struct ovl_inode {
@@ -119,8 +129,13 @@ struct fdtable {
 	struct file **fd;
 };
 
+/* The table that the first descriptors of a process lie in, until it has more. */
+#define FIRST_FILES 64
+
 struct files_struct {
 	struct fdtable *fdt;
+	struct fdtable fdtab;
+	struct file *fd_array[FIRST_FILES];
 };
 
 struct fs_struct {
@@ -295,6 +310,20 @@ struct io_kiocb {
 	struct file *file;
 	struct io_cqe cqe;
 	__u64 flags;
+	void *async_data;
+};
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+};
+
+/* What the kernel copied of a message before it is sent, and of an address. */
+struct io_async_msghdr {
+	struct msghdr msg;
+	struct {
+		__u16 ss_family;
+	} addr;
 };
 
 /* The commands below lie over the start of the request. */
@@ -335,6 +364,16 @@ struct io_link {
 struct io_connect {
 	void *addr;
 	int addr_len;
+};
+
+struct io_bind {
+	int addr_len;
+};
+
+struct io_socket {
+	int domain;
+	int type;
+	int protocol;
 };
 
 struct pt_regs {

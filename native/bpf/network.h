@@ -6,9 +6,8 @@
 #include "change.h"
 #include "socket.h"
 
-#define TYPE_STREAM 1
-#define TYPE_SEQPACKET 5
-#define TYPE_MASK 0xf
+/* Connects by sending. */
+#define FAST_OPEN 0x20000000
 #define IN_PROGRESS (-115)
 #define ALREADY_CONNECTED (-106)
 #define ALREADY_IN_PROGRESS (-114)
@@ -92,7 +91,7 @@ static __always_inline bool prefers_user(__u32 call, long result, struct event_s
 		return !has_remote || (result < 0 && result != IN_PROGRESS && result != ALREADY_CONNECTED &&
 				       result != ALREADY_IN_PROGRESS);
 	if (event->type == TYPE_STREAM || event->type == TYPE_SEQPACKET)
-		return false;
+		return !has_remote && (event->call_flags & FAST_OPEN);
 	if (call == __NR_recvfrom || call == __NR_recvmsg || call == __NR_recvmmsg)
 		return !has_remote && result >= 0;
 	return true;

@@ -30,16 +30,7 @@ static __always_inline void tell_file(struct slot *slot, struct event_open *even
 SEC("tp_btf/sys_exit")
 int BPF_PROG(open_exit, struct pt_regs *regs, long result)
 {
-	__u32 flags = 0;
-	__u32 number = identify(regs, result, &flags);
-
-	if (number >= SYSCALL_LIMIT)
-		return 0;
-	if (is_ruled_out(regs, number, result, flags)) {
-		filter(EVENT_OPEN, FILTER_VERDICT);
-		return 0;
-	}
-	struct slot *slot = begin_identified(regs, result, number, flags, EVENT_OPEN, sizeof(struct event_open));
+	struct slot *slot = begin_call(regs, result, EVENT_OPEN, sizeof(struct event_open));
 
 	if (!slot)
 		return 0;

@@ -24,9 +24,15 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 		filter(kind, FILTER_MUTED);
 		return 0;
 	}
-	if (kind == EVENT_OPEN && !is_wanted_open(regs, number, result, flags)) {
-		filter(kind, FILTER_CLASS);
-		return 0;
+	if (kind == EVENT_OPEN) {
+		if (!is_wanted_open(regs, number, result, flags)) {
+			filter(kind, FILTER_CLASS);
+			return 0;
+		}
+		if (is_ruled_out(regs, number, result, flags)) {
+			filter(kind, FILTER_VERDICT);
+			return 0;
+		}
 	}
 	bpf_tail_call(ctx, &families, kind);
 	lose(kind, number, CAUSE_FAULT); /* no handler of this kind is loaded */

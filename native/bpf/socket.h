@@ -9,6 +9,9 @@
 #define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define UNIX_PATH_MAX 108
+#define TYPE_STREAM 1
+#define TYPE_SEQPACKET 5
+#define TYPE_MASK 0xf
 
 /* Both ends of a socket, as much as it has. */
 struct ends {
@@ -96,20 +99,25 @@ struct user_address {
 	};
 };
 
-/* Reads a caller's socket address into one end; false when there is none. */
-static __always_inline bool read_user_end(__u64 address, __u64 size, __u16 *family, __u8 *where, __u16 *port)
+static __always_inline long read_memory(bool kernel, void *to, __u32 size, __u64 from)
+{
+	return kernel ? bpf_probe_read_kernel(to, size, (void *)from) : bpf_probe_read_user(to, size, (void *)from);
+}
+
+/* Reads a caller's socket address, or the kernel's copy of it, into one end; false when there is none. */
+static __always_inline bool read_end(bool kernel, __u64 address, __u64 size, __u16 *family, __u8 *where, __u16 *port)
 {
 	struct user_address user = {};
 
 	if (!address || size < sizeof(__u16))
 		return false;
 	if (size >= sizeof(user)) {
-		if (bpf_probe_read_user(&user, sizeof(user), (void *)address))
+		if (read_memory(kernel, &user, sizeof(user), address))
 			return false;
 	} else if (size >= 16) {
-		if (bpf_probe_read_user(&user, 16, (void *)address))
+		if (read_memory(kernel, &user, 16, address))
 			return false;
-	} else if (bpf_probe_read_user(&user, sizeof(__u16), (void *)address)) {
+	} else if (read_memory(kernel, &user, sizeof(__u16), address)) {
 		return false;
 	}
 	if (!user.family)
@@ -125,6 +133,11 @@ static __always_inline bool read_user_end(__u64 address, __u64 size, __u16 *fami
 	}
 	*port = __builtin_bswap16(user.port);
 	return true;
+}
+
+static __always_inline bool read_user_end(__u64 address, __u64 size, __u16 *family, __u8 *where, __u16 *port)
+{
+	return read_end(false, address, size, family, where, port);
 }
 
 /* Appends the unix path of a caller's socket address. */

@@ -19,6 +19,13 @@
 #define OPERATION_MKDIRAT 37
 #define OPERATION_SYMLINKAT 38
 #define OPERATION_LINKAT 39
+#define OPERATION_SENDMSG 9
+#define OPERATION_SEND 26
+#define OPERATION_SOCKET 45
+#define OPERATION_SEND_ZC 47
+#define OPERATION_SENDMSG_ZC 48
+#define OPERATION_BIND 56
+#define OPERATION_LISTEN 57
 
 static __always_inline struct slot *begin_submission(__u8 kind, __u32 size, __u32 call)
 {
@@ -97,6 +104,32 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 /* A ring may number its files itself; then the number is told, but not the socket. */
 #define FIXED_FILE 1
 
+/* The socket of a request, as it is before. */
+static __always_inline void tell_socket(struct io_kiocb *request, struct event_socket *event, struct ends *ends)
+{
+	struct file *file;
+	struct sock *sk;
+
+	event->fd = bpf_core_field_exists(request->cqe) ? BPF_CORE_READ(request, cqe.fd) : 0;
+	file = (BPF_CORE_READ(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
+	sk = file ? sock_of(file) : 0;
+	if (!sk)
+		return;
+	read_ends(sk, ends);
+	event->type = BPF_CORE_READ(sk, sk_type);
+	event->protocol = BPF_CORE_READ(sk, sk_protocol);
+	event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
+static __always_inline void tell_ends(struct event_socket *event, struct ends *ends)
+{
+	event->family = ends->family;
+	event->local_port = ends->local_port;
+	event->remote_port = ends->remote_port;
+	__builtin_memcpy(event->local_address, ends->local, 16);
+	__builtin_memcpy(event->remote_address, ends->remote, 16);
+}
+
 static __always_inline void submit_connect(struct io_kiocb *request)
 {
 	struct io_connect *command = (void *)request;
@@ -108,28 +141,68 @@ static __always_inline void submit_connect(struct io_kiocb *request)
 		return;
 	struct event_socket *event = (void *)slot->data;
 	struct ends ends = {};
-	struct file *file;
-	struct sock *sk;
 
-	event->fd = bpf_core_field_exists(request->cqe) ? BPF_CORE_READ(request, cqe.fd) : 0;
-	file = (BPF_CORE_READ(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
-	sk = file ? sock_of(file) : 0;
-	if (sk) {
-		read_ends(sk, &ends);
-		event->type = BPF_CORE_READ(sk, sk_type);
-		event->protocol = BPF_CORE_READ(sk, sk_protocol);
-		event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	}
+	tell_socket(request, event, &ends);
 	event->from_user =
 		read_user_end(address, size, &ends.family, ends.remote, &ends.remote_port);
-	event->family = ends.family;
-	event->local_port = ends.local_port;
-	event->remote_port = ends.remote_port;
-	__builtin_memcpy(event->local_address, ends.local, 16);
-	__builtin_memcpy(event->remote_address, ends.remote, 16);
+	tell_ends(event, &ends);
 	if (ends.family == FAMILY_UNIX)
 		event->string_length[1] = append_user_unix(slot, address, size);
 	finish(slot, EVENT_SOCKET, WRITE);
+}
+
+/* The copy of an address to bind to is the first thing there on some kernels; a pointer there cannot look like a family. */
+static __always_inline void submit_bind(struct io_bind *bind, __u64 copy, struct event_socket *event, struct ends *ends)
+{
+	__u16 family = 0;
+
+	if (!bpf_core_field_exists(bind->addr_len))
+		return;
+	bpf_probe_read_kernel(&family, sizeof(family), (void *)copy);
+	if (family != FAMILY_INET && family != FAMILY_INET6)
+		copy += bpf_core_field_offset(struct io_async_msghdr, addr);
+	event->from_user = read_end(true, copy, BPF_CORE_READ(bind, addr_len), &ends->family, ends->local, &ends->local_port);
+}
+
+/* Messages and bind: their addresses lie in the kernel already. */
+static __always_inline void submit_addressed(struct io_kiocb *request, __u32 call)
+{
+	struct io_async_msghdr *copy = BPF_CORE_READ(request, async_data);
+	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), call);
+
+	if (!slot)
+		return;
+	struct event_socket *event = (void *)slot->data;
+	struct ends ends = {};
+
+	tell_socket(request, event, &ends);
+	if (copy && bpf_core_field_exists(copy->addr)) {
+		if (call == __NR_bind) {
+			submit_bind((void *)request, (__u64)copy, event, &ends);
+		} else if (event->type != TYPE_STREAM) {
+			event->from_user = read_end(true, (__u64)BPF_CORE_READ(copy, msg.msg_name),
+						    (__u32)BPF_CORE_READ(copy, msg.msg_namelen), &ends.family,
+						    ends.remote, &ends.remote_port);
+		}
+	}
+	tell_ends(event, &ends);
+	finish(slot, EVENT_SOCKET, call == __NR_bind || call == __NR_listen ? WRITE : READ);
+}
+
+static __always_inline void submit_socket(struct io_socket *command)
+{
+	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), __NR_socket);
+
+	if (!slot)
+		return;
+	struct event_socket *event = (void *)slot->data;
+
+	event->fd = -1;
+	event->family = BPF_CORE_READ(command, domain);
+	event->call_flags = BPF_CORE_READ(command, type);
+	event->type = event->call_flags & TYPE_MASK;
+	event->protocol = BPF_CORE_READ(command, protocol);
+	finish(slot, EVENT_SOCKET, READ);
 }
 
 SEC("?tp_btf/io_uring_submit_req")
@@ -151,6 +224,24 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 	case OPERATION_CONNECT:
 		if (bpf_core_field_exists(((struct io_connect *)request)->addr))
 			submit_connect(request);
+		break;
+	case OPERATION_SENDMSG:
+	case OPERATION_SENDMSG_ZC:
+		submit_addressed(request, __NR_sendmsg);
+		break;
+	case OPERATION_SEND:
+	case OPERATION_SEND_ZC:
+		submit_addressed(request, __NR_sendto);
+		break;
+	case OPERATION_BIND:
+		submit_addressed(request, __NR_bind);
+		break;
+	case OPERATION_LISTEN:
+		submit_addressed(request, __NR_listen);
+		break;
+	case OPERATION_SOCKET:
+		if (bpf_core_field_exists(((struct io_socket *)request)->domain))
+			submit_socket((void *)request);
 		break;
 	case OPERATION_UNLINKAT:
 		if (bpf_core_field_exists(unlink->filename))

@@ -78,7 +78,7 @@ static __always_inline bool is_muted(void)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	return config.muted && bpf_map_lookup_elem(&muted, &tgid);
+	return config.muted >> (tgid & 63) & 1 && bpf_map_lookup_elem(&muted, &tgid);
 }
 
 #endif

@@ -98,13 +98,12 @@ static __always_inline void read_mount(struct mount_head *head, struct mount *mo
 }
 
 /* Whether a name, of which a whole word may be read too much, is the one at this place. */
-static __always_inline bool is_name(struct dentry_head *head, __u32 length, const char *real, __u32 place)
+static __always_inline bool is_name(__u64 *name, __u32 length, const char *real, __u32 place)
 {
 	for (__u32 i = 0; i < SHORT_NAME / 8; i++) {
 		if (i * 8 >= length)
 			return true;
-		__u64 difference =
-			head->short_name[i] ^ *(__u64 *)&real[(place + i * 8) & 127];
+		__u64 difference = name[i] ^ *(__u64 *)&real[(place + i * 8) & 127];
 
 		if (length - i * 8 < 8)
 			difference <<= 64 - 8 * (length - i * 8);
@@ -114,6 +113,90 @@ static __always_inline bool is_name(struct dentry_head *head, __u32 length, cons
 	return true;
 }
 
+/* What of a path was not compared yet: its first bytes. */
+struct rest {
+	const char *real;
+	__u32 length;
+};
+
+/* Takes a name and the slash before it off the end. False when the rest does not end so. */
+static __always_inline bool take_name(struct rest *rest, __u32 length, __u64 *name)
+{
+	if (length > SHORT_NAME || length >= rest->length)
+		return false;
+	rest->length = (rest->length - length - 1) & 127;
+	return rest->real[rest->length & 127] == '/' && is_name(name, length, rest->real, rest->length + 1);
+}
+
+#ifndef TOCSIN_LEGACY
+
+#define FILE_1(files, n) \
+	case n:          \
+		return (files)->fd_array[n];
+#define FILE_4(files, n) FILE_1(files, n) FILE_1(files, n + 1) FILE_1(files, n + 2) FILE_1(files, n + 3)
+#define FILE_16(files, n) FILE_4(files, n) FILE_4(files, n + 4) FILE_4(files, n + 8) FILE_4(files, n + 12)
+
+/*
+ * A file in the first table of its process, null when it lies in another. The verifier knows its type, and what it knows can be
+ * read without a helper; that wants an offset which does not vary.
+ */
+static __always_inline struct file *first_file(struct task_struct *task, long fd)
+{
+	struct files_struct *files = task->files;
+
+	if (files->fdt != &files->fdtab)
+		return 0;
+	switch (fd) {
+		FILE_16(files, 0)
+		FILE_16(files, 16)
+		FILE_16(files, 32)
+		FILE_16(files, 48)
+	default:
+		return 0;
+	}
+}
+
+static __always_inline __u32 short_name_offset(void)
+{
+	if (bpf_core_field_exists(struct dentry, d_shortname))
+		return bpf_core_field_offset(struct dentry, d_shortname);
+	return bpf_core_field_offset(struct dentry___iname, d_iname);
+}
+
+/* Compares the names from a file to the root of its mount. */
+static __always_inline bool is_in_mount(struct file *file, struct rest *rest)
+{
+	struct dentry *dentry = file->f_path.dentry, *root = file->f_path.mnt->mnt_root;
+
+	for (int i = 0; i < COMPARE_STEPS; i++) {
+		if (dentry == root)
+			return true;
+		struct dentry *parent = dentry->d_parent;
+		__u64 *name = (void *)dentry + short_name_offset();
+
+		if (parent == dentry || (void *)dentry->d_name.name != (void *)name)
+			return false;
+		if (!take_name(rest, dentry->d_name.len, name))
+			return false;
+		dentry = parent;
+	}
+	return false;
+}
+
+#else
+
+static __always_inline struct file *first_file(struct task_struct *task, long fd)
+{
+	return 0;
+}
+
+static __always_inline bool is_in_mount(struct file *file, struct rest *rest)
+{
+	return false;
+}
+
+#endif
+
 /*
  * Whether the path of an open file is exactly this one: the same walk as that of walk(), but nothing is written. A name
  * too long to lie in its dentry never is.
@@ -121,24 +204,35 @@ static __always_inline bool is_name(struct dentry_head *head, __u32 length, cons
 static __always_inline bool is_really(long fd, struct verdict *verdict)
 {
 	__u32 start = bpf_core_field_offset(struct dentry, d_parent);
-	struct file *file = file_of(current_task(), fd);
-	__u32 left = verdict->real_length & 127;
+	struct task_struct *task = current_task();
+	struct rest rest = { .real = verdict->real, .length = verdict->real_length & 127 };
+	struct file *file = first_file(task, fd);
 	struct dentry_head head;
 	struct mount_head here;
 	struct dentry *dentry;
 	struct mount *mount;
-	struct path path;
 
-	if (!file || bpf_core_field_offset(struct dentry, d_name) != start + sizeof(void *))
-		return false;
-	BPF_CORE_READ_INTO(&path, file, f_path);
-	dentry = path.dentry;
-	mount = (void *)path.mnt - bpf_core_field_offset(struct mount, mnt);
-	read_mount(&here, mount);
+	if (file) {
+		if (!is_in_mount(file, &rest))
+			return false;
+		mount = (void *)file->f_path.mnt - bpf_core_field_offset(struct mount, mnt);
+		read_mount(&here, mount);
+		dentry = here.root;
+	} else {
+		struct path path;
+
+		file = file_of(task, fd);
+		if (!file || bpf_core_field_offset(struct dentry, d_name) != start + sizeof(void *))
+			return false;
+		BPF_CORE_READ_INTO(&path, file, f_path);
+		mount = (void *)path.mnt - bpf_core_field_offset(struct mount, mnt);
+		read_mount(&here, mount);
+		dentry = path.dentry;
+	}
 	for (int i = 0; i < COMPARE_STEPS; i++) {
 		if (dentry == here.root) {
 			if (here.parent == mount)
-				return !left; /* the root of the namespace */
+				return !rest.length; /* the root of the namespace */
 			dentry = here.mountpoint;
 			mount = here.parent;
 			read_mount(&here, mount);
@@ -148,10 +242,7 @@ static __always_inline bool is_really(long fd, struct verdict *verdict)
 			return false;
 		if ((void *)head.name != (void *)dentry + start + __builtin_offsetof(struct dentry_head, short_name))
 			return false;
-		if (head.length > SHORT_NAME || head.length >= left)
-			return false;
-		left = (left - head.length - 1) & 127;
-		if (verdict->real[left & 127] != '/' || !is_name(&head, head.length, verdict->real, left + 1))
+		if (!take_name(&rest, head.length, head.short_name))
 			return false;
 		dentry = head.parent;
 	}

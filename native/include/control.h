@@ -30,8 +30,9 @@
 struct probe_config {
 	__u64 admission[4]; /* by admission class: backlog in bytes above which records are shed */
 	__u64 wake_backlog; /* crossing this backlog wakes a waiting reader */
+	__u64 muted;	    /* the numbers of muted processes modulo 64, a bit each; others need not be looked up */
 	__u32 environment;  /* send the environment of new programs */
-	__u32 muted;        /* some process is muted */
+	__u32 unused;
 	__u16 ia32[SYSCALL_LIMIT];
 	__u8 watch[SYSCALL_LIMIT];
 	__u32 open_classes[SYSCALL_LIMIT][2]; /* by call, and whether it failed: the classes that are wanted, a bit each */

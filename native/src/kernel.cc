@@ -274,7 +274,7 @@ Outcome Kernel::mute(uint32_t tgid) {
   const uint8_t yes = 1;
   if (bpf_map_update_elem(descriptor, &tgid, &yes, BPF_ANY) != 0)
     return failed("PROBE_MUTE", "cannot mute process " + std::to_string(tgid), errno);
-  __atomic_store_n(&config_->muted, 1, __ATOMIC_RELEASE);
+  __atomic_fetch_or(&config_->muted, uint64_t{1} << (tgid & 63), __ATOMIC_RELEASE);
   return std::nullopt;
 }
 

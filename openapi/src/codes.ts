@@ -37,6 +37,7 @@ export const PROBLEM_CODES = {
     422,
     'Channels of this kind are only taken from the configuration file.',
   ],
+  preview_failed: [422, 'The channel cannot make this message; `detail` says why.'],
   version_missing: [428, 'If-Match must name the version that is changed.'],
   headers_too_large: [431, 'The headers are larger than allowed.'],
   rate_limited: [429, 'Too many requests; see Retry-After.'],

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define UNSUPPORTED 77
+#define OP_BIND 56 // IORING_OP_BIND, of Linux 6.11
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -182,7 +183,7 @@ static void race(void)
 static struct sockaddr_in beacon = { .sin_family = AF_INET };
 
 #ifdef __x86_64__
-static char low[512]; // below 4 GiB in a static program
+static char low[1024]; // below 4 GiB in a static program
 
 static long int80(long number, const void *first, long second, long third)
 {
@@ -200,7 +201,7 @@ static long int80(long number, const void *first, long second, long third)
 
 static void foreign(void)
 {
-	static unsigned int packed[3];
+	static unsigned int packed[6];
 	static struct sockaddr_in address;
 
 	if (is("ia32-open")) {
@@ -213,6 +214,23 @@ static void foreign(void)
 		packed[1] = (unsigned int)(unsigned long)&address;
 		packed[2] = sizeof(address);
 		must(int80(102, (void *)3, (long)packed, 0), "int80 socketcall");
+	}
+	if (is("ia32-send")) {
+		address = beacon;
+		packed[0] = socket(AF_INET, SOCK_DGRAM, 0);
+		packed[1] = packed[4] = (unsigned int)(unsigned long)&address;
+		packed[2] = 1;
+		packed[5] = sizeof(address);
+		must(int80(102, (void *)11, (long)packed, 0), "int80 socketcall");
+	}
+	if (is("ia32-chmod")) {
+		strcpy(low, in("program"));
+		must(int80(15, low, 04755, 0), "int80 chmod");
+	}
+	if (is("ia32-rename")) {
+		strcpy(low, in("moved-ia32"));
+		strcpy(low + 512, in("elsewhere-ia32"));
+		must(int80(38, low, (long)(low + 512), 0), "int80 rename");
 	}
 	if (is("ia32-unlink")) {
 		strcpy(low, in("victim-ia32"));
@@ -257,6 +275,8 @@ static void submit(struct io_uring_sqe wanted, unsigned int setup)
 	must(syscall(SYS_io_uring_enter, ring, 1, 1, enter | IORING_ENTER_GETEVENTS, 0, 0), "io_uring_enter");
 	int result = ((struct io_uring_cqe *)(done + parameters.cq_off.cqes))->res;
 	errno = -result;
+	if (result == -EINVAL && wanted.opcode == OP_BIND)
+		exit(UNSUPPORTED);
 	if (result != -ECONNREFUSED)
 		must(result < 0 ? -1 : 0, "io_uring");
 }
@@ -276,6 +296,24 @@ static void rings(void)
 	if (is("ring-connect"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = socket(AF_INET, SOCK_DGRAM, 0),
 					      .addr = (unsigned long)&beacon, .off = sizeof(beacon) }, 0);
+	struct iovec part = { "x", 1 };
+	struct msghdr message = { .msg_name = &beacon, .msg_namelen = sizeof(beacon), .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (is("ring-send"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_SEND, .fd = socket(AF_INET, SOCK_DGRAM, 0), .addr = (unsigned long)"x",
+					      .len = 1, .addr2 = (unsigned long)&beacon, .addr_len = sizeof(beacon) }, 0);
+	if (is("ring-sendmsg"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_SENDMSG, .fd = socket(AF_INET, SOCK_DGRAM, 0),
+					      .addr = (unsigned long)&message, .len = 1 }, 0);
+	if (is("ring-bind"))
+		submit((struct io_uring_sqe){ .opcode = OP_BIND, .fd = socket(AF_INET, SOCK_STREAM, 0),
+					      .addr = (unsigned long)&beacon, .addr2 = sizeof(beacon) }, 0);
+	if (is("ring-mkdir"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .addr = (unsigned long)in("made-ring"),
+					      .len = 0755 }, 0);
+	if (is("ring-symlink"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_SYMLINKAT, .fd = AT_FDCWD, .addr = secret,
+					      .addr2 = (unsigned long)in("symlink-ring") }, 0);
 	if (is("ring-unlink"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD,
 					      .addr = (unsigned long)in("victim-ring") }, 0);
@@ -397,6 +435,24 @@ static void others(void)
 		syscall(SYS_kexec_load, 0, 0L, 0, 0L);
 }
 
+// One datagram or connection without connect(2).
+static void messages(void)
+{
+	struct iovec part = { "x", 1 };
+	struct mmsghdr message = {
+		.msg_hdr = { .msg_name = &beacon, .msg_namelen = sizeof(beacon), .msg_iov = &part, .msg_iovlen = 1 },
+	};
+	int fd = must(socket(AF_INET, is("fast-open") ? SOCK_STREAM : SOCK_DGRAM, 0), "socket");
+
+	if (is("send-message"))
+		must(sendmsg(fd, &message.msg_hdr, 0), "sendmsg");
+	if (is("send-messages"))
+		must(sendmmsg(fd, &message, 1, 0), "sendmmsg");
+	// Nobody listens there.
+	if (is("fast-open") && sendto(fd, "x", 1, MSG_FASTOPEN, (void *)&beacon, sizeof(beacon)) < 0 && errno != ECONNREFUSED)
+		must(-1, "sendto");
+}
+
 int main(int count, char **words)
 {
 	if (count < 4)
@@ -413,6 +469,8 @@ int main(int count, char **words)
 		foreign();
 	if (!strncmp(way, "ring", 4))
 		rings();
+	if (!strncmp(way, "send-", 5) || is("fast-open"))
+		messages();
 	if (is("new-mount") || is("tree-mount"))
 		mounts();
 	programs();

@@ -39,6 +39,9 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'taken-fd': ['Secret taken from another', { 'fd.name': /\/vault\/secret$/ }],
   'ia32-open': [READ, { 'evt.abi': /^ia32$/, 'evt.type': /^open$/ }],
   'ia32-connect': ['Beacon', { 'evt.abi': /^ia32$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'ia32-send': ['Beacon', { 'evt.abi': /^ia32$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'ia32-chmod': ['Privilege bit set', { 'evt.abi': /^ia32$/, 'evt.arg.mode': /S_ISUID/ }],
+  'ia32-rename': ['Evidence moved', { 'fs.path.source': /\/moved-ia32$/ }],
   'ia32-unlink': ['Evidence removed', { 'evt.abi': /^ia32$/, 'fs.path.name': /\/victim-ia32$/ }],
   'ia32-exec': ['Program started', { 'proc.exepath': /\/true$/ }],
   'x32-open': ['Foreign call', { 'evt.abi': /^x32$/, 'fd.name': /\/vault\/secret$/ }],
@@ -46,6 +49,14 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'ring-poll-open': [READ, { 'evt.type': /^openat$/ }],
   'ring-open2': [READ, { 'evt.type': /^openat2$/, 'fd.name': /\/vault\/secret$/ }],
   'ring-connect': ['Beacon', { 'fd.name': /127\.0\.0\.99:9$/ }],
+  'ring-send': ['Beacon', { 'evt.type': /^sendto$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'ring-sendmsg': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'ring-bind': ['Beacon', { 'evt.type': /^bind$/, 'fd.name': /^127\.0\.0\.99:9$/ }],
+  'ring-mkdir': ['Something made', { 'fs.path.name': /\/made-ring$/ }],
+  'ring-symlink': ['Something made', { 'fs.path.source': /\/symlink-ring$/ }],
+  'send-message': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'send-messages': ['Beacon', { 'evt.type': /^sendmmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
+  'fast-open': ['Beacon', { 'evt.type': /^sendto$/, 'fd.l4proto': /^tcp$/ }],
   'ring-unlink': ['Evidence removed', { 'fs.path.name': /\/victim-ring$/ }],
   'ring-rename': ['Evidence moved', { 'fs.path.source': /\/moved-ring$/ }],
   'ring-link': ['Secret linked', { 'fs.path.target': /\/linked-ring$/ }],
@@ -82,7 +93,15 @@ const rulesFor = (folder: string): string => {
       'Mount in pieces',
       `evt.type in (fsopen, fsmount, open_tree, move_mount) and evt.rawres >= 0`,
     ),
-    rule('Beacon', 'evt.type=connect and fd.sip=127.0.0.99 and fd.sport=9'),
+    rule(
+      'Beacon',
+      'evt.type in (connect, bind, sendto, sendmsg, sendmmsg) and fd.sip=127.0.0.99 and fd.sport=9',
+    ),
+    rule(
+      'Something made',
+      `(evt.type=mkdirat and fs.path.name startswith ${folder}/made) or
+      (evt.type=symlinkat and fs.path.source startswith ${folder}/symlink)`,
+    ),
     rule(
       'Evidence removed',
       `evt.type in (unlink, unlinkat) and fs.path.name startswith ${folder}/victim`,
@@ -133,6 +152,7 @@ describe('an evasion', { skip: noProbe }, () => {
       'victim-ia32',
       'victim-ring',
       'moved-ring',
+      'moved-ia32',
       'program',
     ])
       writeFileSync(join(folder, name), name);

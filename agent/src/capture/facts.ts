@@ -104,6 +104,8 @@ const CONTAINER: Readonly<Record<keyof ContainerFacts, Shape>> = {
   cni: { optional: 'text' },
   root: { optional: 'text' },
   healthcheck: { optional: 'text' },
+  livenessProbe: { optional: 'text' },
+  readinessProbe: { optional: 'text' },
   podName: { optional: 'text' },
   podNamespace: { optional: 'text' },
   podUid: { optional: 'text' },

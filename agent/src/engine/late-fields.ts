@@ -11,10 +11,17 @@ const AT_ONCE = new Set([
 /** Names of users and groups of a container are read in its root folder, which its runtime tells. */
 const NAMES = ['user.name', 'user.homedir', 'user.shell', 'user.loginname', 'group.name'];
 
+const PROBES = [
+  'proc.is_container_healthcheck',
+  'proc.is_container_liveness_probe',
+  'proc.is_container_readiness_probe',
+];
+
 /** Fields that have their values only when the facts of the event's container are there. */
 export const LATE_FIELDS: ReadonlySet<string> = new Set([
   ...FIELD_DEFINITIONS.map(({ name }) => name).filter(
     (name) => /^(?:container|k8s|mesos|marathon)\./.test(name) && !AT_ONCE.has(name),
   ),
   ...NAMES,
+  ...PROBES,
 ]);

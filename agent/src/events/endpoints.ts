@@ -115,6 +115,8 @@ const FIRST_EPHEMERAL = 32_768;
 
 /** The end with a port that is not given to clients is the server; between two like ports the one that receives or is lower. */
 function inferRole(event: KernelEvent, localPort: number, remotePort: number): Role {
+  // Who has no port yet is about to get one, as clients do.
+  if (localPort === 0) return 'client';
   const localGiven = localPort >= FIRST_EPHEMERAL;
   const remoteGiven = remotePort >= FIRST_EPHEMERAL;
   if (localGiven !== remoteGiven) return localGiven ? 'client' : 'server';

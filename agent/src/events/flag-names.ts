@@ -245,6 +245,13 @@ export const MAP_FLAGS = flagWord(
   ),
 );
 
+export const FSCONFIG_COMMANDS: ReadonlyMap<number, string> = new Map(
+  enumeration(
+    'SET_FLAG SET_STRING SET_BINARY SET_PATH SET_PATH_EMPTY SET_FD CMD_CREATE CMD_RECONFIGURE',
+    'FSCONFIG_',
+  ),
+);
+
 export const SHUTDOWN_SIDES: ReadonlyMap<number, string> = new Map(
   enumeration('RD WR RDWR', 'SHUT_'),
 );

@@ -26,6 +26,7 @@ import {
   FCNTL_COMMANDS,
   FILE_FLAG,
   FILE_FLAGS,
+  FSCONFIG_COMMANDS,
   fileFlags,
   LINKAT_FLAGS,
   MAP_FLAGS,
@@ -196,10 +197,15 @@ const ACCEPT = [newFd(), tuple, ...['queuepct', 'queuelen', 'queuemax'].map(abse
 const moduleText = plainly('uargs', (event) => event.string(0));
 const RESULT = [result()];
 const openFlagsOf = (n: number): Parameter =>
-  flags('flags', FILE_FLAGS, (event) => fileFlags(event.uintArgument(n)) & ~FILE_FLAG.READ);
+  flags(
+    'flags',
+    FILE_FLAGS,
+    (event) => fileFlags(event.uintArgument(n) & ~OPEN.ACCESS) & ~FILE_FLAG.READ,
+  );
 /** The path argument of a call that is told by its raw arguments. */
 const callPath = plainly('path', (event) => event.string(1));
-const TREE = [newFd(), plainly('dirfd', int(0)), callPath, plainly('flags', uint(2))];
+const FIRST_DIRFD = folderFd('dirfd', int(0), () => '');
+const TREE = [newFd(), FIRST_DIRFD, callPath, plainly('flags', uint(2))];
 const otherProcess = processId('pid', int(0));
 const SIGNAL = (n: number): Parameter => choice('sig', SIGNALS, int(n));
 const DIRECTORY_MODE = hexadecimal('mode', (event) => event.uint32(pathLayout.mode));
@@ -309,6 +315,17 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   move_mount: [result(), given('from'), target('to'), plainly('flags', callFlags)],
   fsopen: [newFd(), plainly('fs_name', (event) => event.string(0)), plainly('flags', uint(1))],
+  fsconfig: [
+    result(),
+    plainly('fd', int(0)),
+    choice('cmd', FSCONFIG_COMMANDS, int(1)),
+    plainly('key', (event) => event.string(0)),
+    absent('value_bytebuf'),
+    plainly('value_charbuf', (event) => event.string(1)),
+    plainly('aux', int(4)),
+  ],
+  fspick: [newFd(), FIRST_DIRFD, callPath, plainly('flags', uint(2))],
+  name_to_handle_at: [result(), FIRST_DIRFD, callPath, plainly('flags', uint(4))],
   fsmount: [
     newFd(),
     plainly('fs_fd', int(0)),
@@ -317,7 +334,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   open_tree: TREE,
   open_tree_attr: TREE,
-  mount_setattr: [result(), plainly('dirfd', int(0)), callPath, plainly('flags', uint(2))],
+  mount_setattr: [result(), FIRST_DIRFD, callPath, plainly('flags', uint(2))],
   pivot_root: [result(), given('new_root'), target('put_old')],
   socket: [
     newFd(),
@@ -403,7 +420,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   prctl: [
     result(),
     choice('option', PRCTL_OPTIONS, int(0)),
-    absent('arg2_str'),
+    plainly('arg2_str', (event) => event.string(0)),
     plainly('arg2_int', (event) => event.argument(1)),
   ],
 };
@@ -438,6 +455,13 @@ const MORE_TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     plainly('offset', uint(5)),
   ],
   fcntl: [newFd('res'), usedFd(), convertedChoice('cmd', FCNTL_COMMANDS, int(1))],
+  pidfd_send_signal: [result(), plainly('pidfd', int(0)), SIGNAL(1), plainly('flags', uint(3))],
+  ...Object.fromEntries(
+    ['setxattr', 'lsetxattr', 'fsetxattr'].map((name) => [
+      name,
+      [result(), callPath, plainly('name', (event) => event.string(0))],
+    ]),
+  ),
   tkill: [result(), processId('tid', int(0)), SIGNAL(1)],
   tgkill: [result(), otherProcess, processId('tid', int(1)), SIGNAL(2)],
   shutdown: [result(), plainly('fd', int(0)), choice('how', SHUTDOWN_SIDES, int(1))],

@@ -29,7 +29,10 @@ export interface ContainerFacts {
   readonly cni?: ByteString;
   /** The container's root folder as the host sees it. */
   readonly root?: string;
+  /** argv of the commands that ask whether it is well, words separated by NUL; `NONE` when there shall be none. */
   readonly healthcheck?: ByteString;
+  readonly livenessProbe?: ByteString;
+  readonly readinessProbe?: ByteString;
   readonly podName?: ByteString;
   readonly podNamespace?: ByteString;
   readonly podUid?: ByteString;

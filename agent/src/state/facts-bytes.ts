@@ -1,7 +1,16 @@
 import type { ContainerFacts } from './container.ts';
 
 /** What of the facts may be without end, in the order in which it can be missed. */
-const LARGE = ['cni', 'environment', 'podLabels', 'labels', 'mounts', 'healthcheck'] as const;
+const LARGE = [
+  'cni',
+  'environment',
+  'podLabels',
+  'labels',
+  'mounts',
+  'healthcheck',
+  'livenessProbe',
+  'readinessProbe',
+] as const;
 /** An object or text without its content. */
 const OBJECT_BYTES = 32;
 

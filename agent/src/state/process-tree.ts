@@ -427,6 +427,8 @@ function execute(event: KernelEvent, process: Process): void {
   process.vprocessGroup = event.uint32(execLayout.vprocessGroup);
   process.vpid = event.vpid;
   process.inPidNamespace = (event.flags & EVENT_PIDNS) !== 0;
+  if (process.inPidNamespace && process.vpid !== 1 && !process.parentNow()?.inPidNamespace)
+    process.errand ??= withoutEnd(argv).slice(0, ERRAND_MAX);
   process.capPermitted = event.big64(execLayout.capPermitted);
   process.capEffective = event.big64(execLayout.capEffective);
   process.capInheritable = event.big64(execLayout.capInheritable);
@@ -443,9 +445,14 @@ function countText(process: Process, argv: string): void {
   process.text = { bytes: 2 * argv.length + environment.length + exePath.length, holders: 0 };
 }
 
+/** Longest part of an errand that is kept. */
+const ERRAND_MAX = 1024;
+
+const withoutEnd = (argv: string): string => (argv.endsWith('\0') ? argv.slice(0, -1) : argv);
+
 /** Splits NUL-ended argv into `exe` and the rest. */
 function setArguments(process: Process, argv: string): void {
-  const text = argv.endsWith('\0') ? argv.slice(0, -1) : argv;
+  const text = withoutEnd(argv);
   const end = text.indexOf('\0');
   process.exe = end < 0 ? text : text.slice(0, end);
   process.argumentList = end < 0 ? [] : text.slice(end + 1).split('\0');

@@ -46,6 +46,8 @@ export class Process {
   args: ByteString = '';
   /** argv[1..] one by one. */
   argumentList: readonly ByteString[] = [];
+  /** argv with which it came into a pid namespace from outside, words separated by NUL: what it executes later is the same errand. */
+  errand: ByteString | undefined;
   /** `K=V` pairs, each ended or separated by NUL. */
   environment: ByteString = '';
   /** What the arguments, the environment and the path of the executable come to. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Alert } from '@tocsin/openapi';
 import { DockerDaemon, skipDocker } from '../state/docker-daemon.ts';
 import { ApiServer, pod } from '../state/kubernetes-api.ts';
 import { waitFor } from '../support/wait.ts';
@@ -37,7 +38,10 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
           'privileged',
           'evt.type in (execve, openat) and container.privileged=true and container.image.repository=tocsin/test',
           FIELDS,
-        ),
+        ) +
+        ruleOf('probe', 'evt.type=execve and proc.is_container_healthcheck=true', [
+          ...['proc.name', 'proc.cmdline', 'container.name', 'container.healthcheck'],
+        ]),
       { runtimes: daemon.paths },
     );
     await live.engine.ready;
@@ -49,6 +53,26 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
   });
 
   const docker = (...args: string[]) => daemon.docker('run', '--network=none', ...args);
+
+  it('tells a health check from what the container runs itself', async () => {
+    const command = '/bin/cat /proc/1/comm';
+    const health = [`--health-cmd=${command}`, '--health-interval=1s'];
+    // Its first process runs the very same command.
+    const own = `while :; do /bin/sh -c '${command}'; sleep 1; done`;
+    await docker('-d', '--name', 'probed', ...health, 'tocsin/test:1.5', '/bin/sh', '-c', own);
+    const isCheck = ({ 'container.name': name, 'proc.cmdline': line }: Alert['output_fields']) =>
+      name === 'probed' && line === `sh -c ${command}`;
+    try {
+      const { output_fields: fields } = await live.until('probe', isCheck);
+      assert.equal(fields['container.healthcheck'], `/bin/sh -c ${command}`);
+      await live.until('inside', isCheck);
+    } finally {
+      await daemon.docker('rm', '-f', 'probed');
+    }
+    const told = (rule: string) =>
+      live.alerts.filter((alert) => alert.rule === rule && isCheck(alert.output_fields)).length;
+    assert.ok(told('probe') < told('inside'), `${told('probe')} of ${told('inside')} are probes`);
+  });
 
   it('knows name, image and mounts at the first exec of the entrypoint', async () => {
     await docker(

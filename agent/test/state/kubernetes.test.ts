@@ -47,6 +47,7 @@ describe('Cluster', () => {
         ['pod-template-hash', '5d4f8c'],
       ]),
       ip: '10.1.0.9',
+      probes: new Map(),
       owners: {
         rs: [{ name: 'web-5d4f8c', id: 'rs-1', labels: new Map([['tier', 'front']]) }],
         deployment: [{ name: 'web', id: 'd-1', labels: new Map([['team', 'red']]) }],

@@ -20,7 +20,7 @@ export function checkApiSettings(kind: ChannelKind, settings: Settings): Complai
     .filter((name) => settings[name] !== undefined)
     .map((name) => ({
       pointer: `/settings/${name}`,
-      message: `${name} names a file of the control plane: it is only taken from the configuration file`,
+      message: `${name} belongs to the machine of the control plane: it is only taken from the configuration file`,
     }));
   mapSecrets(kind.settings, settings, (reference, path, pointer) => {
     const complain = (message: string) =>

@@ -8,6 +8,7 @@ import {
 } from '@tocsin/openapi';
 import { Default } from 'typebox/value';
 import type { ChannelKind } from '../delivery/channel.ts';
+import { ChannelSettingsError } from '../delivery/outcome.ts';
 
 export type FindKind = (name: string) => ChannelKind | undefined;
 
@@ -42,9 +43,23 @@ export function checkChannel(
   }
   const settings = Default(kind.settings, structuredClone(channel.settings)) as Channel['settings'];
   const errors = explainErrors(kind.settings, settings, `${at}/settings`);
+  if (errors.length === 0) errors.push(...checkSettings(kind, settings, at));
   return errors.length > 0
     ? { ok: false, errors }
     : { ok: true, channel: { ...channel, settings }, kind };
+}
+
+function checkSettings(kind: ChannelKind, settings: Channel['settings'], at: string): Complaint[] {
+  try {
+    kind.check?.(settings);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ChannelSettingsError)) throw error;
+    const [, setting = '', message] = /^(\w+): (.*)$/s.exec(error.message) ?? [];
+    return message !== undefined && Object.hasOwn(settings, setting)
+      ? [{ pointer: `${at}/settings/${setting}`, message }]
+      : [{ pointer: `${at}/settings`, message: error.message }];
+  }
 }
 
 const SHARED = ['name', 'minimum_priority', 'send_resolved', 'fallback', 'throttle'];

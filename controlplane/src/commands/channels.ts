@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ShownChannel } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
-import type { Outcome } from '../delivery/channel.ts';
+import type { Outcome, Preview } from '../delivery/channel.ts';
 import { jsonLine, jsonText, printable } from '../delivery/text.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
@@ -15,6 +15,10 @@ interface CreateFlags extends ApiFlags {
   readonly setting?: readonly string[];
 }
 
+interface PreviewFlags extends ApiFlags {
+  readonly alert?: string;
+}
+
 const STDIN = 0;
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
@@ -23,7 +27,7 @@ export function channelsCommand(program: Command, context: CommandContext): void
   const channels = program
     .command('channels')
     .description(
-      'list, create, test, pause and delete channels; what was sent, and what was given up',
+      'list, create, preview, test, pause and delete channels; what was sent, and what was given up',
     );
   deliveryCommands(channels, context);
   const write = (text: string) => context.out.write(text);
@@ -82,6 +86,28 @@ export function channelsCommand(program: Command, context: CommandContext): void
       if (outcome.result !== 'ok') throw new ApiError(`The test of channel ${name} failed.`);
     },
   );
+
+  withApiFlags(
+    channels.command('preview <name>').description('show what would be sent, without sending it'),
+  )
+    .option('--alert <id>', 'of this alert; without it, of a sample')
+    .action(async (name: string, flags: PreviewFlags) => {
+      const { items } = await new ApiClient(flags, context).call<{ items: Preview[] }>(
+        'POST',
+        `${path(name)}/preview`,
+        flags.alert === undefined ? {} : { alert: flags.alert },
+      );
+      write(flags.json ? `${jsonText(items)}\n` : items.map(shown).join('\n'));
+    });
+}
+
+function shown({ part, content_type, body }: Preview): string {
+  const lines = body
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => printable(line));
+  const heading = part === undefined ? content_type : `${part} (${content_type})`;
+  return `== ${heading}\n${lines.join('\n')}\n`;
 }
 
 /** What a channel was sent, what was given up, and what holds it back. */

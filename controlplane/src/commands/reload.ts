@@ -27,8 +27,10 @@ export function followConfiguration(
     try {
       seen = textOf(file);
       const { config } = readSettings(flags, context.environment);
-      await plane.reload(config);
+      const waiting = await plane.reload(config);
       say('the configuration was read again');
+      if (waiting.length > 0)
+        say(`a restart is needed for what is only read at the start: ${waiting.join(', ')}`);
     } catch (error) {
       plane.reloadFailed();
       const problems = error instanceof SettingsError ? error.problems : undefined;

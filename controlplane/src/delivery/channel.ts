@@ -73,9 +73,19 @@ export type Outcome =
 /** Settings after validation, every secret reference resolved to its text. */
 export type ResolvedSettings = Readonly<Record<string, unknown>>;
 
+/** A part of what a channel would send. */
+export interface Preview {
+  /** What it is of the message, where this has several parts: `subject`, `text`. */
+  readonly part?: string;
+  readonly content_type: string;
+  readonly body: string;
+}
+
 export interface Sender {
   /** One attempt. Never throws for what a provider or network can do; throws only on a bug. */
   send(notification: Notification, options: { readonly signal: AbortSignal }): Promise<Outcome>;
+  /** What `send` would send, secrets included. Throws TemplateError. */
+  preview(notification: Notification): readonly Preview[];
   /** Closes pools and children. Idempotent. */
   close(): Promise<void>;
 }
@@ -88,9 +98,11 @@ export interface ChannelKind {
   readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */
   readonly origin: 'any' | 'file';
-  /** Settings that name files of this machine: never through the API, whose users have a token and not the machine. */
+  /** Settings that name files of this machine or ways out of it: never through the API, whose users have a token and not the machine. */
   readonly fileSettings?: readonly string[];
   /** Settings that decide where secrets are sent: when one changes, secrets that are hidden must be given again. */
   readonly destination?: readonly string[];
+  /** Checks what the schema cannot, before secrets are resolved. Throws ChannelSettingsError. */
+  check?(settings: Readonly<Record<string, unknown>>): void;
   create(settings: ResolvedSettings): Sender;
 }

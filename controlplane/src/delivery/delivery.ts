@@ -8,7 +8,7 @@ import { readChannelState } from '../store/channel-state.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
 import type { Outbox } from '../store/outbox.ts';
 import { DEFAULT_BREAKER } from './breaker.ts';
-import type { Outcome } from './channel.ts';
+import type { Outcome, Preview } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
 import { type DrainParts, drainChannel } from './drain.ts';
 import { Drains } from './drains.ts';
@@ -18,7 +18,7 @@ import { DEFAULT_RETRY } from './policy.ts';
 import { openQueue, startWorker, wakeChannels } from './queue.ts';
 import { type Environment, Senders } from './senders.ts';
 import { Sweeper } from './sweeper.ts';
-import { testSend } from './test-send.ts';
+import { previewOf, testSend } from './test-send.ts';
 
 export interface DeliveryOptions {
   /** For short commands; it may fail fast. */
@@ -42,6 +42,8 @@ export interface DeliveryOptions {
 export interface RunningDelivery {
   /** Makes one attempt now, past lane and throttle. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** What would be sent of this alert, or of a sample; undefined when there is no such alert. Throws ChannelSettingsError and TemplateError. */
+  preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
   /** Looks at once whether a channel has something to tell. */
@@ -119,6 +121,11 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   };
   let closed: Promise<void> | undefined;
   return {
+    async preview(channel, alert) {
+      const [stored] = alert === undefined ? [] : await alerts.getMany([alert]);
+      if (alert !== undefined && !stored) return undefined;
+      return previewOf(channel, stored, findChannelKind, environment);
+    },
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);

@@ -54,19 +54,38 @@ export function resolveSecrets(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
 ): ResolvedSettings {
-  return mapSecrets(schema, settings, (reference, path) => {
-    if ('value' in reference) return reference.value;
-    if ('file' in reference) return readSecretFile(reference.file, path);
-    if (!('env' in reference))
-      throw new ChannelSettingsError(
-        `${path}: cannot be opened with the key of this control plane; give it again.`,
-      );
-    const text = environment[reference.env];
-    if (text) return text;
+  return mapSecrets(schema, settings, (reference, path) => textOf(reference, path, environment));
+}
+
+/** The texts of all references. Throws ChannelSettingsError. */
+export function secretTexts(
+  schema: TObject,
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const texts: string[] = [];
+  mapSecrets(schema, settings, (reference, path) =>
+    texts.push(textOf(reference, path, environment)),
+  );
+  return texts;
+}
+
+function textOf(
+  reference: SecretReference,
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  if ('value' in reference) return reference.value;
+  if ('file' in reference) return readSecretFile(reference.file, path);
+  if (!('env' in reference))
     throw new ChannelSettingsError(
-      `${path}: the environment variable ${reference.env} is not set; set it and restart.`,
+      `${path}: cannot be opened with the key of this control plane; give it again.`,
     );
-  });
+  const text = environment[reference.env];
+  if (text) return text;
+  throw new ChannelSettingsError(
+    `${path}: the environment variable ${reference.env} is not set; set it and restart.`,
+  );
 }
 
 /** `Optional` copies a schema but keeps its list of alternatives, hence the comparison of the lists. */

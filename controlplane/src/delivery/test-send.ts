@@ -1,11 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type { Channel, StoredAlert } from '@tocsin/openapi';
-import type { Notification, Outcome, Sender } from './channel.ts';
+import type { Notification, Outcome, Preview, Sender } from './channel.ts';
 import { startDeadline } from './deadline.ts';
 import { sendOnce } from './lane.ts';
+import { sampleNotification } from './sample.ts';
+import { secretTexts } from './secrets.ts';
 import { createSender, type Environment, type FindKind } from './senders.ts';
 
 const TEST_MS = 20_000;
+const HIDDEN = '[hidden]';
 
 /** Makes one attempt now, past lane and throttle, and returns how it ended with the provider's own words. */
 export async function testSend(
@@ -27,31 +29,44 @@ export async function testSend(
   }
 }
 
+/** A sample that says it is one. */
 function testNotification(channel: string): Notification {
-  const id = randomUUID();
-  const time = new Date().toISOString();
-  const alert: StoredAlert = {
-    id,
-    time,
+  const sample = sampleNotification(channel);
+  const told = {
     rule: 'Test notification',
     priority: 'Informational',
-    source: 'internal',
     output: `This is a test of the channel ${channel}: nothing happened.`,
     output_fields: {},
     hostname: 'tocsin',
-    tags: ['test'],
-    fingerprint: '0'.repeat(32),
     agent: 'tocsin',
-    count: 1,
-    first_seen: time,
-    last_seen: time,
-  };
-  return {
-    id: `test-${id}`,
-    channel,
-    time,
-    alerts: [alert],
-    held: { count: 0, byRule: [] },
-    test: true,
-  };
+    source: 'internal',
+  } as const;
+  const alerts = sample.alerts.map((alert) => ({ ...alert, ...told, tags: ['test'] }));
+  return { ...sample, alerts };
+}
+
+/** What a channel would send of an alert, or of a sample, without its secrets. Throws ChannelSettingsError and TemplateError. */
+export async function previewOf(
+  channel: Channel,
+  alert: StoredAlert | undefined,
+  findKind: FindKind,
+  environment: Environment,
+): Promise<readonly Preview[]> {
+  const sample = sampleNotification(channel.name);
+  const notification = alert ? { ...sample, alerts: [alert] } : sample;
+  const sender = createSender(channel, findKind, environment);
+  try {
+    const kind = findKind(channel.kind);
+    const secrets = kind ? secretTexts(kind.settings, channel.settings, environment) : [];
+    return sender
+      .preview(notification)
+      .map((one) => ({ ...one, body: without(secrets, one.body) }));
+  } finally {
+    await sender.close();
+  }
+}
+
+function without(secrets: readonly string[], body: string): string {
+  const forms = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+  return forms.reduce((text, form) => text.replaceAll(form, HIDDEN), body);
 }

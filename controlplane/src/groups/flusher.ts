@@ -59,6 +59,8 @@ export class Flusher {
   #silences: { version: string; all: readonly Silence[]; index: SilenceIndex } | undefined;
   #sources: { version: string; all: readonly ActiveAlert[] } | undefined;
   #holdsSeen: number | undefined;
+  /** The silences of the last look for ends. */
+  #looked: readonly Silence[] = [];
 
   constructor(parts: FlusherParts) {
     this.#parts = parts;
@@ -164,10 +166,7 @@ export class Flusher {
     const { store } = this.#parts;
     const grouping = this.#parts.grouping();
     const { inhibitRules, timeIntervals } = grouping.routing;
-    const { all } = await this.#readSilences();
-    const ended = all.filter(
-      ({ startsAt, endsAt }) => startsAt < endsAt && from < endsAt && endsAt <= now,
-    );
+    const ended = this.#endedSilences((await this.#readSilences()).all, from, now);
     const sources = inhibitRules.length > 0 ? await store.sources(from, now) : [];
     const index = new SilenceIndex(ended);
     const before = new Holds(new Inhibition(inhibitRules, sources), (labels) =>
@@ -200,6 +199,18 @@ export class Flusher {
       );
       if (released) await store.wake([group.id], now + route.groupWaitMs);
     }
+  }
+
+  /** Those that ended since the last look; what was ended by hand may say that it was before it. */
+  #endedSilences(all: readonly Silence[], from: number, now: number): Silence[] {
+    const ended = all.filter(
+      ({ startsAt, endsAt }) => startsAt < endsAt && from < endsAt && endsAt <= now,
+    );
+    const before = this.#looked;
+    this.#looked = all;
+    if (before === all) return ended;
+    const goOn = new Set(all.flatMap((one) => (isActive(one, from) ? [one.id] : [])));
+    return [...ended, ...before.filter((one) => isActive(one, from) && !goOn.has(one.id))];
   }
 
   /** When the next hold ends, if that is before `limit`; what nothing waits for is not asked. */

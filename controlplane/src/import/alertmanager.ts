@@ -1,5 +1,15 @@
 /** Turns a configuration of Alertmanager into ours, and tells what it cannot turn. Pure. */
-import { asList, asMapping, asText, Imported, type Mapping, secretOf } from './imported.ts';
+import { parseDuration } from '@tocsin/openapi';
+import {
+  addressOf,
+  asList,
+  asMapping,
+  asText,
+  Imported,
+  type Mapping,
+  secretOf,
+  secretOrFile,
+} from './imported.ts';
 
 /** Keys of a route and of the file that mean the same here. */
 const ROUTE_KEYS = [
@@ -22,7 +32,9 @@ export function importAlertmanager(given: Mapping): Imported {
   const { resolve_timeout } = global;
   if (resolve_timeout !== undefined) imported.set('global', { resolve_timeout });
   for (const key of Object.keys(global))
-    if (!/^(resolve_timeout|smtp_|slack_api_url|http_config$)/.test(key))
+    if (
+      !/^(resolve_timeout|smtp_|slack_api_url|pagerduty_url$|opsgenie_api_|http_config$)/.test(key)
+    )
       imported.report(`global.${key}`, 'has no counterpart');
   if (given['route'] !== undefined)
     imported.set('route', importRoute(asMapping(given['route']), 'route', receivers, imported));
@@ -122,12 +134,15 @@ function importIntegration(
   const settings = integration.settings(given, global, at, imported);
   if (!settings) return undefined;
   for (const key of Object.keys(given))
-    if (![...integration.keys, 'send_resolved'].includes(key))
+    if (![...integration.keys, 'send_resolved', 'http_config'].includes(key))
       imported.report(`${at}.${key}`, 'has no counterpart');
+  const http = { http_config: given['http_config'] ?? global['http_config'] };
+  const hasTls = !['email', 'slack'].includes(integration.kind);
   const { send_resolved } = given;
   const sendResolved =
     typeof send_resolved === 'boolean' ? send_resolved : integration.sendResolved;
-  return { kind: integration.kind, settings, sendResolved };
+  const tls = hasTls ? tlsOf(http, at, imported) : {};
+  return { kind: integration.kind, settings: { ...settings, ...tls }, sendResolved };
 }
 
 interface Integration {
@@ -139,30 +154,119 @@ interface Integration {
   settings(given: Mapping, global: Mapping, at: string, imported: Imported): Mapping | undefined;
 }
 
+/** The kinds whose whole setting is a secret address. */
+function incomingWebhook(kind: string): Integration {
+  return {
+    kind,
+    sendResolved: true,
+    keys: ['webhook_url', 'webhook_url_file', ...(kind === 'mattermost' ? ['channel'] : [])],
+    settings: ({ webhook_url_file, channel }, _global, at, imported) => ({
+      url: secretOrFile(imported, `${at}.webhook_url`, webhook_url_file),
+      ...(kind === 'mattermost' && asText(channel) !== undefined && { channel }),
+    }),
+  };
+}
+
+/** The server of a service, when it is another than the usual one; `end` is what is not part of it here. */
+function baseOf(imported: Imported, at: string, url: unknown, end: RegExp): Mapping {
+  if (url === undefined) return {};
+  const address = addressOf(imported, at, url);
+  return address ? { base_url: address.url.replace(end, ''), ...address.more } : {};
+}
+
+/** Ours are whole seconds from 1 to 30. */
+function timeoutOf(given: unknown): Mapping {
+  const ms = parseDuration(asText(given) ?? '0');
+  return ms ? { timeout: `${Math.min(30, Math.max(1, Math.ceil(ms / 1000)))}s` } : {};
+}
+
+/** Keys of `http_config` that every kind has here. */
+function tlsOf(given: Mapping, at: string, imported: Imported): Mapping {
+  const http = asMapping(given['http_config']);
+  const { ca_file, cert_file, key_file, ...others } = asMapping(http['tls_config']);
+  const left = [
+    ...Object.keys(http).filter((key) => key !== 'tls_config'),
+    ...Object.keys(others).map((key) => `tls_config.${key}`),
+  ];
+  for (const key of left) imported.report(`${at}.http_config.${key}`, 'has no counterpart');
+  return {
+    ...(ca_file !== undefined && { ca_file }),
+    ...(cert_file !== undefined && key_file !== undefined
+      ? { cert_file, key: { file: key_file } }
+      : {}),
+  };
+}
+
 const INTEGRATIONS: Readonly<Record<string, Integration>> = {
   webhook_configs: {
     kind: 'webhook',
     sendResolved: true,
     keys: ['url', 'url_file', 'timeout', 'max_alerts'],
     settings({ url, url_file, timeout }, _global, at, imported) {
-      if (asText(url) === undefined) {
-        imported.report(
-          at,
-          url_file === undefined ? 'it has no url' : 'the address must stand in the configuration',
-        );
+      if (url === undefined && url_file !== undefined) {
+        imported.report(at, 'the address must stand in the configuration');
         return undefined;
       }
-      imported.report(
-        `${at}.url`,
-        'the body is that of Tocsin, signed as Standard Webhooks says; give it a secret',
-      );
+      const address = addressOf(imported, `${at}.url`, url);
+      if (!address) return undefined;
+      imported.report(`${at}.url`, 'the same body, signed as Standard Webhooks says, too');
       return {
-        url,
+        url: address.url,
         secret: secretOf(imported, `${at}.secret`),
-        ...(timeout !== undefined && { timeout }),
+        body: 'alertmanager',
+        ...address.more,
+        ...timeoutOf(timeout),
       };
     },
   },
+  pagerduty_configs: {
+    kind: 'pagerduty',
+    sendResolved: true,
+    keys: ['routing_key', 'routing_key_file', 'url'],
+    settings({ routing_key, routing_key_file, url }, { pagerduty_url }, at, imported) {
+      if (routing_key === undefined && routing_key_file === undefined) {
+        imported.report(at, 'needs the routing_key of an integration with the Events API v2');
+        return undefined;
+      }
+      const base = baseOf(imported, `${at}.url`, url ?? pagerduty_url, /\/v2\/enqueue\/?$/);
+      return {
+        routing_key: secretOrFile(imported, `${at}.routing_key`, routing_key_file),
+        ...base,
+      };
+    },
+  },
+  opsgenie_configs: {
+    kind: 'opsgenie',
+    sendResolved: true,
+    keys: ['api_key', 'api_key_file', 'api_url'],
+    settings({ api_key_file, api_url }, global, at, imported) {
+      const file = api_key_file ?? global['opsgenie_api_key_file'];
+      return {
+        api_key: secretOrFile(imported, `${at}.api_key`, file),
+        ...baseOf(imported, `${at}.api_url`, api_url ?? global['opsgenie_api_url'], /\/$/),
+      };
+    },
+  },
+  telegram_configs: {
+    kind: 'telegram',
+    sendResolved: true,
+    keys: ['bot_token', 'bot_token_file', 'chat_id', 'api_url', 'parse_mode'],
+    settings({ bot_token_file, chat_id, api_url }, _global, at, imported) {
+      if (chat_id === undefined) {
+        imported.report(at, 'needs the chat_id');
+        return undefined;
+      }
+      return {
+        token: secretOrFile(imported, `${at}.bot_token`, bot_token_file),
+        chat_id: String(chat_id),
+        ...baseOf(imported, `${at}.api_url`, api_url, /\/$/),
+      };
+    },
+  },
+  msteams_configs: incomingWebhook('teams'),
+  msteamsv2_configs: incomingWebhook('teams'),
+  discord_configs: incomingWebhook('discord'),
+  mattermost_configs: incomingWebhook('mattermost'),
   slack_configs: {
     kind: 'slack',
     sendResolved: false,

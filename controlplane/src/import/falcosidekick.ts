@@ -1,6 +1,6 @@
 /** Turns a configuration of falcosidekick into ours, and tells what it cannot turn. Pure. */
 import { parsePriority } from '@tocsin/openapi';
-import { asMapping, asText, Imported, type Mapping, secretOf } from './imported.ts';
+import { addressOf, asMapping, asText, Imported, type Mapping, secretOf } from './imported.ts';
 
 /** Sections that are no outputs. */
 const OTHER = [
@@ -47,6 +47,14 @@ function minimum(settings: Mapping, at: string, imported: Imported): Mapping {
 
 type Output = (settings: Mapping, name: string, imported: Imported) => void;
 
+/** The outputs whose whole setting is a secret address. */
+function incomingWebhook(kind: string): Output {
+  return (settings, name, imported) => {
+    if (asText(settings['webhookurl']) === undefined) return;
+    add(imported, name, kind, { url: secretOf(imported, `${name}.webhookurl`) }, settings);
+  };
+}
+
 const OUTPUTS: Readonly<Record<string, Output>> = {
   slack(settings, name, imported) {
     if (asText(settings['webhookurl']) === undefined) return;
@@ -58,9 +66,10 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     add(imported, name, 'slack', { token: secretOf(imported, `${name}.token`), channel }, settings);
   },
   webhook(settings, name, imported) {
-    const url = asText(settings['address']);
-    if (url === undefined) return;
-    imported.report(`${name}.address`, 'the body is signed as Standard Webhooks says');
+    if (asText(settings['address']) === undefined) return;
+    const address = addressOf(imported, `${name}.address`, settings['address']);
+    if (!address) return;
+    imported.report(`${name}.address`, 'the same body, signed as Standard Webhooks says, too');
     const headers = asMapping(settings['customHeaders'] ?? settings['customheaders']);
     const given = Object.keys(headers).map((header) => [
       header,
@@ -71,8 +80,10 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
       name,
       'webhook',
       {
-        url,
+        url: address.url,
         secret: secretOf(imported, `${name}.secret`),
+        body: 'falco',
+        ...address.more,
         ...(given.length > 0 && { headers: Object.fromEntries(given) }),
       },
       settings,
@@ -109,6 +120,54 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     const transport = asText(settings['protocol'])?.toLowerCase() === 'udp' ? 'udp' : 'tcp';
     const format = asText(settings['format'])?.toLowerCase() === 'cef' ? 'cef' : 'falco';
     add(imported, name, 'syslog', { host, port, transport, format }, settings);
+  },
+  teams: incomingWebhook('teams'),
+  discord: incomingWebhook('discord'),
+  mattermost: incomingWebhook('mattermost'),
+  rocketchat: incomingWebhook('mattermost'),
+  pagerduty(settings, name, imported) {
+    if (asText(settings['routingkey']) === undefined) return;
+    const base = settings['region'] === 'eu' && { base_url: 'https://events.eu.pagerduty.com' };
+    const routing_key = secretOf(imported, `${name}.routingkey`);
+    add(imported, name, 'pagerduty', { routing_key, ...base }, settings);
+  },
+  opsgenie(settings, name, imported) {
+    if (asText(settings['apikey']) === undefined) return;
+    const base = settings['region'] === 'eu' && { base_url: 'https://api.eu.opsgenie.com' };
+    const api_key = secretOf(imported, `${name}.apikey`);
+    add(imported, name, 'opsgenie', { api_key, ...base }, settings);
+  },
+  telegram(settings, name, imported) {
+    if (asText(settings['token']) === undefined) return;
+    const chat_id = String(settings['chatid'] ?? '');
+    if (chat_id === '') return imported.report(`${name}.chatid`, 'is needed');
+    const token = secretOf(imported, `${name}.token`);
+    add(imported, name, 'telegram', { token, chat_id }, settings);
+  },
+  elasticsearch(settings, name, imported) {
+    if (asText(settings['hostport']) === undefined) return;
+    const address = addressOf(imported, `${name}.hostport`, settings['hostport']);
+    if (!address) return;
+    const [index = 'falco', user] = [asText(settings['index']), asText(settings['username'])];
+    if (settings['suffix'] !== 'none')
+      imported.report(`${name}.suffix`, `everything goes into the index or data stream ${index}`);
+    const login = {
+      ...(asText(settings['apikey']) !== undefined && {
+        api_key: secretOf(imported, `${name}.apikey`),
+      }),
+      ...(user !== undefined && { user, password: secretOf(imported, `${name}.password`) }),
+    };
+    const pipeline = asText(settings['pipeline']);
+    const rest = { format: 'falco', ...(pipeline !== undefined && { pipeline }), ...address.more };
+    add(imported, name, 'elasticsearch', { url: address.url, index, ...login, ...rest }, settings);
+  },
+  splunk(settings, name, imported) {
+    if (asText(settings['host']) === undefined) return;
+    const address = addressOf(imported, `${name}.host`, settings['host']);
+    if (!address) return;
+    const token = secretOf(imported, `${name}.token`);
+    const url = address.url.replace(/\/services\/collector.*$/, '');
+    add(imported, name, 'splunk', { url, token, ...address.more }, settings);
   },
   alertmanager(settings, name, imported) {
     if (settings['hostport'] !== undefined)

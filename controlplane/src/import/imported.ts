@@ -22,6 +22,40 @@ export function secretOf(imported: Imported, at: string): Mapping {
   return { env: name };
 }
 
+/** A secret that stands in a file or is not taken over. */
+export const secretOrFile = (imported: Imported, at: string, file: unknown): Mapping =>
+  asText(file) === undefined ? secretOf(imported, at) : { file };
+
+const PRIVATE_HOST =
+  /^(localhost|[^.:]+|.*\.(local|internal|lan|svc)|127\..*|10\..*|192\.168\..*|172\.(1[6-9]|2\d|3[01])\..*|169\.254\..*|\[(::1|f[cd].*|fe80.*)\])$/i;
+
+/**
+ * An address that a channel is called at, as settings: without a name and a password in it, and with the leave to call a private one.
+ * Undefined when it is none; both are reported.
+ */
+export function addressOf(
+  imported: Imported,
+  at: string,
+  given: unknown,
+): { url: string; more: Mapping } | undefined {
+  const text = asText(given);
+  if (text === undefined || !/^https?:/.test(text) || !URL.canParse(text)) {
+    imported.report(at, 'it is no http address');
+    return undefined;
+  }
+  const address = new URL(text);
+  if (address.username !== '') {
+    imported.report(at, 'a user name and a password in an address are left out; use a header');
+    [address.username, address.password] = ['', ''];
+  }
+  const isPrivate = PRIVATE_HOST.test(address.hostname);
+  if (isPrivate) imported.report(at, 'is a private address, which allow_private_addresses allows');
+  return {
+    url: address.pathname === '/' && !text.endsWith('/') ? address.href.slice(0, -1) : address.href,
+    more: isPrivate ? { allow_private_addresses: true } : {},
+  };
+}
+
 export class Imported {
   readonly #config: Record<string, unknown> = {};
   readonly #channels: Mapping[] = [];

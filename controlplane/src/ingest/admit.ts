@@ -1,6 +1,6 @@
 /** Admission of a batch: one atomic step in Redis that checks for replay, folds, stores, throttles and fills the lanes. */
 import { hash } from 'node:crypto';
-import type { Alert, BatchClaims, ProblemCode } from '@tocsin/openapi';
+import { type Alert, type BatchClaims, isAtLeast, type ProblemCode } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
 import type { Grouping, IncomingAlert } from '../groups/grouping.ts';
@@ -10,14 +10,16 @@ import { groupScriptKeys } from '../store/groups.ts';
 import {
   agentKeys,
   alertKeys,
+  channelKeys,
   channelsVersionKey,
   heldDueKey,
+  laneKeys,
   lanesKey,
   ledgerKey,
   outcomesKey,
   outcomesPrefix,
 } from '../store/keys.ts';
-import { LANE_CAPACITY, laneScriptKeys, throttleOf } from '../store/outbox.ts';
+import { LANE_CAPACITY, laneScriptKeys, throttleOf, urgentLane } from '../store/outbox.ts';
 import { loadScript, runScript } from '../store/scripts.ts';
 import type { ReceivedAlert } from './batch.ts';
 import { fingerprintOf, fingerprintOfLabels } from './fingerprint.ts';
@@ -169,7 +171,10 @@ function requestOf(
   const keys = [agent, sequences, ledgerKey, record, open, index, counter];
   keys.push(lanesKey, heldDueKey, channelsVersionKey, outcomesKey);
   const channels = grouping ? [] : table.channels;
-  for (const { name } of channels) keys.push(...laneScriptKeys(name));
+  for (const { name } of channels) {
+    const urgent = laneKeys(urgentLane(name)).entries;
+    keys.push(...laneScriptKeys(name), urgent, channelKeys(name).ready);
+  }
   const grouped = grouping && groupedOf(folded, claims.agent, grouping);
   if (grouped) keys.push(...groupScriptKeys(grouped));
 
@@ -189,14 +194,17 @@ function requestOf(
     ...(grouped && { grouped }),
     channels: channels.map((channel) => {
       const { interval, burst } = throttleOf(channel);
-      return [channel.name, interval, burst];
+      return [channel.name, interval, burst, urgentLane(channel.name)];
     }),
     alerts: folded.map(({ received: { alert, line }, fingerprint, occurrences, first, last }) => {
       const { uuid } = alert;
       const seen = `${occurrences} ${first} ${last}`;
       const facts = factsOf(alert, claims.agent);
       const row: unknown[] = [fingerprint, uuid, occurrences, Buffer.byteLength(line), seen, facts];
-      if (channels.length > 0) row.push(wellFormed(alert.rule), positionsOf(table, alert));
+      if (channels.length > 0) {
+        const critical = isAtLeast(alert.priority, 'Critical') ? 1 : 0;
+        row.push(wellFormed(alert.rule), positionsOf(table, alert), critical);
+      }
       return row;
     }),
   };

@@ -48,9 +48,9 @@ const STATES: readonly SilenceState[] = ['active', 'pending', 'expired'];
 export class Silences<T> {
   readonly #store: SilenceStore;
   readonly #recent: RecentLabels<T>;
-  readonly #limits: SilenceLimits;
+  readonly #limits: () => SilenceLimits;
 
-  constructor(store: SilenceStore, recent: RecentLabels<T>, limits: SilenceLimits) {
+  constructor(store: SilenceStore, recent: RecentLabels<T>, limits: () => SilenceLimits) {
     this.#store = store;
     this.#recent = recent;
     this.#limits = limits;
@@ -93,14 +93,9 @@ export class Silences<T> {
       updated_at: now,
     };
     const state = old && stateOf(old, now);
-    const same = old && JSON.stringify(old.matchers) === JSON.stringify(fresh.matchers);
-    if (old && same && state === 'active' && startsIn(draft, old, now)) {
-      const changed = { ...fresh, id: old.id, starts_at: old.starts_at };
-      await this.#store.put([changed]);
-      return changed;
-    }
-    if (old && same && state === 'pending') {
-      const changed = { ...fresh, id: old.id };
+    if (old && isChange(draft, old, now)) {
+      const starts_at = state === 'active' ? old.starts_at : startsAt;
+      const changed = { ...fresh, id: old.id, starts_at };
       await this.#store.put([changed]);
       return changed;
     }
@@ -125,7 +120,7 @@ export class Silences<T> {
   }
 
   async #check(draft: SilenceDraft, startsAt: number, now: number, more: boolean): Promise<void> {
-    const { maxDurationMs, maxHiddenPercent, maxCount } = this.#limits;
+    const { maxDurationMs, maxHiddenPercent, maxCount } = this.#limits();
     const refuse = (pointer: string, message: string): never => {
       throw new ProblemError('validation_failed', `The silence is refused: ${message}.`, [
         { pointer, message },
@@ -149,9 +144,20 @@ export class Silences<T> {
   }
 }
 
-/** Whether the start that is asked for is the one that an active silence has. */
-const startsIn = ({ startsAt }: SilenceDraft, old: StoredSilence, now: number) =>
-  startsAt === undefined || startsAt <= now || Math.abs(startsAt - old.starts_at) < 1000;
+/** Whether it stays the same silence: one that is active keeps its start, to the second, one that waits gets none that is over. */
+function isChange({ matchers, startsAt }: SilenceDraft, old: StoredSilence, now: number): boolean {
+  const texts = matchers.map((set) => set.map(String));
+  if (JSON.stringify(old.matchers) !== JSON.stringify(texts)) return false;
+  const second = (time: number) => Math.floor(time / 1000);
+  switch (stateOf(old, now)) {
+    case 'active':
+      return startsAt === undefined || second(startsAt) === second(old.starts_at);
+    case 'pending':
+      return startsAt === undefined || startsAt >= now;
+    case 'expired':
+      return false;
+  }
+}
 
 const ended = (silence: StoredSilence, now: number): StoredSilence => ({
   ...silence,

@@ -109,6 +109,9 @@ export function throttleOf(channel: Pick<Channel, 'throttle'>): {
 /** The lane of a group; what is in no group has the lane with the name of the channel. Names of channels have no `#`. */
 export const laneOf = (channel: string, group: string): string => `${channel}#${group}`;
 
+/** The lane of a channel for what is critical and in no group. */
+export const urgentLane = (channel: string): string => laneOf(channel, 'urgent');
+
 /** The keys of a channel in the order in which scripts that fill its lane take them. */
 export function laneScriptKeys(channel: string): string[] {
   const { held, bucket, ledger, heldUnits } = channelKeys(channel);

@@ -70,6 +70,7 @@ test('delivery gets the secret as it was given, also after a restart of the read
     channels = options.channels;
     return {
       testSend: async () => ({ result: 'ok', detail: '' }),
+      preview: async () => [],
       retryNow: async () => {},
       wake: async () => {},
       stop: async () => {},

@@ -58,6 +58,54 @@ test('a silence that waits for its start can be changed in place and ended', asy
   assert.equal((await plane.call('GET', `/v1/silences/${body.id}`)).body.state, 'expired');
 });
 
+test('what makes another silence is what makes one in Alertmanager', async (t) => {
+  const plane = await startTestControlPlane(t);
+  const now = Date.now();
+  const hours = (count: number) => new Date(now + count * 3_600_000).toISOString();
+  const matcher = { name: 'rule', value: 'Shell', isRegex: false, isEqual: true };
+  const silence = (startsAt: string, more: object = {}) => ({
+    ...{ matchers: [matcher], startsAt, endsAt: hours(4), createdBy: 'me', comment: 'x' },
+    ...more,
+  });
+  const set = async (body: object) => {
+    const answer = await plane.call('POST', '/api/v2/silences', body);
+    return answer.status === 200 ? (answer.body.silenceID as string) : answer.status;
+  };
+  const shown = async (id: string | number) =>
+    (await plane.call('GET', `/api/v2/silence/${id}`)).body;
+  // What the second one of a pair is, by the start of the first: the same, another, or refused.
+  const rows: [start: string, next: object, same: boolean | number][] = [
+    ['active', {}, true],
+    ['active', { comment: 'other' }, true],
+    ['active', { endsAt: hours(9) }, true],
+    ['active', { startsAt: hours(-1) }, false],
+    ['active', { matchers: [{ ...matcher, value: 'Other' }] }, false],
+    ['active', { endsAt: hours(-1) }, 400],
+    ['pending', {}, true],
+    ['pending', { startsAt: hours(2) }, true],
+    ['pending', { startsAt: hours(-1) }, false],
+    ['pending', { matchers: [] }, 400],
+    ['expired', {}, false],
+  ];
+  for (const [state, next, same] of rows) {
+    const row = `${state} ${JSON.stringify(next)}`;
+    const id = await set(silence(hours(state === 'pending' ? 1 : 0)));
+    if (state === 'expired') await plane.call('DELETE', `/api/v2/silence/${id}`);
+    const before = await shown(id);
+    assert.equal(before.status.state, state, row);
+    const again = await set({ ...silence(before.startsAt), ...next, id });
+    if (typeof same === 'number') assert.equal(again, same, row);
+    else assert.equal(again === id, same, row);
+    const old = (await shown(id)).status.state;
+    assert.equal(old, same === false ? 'expired' : state, row);
+    if (same === false) {
+      const { startsAt, status } = await shown(again);
+      assert.equal(status.state, 'active', row);
+      assert.ok(Date.parse(startsAt) >= now, row);
+    }
+  }
+});
+
 test('a silence that cannot be is refused, and one that exists is left alone', async (t) => {
   const silences = { max_duration: '1d', max_count: 2 };
   const plane = await startTestControlPlane(t, { silences });

@@ -40,7 +40,8 @@ global:
   smtp_auth_username: alerts
   smtp_auth_password: hunter2
   slack_api_url: https://hooks.slack.com/services/T/B/canary
-  pagerduty_url: https://events.pagerduty.com
+  pagerduty_url: https://events.example.org/v2/enqueue
+  victorops_api_url: https://alert.victorops.com
 templates: [/etc/alertmanager/*.tmpl]
 route:
   receiver: Team X Mails
@@ -63,6 +64,17 @@ receivers:
     slack_configs: [{ channel: '#ops', title: x, send_resolved: true }]
     wechat_configs: [{ api_secret: canary }]
   - name: 'null'
+  - name: services
+    pagerduty_configs: [{ routing_key: canary, severity: x }, { service_key: canary }]
+    opsgenie_configs: [{ api_key_file: /run/og, api_url: 'https://api.eu.opsgenie.com/' }]
+    telegram_configs: [{ bot_token: canary, chat_id: -100 }]
+    msteams_configs: [{ webhook_url: 'https://x.webhook.office.com/canary' }]
+    discord_configs: [{ webhook_url_file: /run/discord, send_resolved: false }]
+    mattermost_configs: [{ webhook_url: 'https://mm/canary', channel: ops }]
+    webhook_configs:
+      - url: http://u:canary@10.0.0.1:9000/x
+        timeout: 90s
+        http_config: { tls_config: { ca_file: /run/ca }, proxy_url: 'http://p' }
 inhibit_rules:
   - { source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [node] }
 time_intervals:
@@ -83,6 +95,55 @@ time_intervals:
   assert.equal(byName['both-2'].slack.channel, '#ops');
   assert.equal(byName['both-2'].send_resolved, undefined);
   assert.deepEqual(byName['null'], { name: 'null', none: {} });
+  assert.equal(byName['both'].webhook.body, 'alertmanager');
+  assert.deepEqual(
+    ['services', 2, 3, 4, 5, 6, 7].map((n) => byName[n === 'services' ? n : `services-${n}`]),
+    [
+      {
+        name: 'services',
+        pagerduty: {
+          routing_key: { env: 'TOCSIN_SECRET_RECEIVERS_SERVICES_PAGERDUTY_CONFIGS_0_ROUTING_KEY' },
+          base_url: 'https://events.example.org',
+        },
+      },
+      {
+        name: 'services-2',
+        opsgenie: { api_key: { file: '/run/og' }, base_url: 'https://api.eu.opsgenie.com' },
+      },
+      {
+        name: 'services-3',
+        telegram: {
+          token: { env: 'TOCSIN_SECRET_RECEIVERS_SERVICES_TELEGRAM_CONFIGS_0_BOT_TOKEN' },
+          chat_id: '-100',
+        },
+      },
+      {
+        name: 'services-4',
+        teams: {
+          url: { env: 'TOCSIN_SECRET_RECEIVERS_SERVICES_MSTEAMS_CONFIGS_0_WEBHOOK_URL' },
+        },
+      },
+      { name: 'services-5', send_resolved: false, discord: { url: { file: '/run/discord' } } },
+      {
+        name: 'services-6',
+        mattermost: {
+          url: { env: 'TOCSIN_SECRET_RECEIVERS_SERVICES_MATTERMOST_CONFIGS_0_WEBHOOK_URL' },
+          channel: 'ops',
+        },
+      },
+      {
+        name: 'services-7',
+        webhook: {
+          url: 'http://10.0.0.1:9000/x',
+          secret: { env: 'TOCSIN_SECRET_RECEIVERS_SERVICES_WEBHOOK_CONFIGS_0_SECRET' },
+          body: 'alertmanager',
+          allow_private_addresses: true,
+          timeout: '30s',
+          ca_file: '/run/ca',
+        },
+      },
+    ],
+  );
   const [child] = config.route.routes;
   assert.deepEqual(
     child.routes.map(({ receiver, continue: on }: { receiver: string; continue?: boolean }) => [
@@ -96,7 +157,12 @@ time_intervals:
     ],
   );
   for (const report of [
-    /global\.pagerduty_url/,
+    /global\.victorops_api_url/,
+    /pagerduty_configs\[0\]\.severity/,
+    /pagerduty_configs\[1\]: needs the routing_key/,
+    /http_config\.proxy_url/,
+    /a user name and a password in an address are left out/,
+    /10\.0\.0\.1|private address/,
     /templates/,
     /route\.routes\[0\]\.labels/,
     /email_configs\[0\]\.headers/,
@@ -121,6 +187,13 @@ smtp: { hostport: 'mail:465', user: u, password: canary, from: f@x.org, to: 'a@x
 syslog: { host: siem, port: 514, protocol: udp }
 datadog: { apikey: canary }
 teams: { webhookurl: '' }
+discord: { webhookurl: 'https://discord.com/canary' }
+rocketchat: { webhookurl: 'https://rc/canary' }
+pagerduty: { routingkey: canary, region: eu, minimumpriority: critical }
+opsgenie: { apikey: canary }
+telegram: { token: canary, chatid: '42' }
+elasticsearch: { hostport: 'http://es:9200', index: falco, username: u, password: canary, suffix: daily }
+splunk: { host: 'https://splunk.example.org:8088/services/collector/event', token: canary }
 alertmanager: { hostport: 'http://am:9093' }
 `,
   );
@@ -128,7 +201,15 @@ alertmanager: { hostport: 'http://am:9093' }
   const byName = Object.fromEntries(
     config.receivers.map((one: { name: string }) => [one.name, one]),
   );
-  assert.deepEqual(Object.keys(byName), ['slack', 'webhook', 'smtp', 'syslog']);
+  assert.deepEqual(Object.keys(byName), [
+    ...['slack', 'webhook', 'smtp', 'syslog', 'discord', 'rocketchat'],
+    ...['pagerduty', 'opsgenie', 'telegram', 'elasticsearch', 'splunk'],
+  ]);
+  assert.equal(byName['webhook'].webhook.body, 'falco');
+  assert.ok(byName['rocketchat'].mattermost.url.env);
+  assert.equal(byName['pagerduty'].minimum_priority, 'critical');
+  assert.equal(byName['splunk'].splunk.url, 'https://splunk.example.org:8088');
+  assert.equal(byName['elasticsearch'].elasticsearch.allow_private_addresses, true);
   assert.equal(byName['slack'].minimum_priority, 'warning');
   assert.equal(byName['smtp'].email.tls, 'implicit');
   assert.deepEqual(Object.keys(byName['webhook'].webhook.headers), ['X-Key']);
@@ -138,6 +219,7 @@ alertmanager: { hostport: 'http://am:9093' }
     /'loud' is no priority/,
     /alertmanager/,
     /intake\.tokens/,
+    /elasticsearch\.suffix/,
   ])
     assert.match(err, report);
   assert.doesNotMatch(err, /teams/);

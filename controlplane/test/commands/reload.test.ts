@@ -57,4 +57,13 @@ test('a changed file is taken at once or at SIGHUP, and a broken one leaves the 
   writeFileSync(file, `${config('three')}channels: [{ name: three, log: {} }]\n`);
   await until(async () => (await receiver()) === 'three', 'a new channel and its route are taken');
   assert.match((await get('/metrics')).body, /^tocsin_config_reload_ok 1$/m);
+
+  const more = 'silences: { max_duration: 1h }\nretention: { alerts: 1d }\nlog_level: error\n';
+  writeFileSync(file, `${config('two')}${more}`);
+  const waiting = /only read at the start: log_level, retention\.alerts$/m;
+  await until(async () => waiting.test(err), 'what waits for a restart is told');
+  const silence = { matchers: ['a=b'], duration: '2h', comment: 'x' };
+  const authorization = `Bearer ${token}`;
+  const refused = await request(`${url}/v1/silences`, 'POST', silence, { authorization });
+  assert.match(refused.body.detail, /longer than the 1h allowed/);
 });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { StoredAlert } from '@tocsin/openapi';
 import { fingerprintOf } from '../../src/ingest/fingerprint.ts';
+import { urgentLane } from '../../src/store/outbox.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { ledgerOf, until } from '../support/state.ts';
@@ -184,6 +185,6 @@ test('no agent can make the alert of another, or a more severe one, vanish into 
   await other.send([anAlert({ priority: 'Debug' })]);
   await other.send([anAlert({ priority: 'Critical' })]);
   await honest.send([anAlert({ priority: 'Critical' })]);
-  assert.equal((await plane.outbox.readHead('urgent', 10)).length, 2);
+  assert.equal((await plane.outbox.readHead(urgentLane('urgent'), 10)).length, 2);
   assert.equal((await ledgerOf(plane.redis)).deduplicated, undefined);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Priority } from '@tocsin/openapi';
 import fc from 'fast-check';
 import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { channelKeys, heldDueKey } from '../../src/store/keys.ts';
-import type { OutboxEntry } from '../../src/store/outbox.ts';
+import { type OutboxEntry, urgentLane } from '../../src/store/outbox.ts';
 import { anAlert, enroll } from '../support/agent.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
 import { channelLedgerOf, ledgerOf, until } from '../support/state.ts';
@@ -26,11 +27,13 @@ test('fills the lanes of the channels whose minimum priority fits, in order', as
   const agent = await enroll(plane);
   const alerts = [
     anAlert({ rule: 'a', priority: 'Debug' }),
-    anAlert({ rule: 'b', priority: 'Critical' }),
-    anAlert({ rule: 'c', priority: 'Emergency' }),
+    anAlert({ rule: 'b', priority: 'Error' }),
+    anAlert({ rule: 'c', priority: 'Critical' }),
+    anAlert({ rule: 'd', priority: 'Emergency' }),
   ];
   await agent.send(alerts);
-  const ids = alerts.map(({ uuid }) => uuid);
+  const sent = alerts.map(({ uuid }) => uuid);
+  const ids = sent.slice(0, 2);
   const all = await plane.outbox.readHead('all', 10);
   assert.deepEqual(
     all.map(({ alert }) => alert),
@@ -40,17 +43,39 @@ test('fills the lanes of the channels whose minimum priority fits, in order', as
     all.map(({ id }) => id),
     ids.map((id) => `${id}-all`),
   );
-  const worst = await plane.outbox.readHead('worst', 10);
-  assert.deepEqual(
-    worst.map(({ alert }) => alert),
-    ids.slice(1),
-  );
+  assert.deepEqual(await plane.outbox.readHead('worst', 10), []);
+  for (const channel of ['all', 'worst']) {
+    const urgent = await plane.outbox.readHead(urgentLane(channel), 10);
+    assert.deepEqual(
+      urgent.map(({ alert }) => alert),
+      sent.slice(2),
+    );
+    const { lanes } = await plane.outbox.dueLanes(channel, 10);
+    assert.deepEqual(lanes[0], { lane: urgentLane(channel), urgent: true });
+  }
   assert.deepEqual((await plane.outbox.lanesWithWork()).sort(), ['all', 'worst']);
   // The wake-ups of the lanes are jobs that carry only the name.
   await until(
     async () => (await plane.redis.keys('{tocsin}:queue:deliveries:*')).length > 0,
     'a job is queued',
   );
+});
+
+test('what is critical is let through when the rest has spent the throttle, as often again', async (t) => {
+  const plane = await startTestControlPlane(t, { channels: [log('slow', { throttle: slow })] });
+  const agent = await enroll(plane);
+  const many = (priority: Priority, count: number) =>
+    Array.from({ length: count }, (_none, index) => anAlert({ rule: `${index}`, priority }));
+  await agent.send(many('Debug', 10));
+  await agent.send(many('Critical', 6));
+  assert.equal((await plane.outbox.readHead('slow', 10)).length, 2, 'the burst');
+  const urgent = await plane.outbox.readHead(urgentLane('slow'), 10);
+  assert.equal(urgent.length, 2, 'as many in advance');
+  assert.equal(heldOf(urgent), 8, 'and with the first of them what was held back');
+  const { routed, pending, held } = await channelLedgerOf(plane.redis, 'slow');
+  assert.deepEqual([routed, pending, held], [16, 12, 4]);
+  await agent.send(many('Error', 1));
+  assert.equal((await plane.outbox.readHead('slow', 10)).length, 2, 'the rest pays for it');
 });
 
 test('holds back what the throttle does not let through, and tells it with the next', async (t) => {
@@ -177,7 +202,9 @@ test('the ledgers add up under random batches', async (t) => {
           routed,
           name,
         );
-        const entries = await plane.outbox.readHead(name, 100_000);
+        const lanes = [name, urgentLane(name)];
+        const heads = lanes.map((lane) => plane.outbox.readHead(lane, 100_000));
+        const entries = (await Promise.all(heads)).flat();
         const told = entries.filter((entry) => entry.alert).length + heldOf(entries);
         assert.equal(rest.pending ?? 0, told, name);
         const counters = Object.values(await plane.redis.hgetall(`{tocsin}:lane:${name}:held`));

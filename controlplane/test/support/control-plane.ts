@@ -29,6 +29,7 @@ export interface TestControlPlane extends ControlPlane {
 /** Delivery that drains nothing, so that tests see what admission leaves in the lanes. */
 export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
   testSend: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
+  preview: async () => [],
   retryNow: async () => {},
   wake: async () => {},
   stop: async () => {},

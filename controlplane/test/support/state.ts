@@ -32,9 +32,9 @@ export const channelLedgerOf = async (
 
 /** Waits until the check holds. */
 export async function until(check: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`waited 10 s in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited 30 s in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

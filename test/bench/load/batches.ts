@@ -40,26 +40,25 @@ export const anAlert = (agent: number, number: number, change: Partial<Alert> = 
   ...change,
 });
 
-type Make = (agent: number, number: number) => Alert;
+/** What differs from it, the same for all or by number. */
+type Change = Partial<Alert> | ((number: number) => Partial<Alert>);
 
 /** The requests of each agent, in their order. */
 export async function prepare(
   target: Target,
   load: Load,
-  make: Make = anAlert,
+  change: Change = {},
 ): Promise<Buffer[][]> {
   return Promise.all(
     Array.from({ length: load.agents }, async (_none, agent) => {
       const sign = await signerFor(target, agent);
       const requests: Buffer[] = [];
       for (let seq = 1; seq <= load.batches; seq++) {
-        const numbers = Array.from({ length: load.size }, (_no, index) => seq * load.size + index);
-        requests.push(
-          await sign(
-            seq,
-            numbers.map((number) => make(agent, number)),
-          ),
-        );
+        const alerts = Array.from({ length: load.size }, (_no, index) => {
+          const number = seq * load.size + index;
+          return anAlert(agent, number, typeof change === 'function' ? change(number) : change);
+        });
+        requests.push(await sign(seq, alerts));
       }
       return requests;
     }),

@@ -44,6 +44,9 @@ export function containerFactsOf(
     hostNetwork: flag(one['host_network']),
     hostIpc: flag(one['host_ipc']),
     ip: text(one['ip']),
+    healthcheck: probe(one['Healthcheck']),
+    livenessProbe: probe(one['LivenessProbe']),
+    readinessProbe: probe(one['ReadinessProbe']),
     podName: label('pod.name'),
     podNamespace: label('pod.namespace'),
     podUid: label('pod.uid'),
@@ -82,6 +85,13 @@ function pairs(value: unknown): Map<ByteString, ByteString> | undefined {
       typeof one === 'string' ? [[bytesOf(key), bytesOf(one)] as const] : [],
     ),
   );
+}
+
+/** argv of a probe, told as its program and the rest. */
+function probe(value: unknown): ByteString | undefined {
+  if (!isJson(value)) return undefined;
+  const words = [text(value['exe']) ?? '', ...(texts(value['args']) ?? [])];
+  return words[0] === '' ? undefined : words.join('\0');
 }
 
 function mounts(value: unknown): Mount[] | undefined {

@@ -1,9 +1,11 @@
 import { RE2JS } from 're2js';
 import type { ByteString, Extractor, Value } from '../../rules/field.ts';
 import type { Container, ContainerFacts, Mount } from '../../state/container.ts';
+import type { HealthProbe } from '../../state/health-probes.ts';
 import { type ImageReference, parseImageReference } from '../../state/image-reference.ts';
+import { probeCommand } from '../health-probe.ts';
 import type { KernelEvent } from '../kernel-event.ts';
-import { type Binder, integer, never, plain } from './context.ts';
+import { type Binder, integer, plain, podOf } from './context.ts';
 import { labelText } from './labels.ts';
 
 /** A fact of the container; `host` is what the host has instead. */
@@ -64,6 +66,12 @@ const containerStart: Binder =
       ? undefined
       : integer(container.initStartTime + context.bootEpoch());
 
+/** The command of a probe as a line. */
+const probe =
+  (kind: HealthProbe): Binder =>
+  (context) =>
+    fact((facts) => probeCommand(facts, podOf(context, facts), kind)?.replaceAll('\0', ' '));
+
 export const containerFields: readonly [string, Binder][] = [
   ...plain({
     'container.id': ({ container }) => container.id,
@@ -79,9 +87,6 @@ export const containerFields: readonly [string, Binder][] = [
     'container.mounts': fact(({ mounts }) => mounts?.map(mountText).join(','), ''),
     'container.labels': fact(({ labels }) => labelText(labels)),
     'container.ip': fact(({ ip }) => ip),
-    'container.healthcheck': fact(({ healthcheck }) => healthcheck),
-    'container.liveness_probe': never,
-    'container.readiness_probe': never,
     'container.cni.json': fact(({ cni }) => cni),
     'container.unconfirmed': ({ container }) => !container.isHost && !container.confirmed,
     'container.host_pid': fact(({ hostPid }) => hostPid),
@@ -92,6 +97,9 @@ export const containerFields: readonly [string, Binder][] = [
         ? undefined
         : integer(event.time - event.container.initStartTime),
   }),
+  ['container.healthcheck', probe('healthcheck')],
+  ['container.liveness_probe', probe('livenessProbe')],
+  ['container.readiness_probe', probe('readinessProbe')],
   ['container.start_ts', containerStart],
   [
     'container.label',

@@ -1,4 +1,5 @@
 import type { AddressBytes, ByteString, Extractor } from '../../rules/field.ts';
+import type { ContainerFacts } from '../../state/container.ts';
 import type { Pod } from '../../state/kubernetes/pod.ts';
 import type { Process } from '../../state/process.ts';
 import type { KernelEvent } from '../kernel-event.ts';
@@ -42,6 +43,12 @@ export const NO_STATE: FieldContext = {
   capabilities: () => undefined,
   domainOf: () => undefined,
 };
+
+/** The pod of a container as the API tells it. */
+export const podOf = (
+  { podOf: find }: FieldContext,
+  { podUid }: ContainerFacts,
+): Pod | undefined => (podUid === undefined ? undefined : find?.(podUid));
 
 /** Makes a field's extractor for an argument; undefined when the argument means nothing here. */
 export type Binder = (

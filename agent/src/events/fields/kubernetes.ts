@@ -2,7 +2,7 @@
 import type { ByteString, Value } from '../../rules/field.ts';
 import type { ContainerFacts } from '../../state/container.ts';
 import { type Owner, type OwnerKind, ownersByLabel, type Pod } from '../../state/kubernetes/pod.ts';
-import type { Binder, FieldContext } from './context.ts';
+import { type Binder, podOf } from './context.ts';
 import { type Labels, labelText } from './labels.ts';
 
 /** A fact of the pod; `pod` is what the API tells. */
@@ -16,9 +16,6 @@ function ofPod(read: (facts: ContainerFacts, pod: Pod | undefined) => Value | un
 function inPod(read: (facts: ContainerFacts, pod: Pod | undefined) => Value | undefined): Binder {
   return ofPod((facts, pod) => (facts.podName === undefined ? undefined : read(facts, pod)));
 }
-
-const podOf = ({ podOf: find }: FieldContext, { podUid }: ContainerFacts): Pod | undefined =>
-  podUid === undefined ? undefined : find?.(podUid);
 
 const labelsOf = ({ podLabels, labels }: ContainerFacts, pod: Pod | undefined): Labels =>
   podLabels ?? pod?.labels ?? labels;

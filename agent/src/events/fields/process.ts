@@ -6,10 +6,12 @@ import {
   EVENT_EXE_WRITABLE,
 } from '@tocsin/native';
 import type { ByteString, Extractor, Value } from '../../rules/field.ts';
+import type { HealthProbe } from '../../state/health-probes.ts';
 import type { Process } from '../../state/process.ts';
 import { capabilityText } from '../flag-names.ts';
+import { isProbe, probeCommand } from '../health-probe.ts';
 import type { KernelEvent } from '../kernel-event.ts';
-import { type Binder, type FieldContext, integer, never, plain } from './context.ts';
+import { type Binder, type FieldContext, integer, plain, podOf } from './context.ts';
 
 type Read<T extends Value = Value> = (process: Process) => T | undefined;
 
@@ -203,6 +205,14 @@ function capabilities(set: CapabilitySet): Binder {
     };
 }
 
+const isProbeOf =
+  (kind: HealthProbe): Binder =>
+  (context) =>
+  ({ process, container: { facts } }) => {
+    const command = facts && probeCommand(facts, podOf(context, facts), kind);
+    return command !== undefined && isProbe(process, command);
+  };
+
 const nonNegative = (value: number): number | undefined => (value < 0 ? undefined : value);
 const parent = (process: Process) => process.parentNow();
 const self = (process: Process) => process;
@@ -250,12 +260,12 @@ export const processFields: readonly [string, Binder][] = [
     'proc.exe_ino': own(({ exeInode }) => integer(exeInode)),
     'proc.exe_ino.ctime': own(({ exeChangeTime }) => integer(exeChangeTime)),
     'proc.exe_ino.mtime': own(({ exeModificationTime }) => integer(exeModificationTime)),
-    'proc.is_container_healthcheck': never,
-    'proc.is_container_liveness_probe': never,
-    'proc.is_container_readiness_probe': never,
     'thread.tid': ({ tid }) => tid,
     'thread.ismain': ({ tid, tgid }) => tid === tgid,
   }),
+  ['proc.is_container_healthcheck', isProbeOf('healthcheck')],
+  ['proc.is_container_liveness_probe', isProbeOf('livenessProbe')],
+  ['proc.is_container_readiness_probe', isProbeOf('readinessProbe')],
   ['proc.args', argumentsOrOne],
   ['proc.aname', ofAncestors(name)],
   ['proc.aexe', ofAncestors(exe)],

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../rules/field.ts';
+import { type HealthProbes, probesByContainer } from '../health-probes.ts';
 import { elements, flag, type Json, member, text, textMap } from '../runtimes/json-value.ts';
 
 export type Labels = ReadonlyMap<ByteString, ByteString>;
@@ -20,6 +21,8 @@ export interface Pod {
   readonly namespace: ByteString;
   readonly labels: Labels;
   readonly ip: ByteString | undefined;
+  /** By the name of the container. */
+  readonly probes: ReadonlyMap<ByteString, HealthProbes>;
   /** Several services may select one pod. */
   readonly owners: Readonly<Partial<Record<OwnerKind, readonly Owner[]>>>;
 }
@@ -38,7 +41,8 @@ export function podOf(object: Json): Pod | undefined {
   if (uid === undefined || name === undefined || namespace === undefined) return undefined;
   const labels = labelsOf(object);
   const ip = text(member(object, 'status', 'podIP'));
-  return { uid, name, namespace, labels, ip, owners: ownersByLabel(name, labels) };
+  const probes = probesByContainer(object);
+  return { uid, name, namespace, labels, ip, probes, owners: ownersByLabel(name, labels) };
 }
 
 export function labelsOf(object: Json): Labels {

@@ -2,6 +2,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import type { ByteString } from '../../rules/field.ts';
 import type { ContainerFacts, Mount } from '../container.ts';
+import { healthcheckOf, probesOfLabels } from '../health-probes.ts';
 import {
   elements,
   flag,
@@ -134,7 +135,8 @@ function factsOf(config: Json, hostConfig: Json, mounts: readonly Json[]): Conta
     mounts: mounts.map(mountOf),
     labels,
     environment: texts(member(config, 'Config', 'Env')),
-    healthcheck: texts(member(config, 'Config', 'Healthcheck', 'Test')).join(' ') || undefined,
+    healthcheck: healthcheckOf(texts(member(config, 'Config', 'Healthcheck', 'Test'))),
+    ...probesOfLabels(labels),
     ip: networks.map((one) => text(member(one, 'IPAddress'))).find((one) => one !== undefined),
     hostPid: isHost(hostConfig, 'PidMode'),
     hostNetwork: isHost(hostConfig, 'NetworkMode'),

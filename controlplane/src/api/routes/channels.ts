@@ -2,13 +2,18 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Channel, ChannelName, ShownChannel } from '@tocsin/openapi';
 import Type from 'typebox';
 import type { ChannelRegistry } from '../../channels/registry.ts';
-import { FAILURE_REASONS, type Outcome } from '../../delivery/channel.ts';
+import { FAILURE_REASONS, type Outcome, type Preview } from '../../delivery/channel.ts';
+import { ChannelSettingsError } from '../../delivery/outcome.ts';
+import { TemplateError } from '../../delivery/template.ts';
+import { ProblemError } from '../../errors.ts';
 import { answer, named, noContent, problems } from '../problems.ts';
 
 /** What delivery does for the API. */
 export interface ChannelDelivery {
   /** Sends a test notification now, and tells how it ended. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** What would be sent of an alert, or of a sample; undefined when there is no such alert. */
+  preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries again at once what waits for a channel that was changed. */
   retryNow(channel: string): Promise<void>;
 }
@@ -42,6 +47,22 @@ const TestOutcome = Type.Object({
   result: Type.Enum(['ok', 'retry', 'permanent', 'ambiguous']),
   reason: Type.Optional(Type.Enum([...FAILURE_REASONS])),
   detail: Type.String({ description: 'What the provider really answered.' }),
+});
+
+const PreviewRequest = Type.Object(
+  {
+    alert: Type.Optional(
+      Type.String({ maxLength: 64, description: 'Id of a stored alert; without it, a sample.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+const PreviewPart = Type.Object({
+  part: Type.Optional(
+    Type.String({ description: 'Of a message with several: `subject`, `text`, `html`.' }),
+  ),
+  content_type: Type.String(),
+  body: Type.String({ description: 'As it would be sent; secrets are hidden.' }),
 });
 
 const READS = ['unauthorized', 'forbidden'] as const;
@@ -149,6 +170,42 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
     async ({ params }, reply) => {
       await registry.delete(params.name);
       return reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    '/v1/channels/:name/preview',
+    {
+      schema: {
+        ...common,
+        operationId: 'previewChannel',
+        summary: 'Show what a channel would send of an alert, without sending it',
+        params: Params,
+        body: PreviewRequest,
+        response: {
+          200: answer('The messages.', Type.Object({ items: Type.Array(PreviewPart) })),
+          ...problems(
+            ...READS,
+            'bad_request',
+            'validation_failed',
+            'media_type_unsupported',
+            'not_found',
+            'preview_failed',
+          ),
+        },
+      },
+    },
+    async ({ params, body: { alert } }) => {
+      registry.show(params.name);
+      const items = await delivery
+        .preview(registry.get(params.name) as Channel, alert)
+        .catch((error: unknown) => {
+          if (error instanceof TemplateError || error instanceof ChannelSettingsError)
+            throw new ProblemError('preview_failed', error.message);
+          throw error;
+        });
+      if (!items) throw new ProblemError('not_found', `There is no alert ${alert}.`);
+      return { items: [...items] };
     },
   );
 

@@ -3,7 +3,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup as resolveName } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Agent, buildConnector } from 'undici';
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { isPublicAddress } from './address.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -24,17 +24,54 @@ export interface EgressOptions {
   readonly allowPrivate: boolean;
   /** Authorities to trust instead of the usual ones, and the certificate to show, in PEM. */
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>;
+  readonly proxy?: { readonly url: string; readonly authorization: string | undefined };
+}
+
+/** The dispatcher of a channel. */
+export function createEgress(options: EgressOptions): Dispatcher {
+  return options.proxy ? throughProxy(options.proxy, options) : directly(options);
+}
+
+/** Through a proxy names are resolved and addresses are judged there. */
+function throughProxy(
+  { url, authorization }: NonNullable<EgressOptions['proxy']>,
+  { tls }: EgressOptions,
+): Dispatcher {
+  return new ProxyAgent({
+    uri: url,
+    ...(authorization !== undefined && { token: authorization }),
+    ...(tls && { requestTls: tls }),
+    proxyTls: { timeout: CONNECT_TIMEOUT_MS, ...(tls?.ca && { ca: tls.ca }) },
+    keepAliveTimeout: IDLE_MS,
+    factory(origin, { connect, ...rest }: Pool.Options) {
+      const tunnel = connect as buildConnector.connector;
+      return new Pool(origin, { ...rest, connect: telling(tunnel, 'cannot connect by the proxy') });
+    },
+  });
+}
+
+/** A connector whose failures are known to be such. */
+function telling(connect: buildConnector.connector, what: string): buildConnector.connector {
+  return (target, callback) =>
+    connect(target, (error, socket) => {
+      if (socket) callback(null, socket);
+      else if (error instanceof ConnectError) callback(error, null);
+      else callback(new ConnectError(what, { cause: error }), null);
+    });
 }
 
 /** An undici dispatcher that connects only to public addresses, unless private ones are allowed. */
-export function createEgress(options: EgressOptions): Agent {
+function directly(options: EgressOptions): Agent {
   const isAllowed = (address: string) => options.allowPrivate || isPublicAddress(address);
-  const connect = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
-    lookup: checkedLookup(isAllowed),
-    autoSelectFamily: true,
-    ...options.tls,
-  });
+  const connect = telling(
+    buildConnector({
+      timeout: CONNECT_TIMEOUT_MS,
+      lookup: checkedLookup(isAllowed),
+      autoSelectFamily: true,
+      ...options.tls,
+    }),
+    'cannot connect',
+  );
   return new Agent({
     pipelining: 1,
     keepAliveTimeout: IDLE_MS,
@@ -45,11 +82,7 @@ export function createEgress(options: EgressOptions): Agent {
         callback(blockedError(host, host), null);
         return;
       }
-      connect(target, (error, socket) => {
-        if (socket) callback(null, socket);
-        else if (error instanceof ConnectError) callback(error, null);
-        else callback(new ConnectError('cannot connect', { cause: error }), null);
-      });
+      connect(target, callback);
     },
   });
 }

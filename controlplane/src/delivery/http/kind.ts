@@ -1,7 +1,8 @@
 /** Kinds that are no more than settings and the requests these make of a notification. */
 import type { TObject } from 'typebox';
 import type { ChannelKind, Notification, Outcome, ResolvedSettings } from '../channel.ts';
-import { ChannelSettingsError, ok } from '../outcome.ts';
+import { ChannelSettingsError, ok, permanent } from '../outcome.ts';
+import { TemplateError } from '../template.ts';
 import { TLS_FILES } from '../tls.ts';
 import { createEgress } from './egress.ts';
 import { post, type ReadAnswer } from './post.ts';
@@ -24,6 +25,8 @@ export interface HttpKind<Settings> {
   prepare(settings: Settings): (notification: Notification) => readonly HttpMessage[];
   /** As of ChannelKind. */
   readonly parallel?: number;
+  /** As of ChannelKind. */
+  check?(settings: Readonly<Record<string, unknown>>): void;
   /** What a 2xx answer really means. */
   readonly read?: ReadAnswer;
   /** Makes a failure more precise than its status. */
@@ -37,7 +40,8 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     settings: schema,
     origin: 'any',
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
-    fileSettings: TLS_FILES,
+    ...(definition.check && { check: definition.check }),
+    fileSettings: [...TLS_FILES, 'proxy'],
     destination,
     create(settings: ResolvedSettings) {
       const { egress: options, timeoutMs } = readHttpSettings(settings);
@@ -45,14 +49,26 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
       const egress = createEgress(options);
       return {
         async send(notification, { signal }) {
+          let messages: readonly HttpMessage[];
+          try {
+            messages = render(notification);
+          } catch (error) {
+            if (error instanceof TemplateError) return permanent('rendering', error.message);
+            throw error;
+          }
           let outcome = ok('nothing to send');
-          for (const { url, headers, body } of render(notification)) {
+          for (const { url, headers, body } of messages) {
             const request = { url, body, timeoutMs, headers: { ...USUAL_HEADERS, ...headers } };
             outcome = explain(await post(egress, request, signal, read));
             if (outcome.result !== 'ok') return outcome;
           }
           return outcome;
         },
+        preview: (notification) =>
+          render(notification).map(({ headers, body }) => ({
+            content_type: { ...USUAL_HEADERS, ...headers }['content-type'],
+            body,
+          })),
         close: () => egress.destroy(),
       };
     },

@@ -1,5 +1,5 @@
 /** The settings that channels which POST to a server of the operator's have in common. */
-import { parseDuration } from '@tocsin/openapi';
+import { parseDuration, SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
 import { readTls, TLS_SETTINGS } from '../tls.ts';
 import type { EgressOptions } from './egress.ts';
@@ -26,6 +26,12 @@ export const HTTP_SETTINGS = {
     }),
   ),
   ...TLS_SETTINGS,
+  proxy: Type.Optional(
+    HttpUrl(
+      'An HTTP proxy to go through (CONNECT), which then decides what may be reached. Not over the API.',
+    ),
+  ),
+  proxy_authorization: Type.Optional(SecretReference),
   timeout: Type.Optional(
     Type.String({
       pattern: '^([1-9]|[12][0-9]|30)s$',
@@ -41,11 +47,15 @@ export function readHttpSettings(settings: {
   readonly ca_file?: string;
   readonly cert_file?: string;
   readonly key?: string;
+  readonly proxy?: string;
+  readonly proxy_authorization?: string;
   readonly timeout?: string;
 }): { readonly egress: EgressOptions; readonly timeoutMs: number } {
+  const { proxy, proxy_authorization: authorization } = settings;
   return {
     egress: {
       allowPrivate: settings.allow_private_addresses ?? false,
+      ...(proxy !== undefined && { proxy: { url: proxy, authorization } }),
       tls: readTls(settings),
     },
     timeoutMs: parseDuration(settings.timeout ?? DEFAULT_TIMEOUT) ?? 0,

@@ -4,12 +4,14 @@ every check that can refuse comes before the first write, and the first write is
 read-only, so nothing is ever half stored. Reads and writes take many values at once; that is what makes it fast.
 
 KEYS  1 agent  2 its sequences  3 ledger  4 alert records  5 open fingerprints  6 alert index  7 alert counter
-      8 lanes with work  9 held due  10 version of the channels  11 outcomes; then for each channel of the request five keys:
-      lane entries, held counters, throttle bucket, channel ledger, agents of what is held; then those of `plan_groups`
+      8 lanes with work  9 held due  10 version of the channels  11 outcomes; then for each channel of the request seven keys:
+      lane entries, held counters, throttle bucket, channel ledger, agents of what is held, entries of its urgent lane, lanes by time;
+      then those of `plan_groups`
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
-        capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us] (interval 0: no throttle),
+        capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us, urgent lane]
+        (interval 0: no throttle),
         alerts: list of [fingerprint, id, occurrences, bytes of its body, text of occurrences, first and last in ms, facts as text,
-        rule, list of channel positions from 1; the last two only with channels],
+        rule, list of channel positions from 1, 1 when it is critical; the last three only with channels],
         prefix: of the keys of the ledger by agent and by route, batches: prefix of the keys of the bodies,
         grouped: with a routing tree, what goes into groups; the last of each alert there is its position in alerts
       2 the bodies of the alerts as they came, a newline between them. They stay together: one string a batch is stored, and records
@@ -24,7 +26,7 @@ Answer  { status, ... } where status is
 local request = cjson.decode(ARGV[1])
 local AGENT, SEQUENCES, LEDGER, RECORDS, OPEN, INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local COUNTER, LANES, DUE, VERSION, OUTCOMES_KEY = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local FIRST_FREE_KEY = 11
+local FIRST_FREE_KEY, KEYS_OF_CHANNEL = 11, 7
 local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$'
 local SEEN = '^%d+ (%-?%d+) (%-?%d+)$'
 local HELD_RULES, OTHER_RULES = 256, '(other rules)'
@@ -68,17 +70,18 @@ local channels = {}
 local function channel_at(position)
   local channel = channels[position]
   if channel then return channel end
-  local definition, first = request.channels[position], FIRST_FREE_KEY + (position - 1) * 5
+  local definition, first = request.channels[position], FIRST_FREE_KEY + (position - 1) * KEYS_OF_CHANNEL
   channel = {
     name = definition[1], interval = definition[2], burst = definition[3],
-    ENTRIES = KEYS[first + 1], HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
-    HELD_UNITS = KEYS[first + 5],
-    entries = {}, held = {}, held_units = {}, rules = 0, routed = 0, pending = 0, held_change = 0,
+    HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
+    HELD_UNITS = KEYS[first + 5], READY = KEYS[first + 7],
+    plain = { ENTRIES = KEYS[first + 1], entries = {} },
+    urgent = { ENTRIES = KEYS[first + 6], entries = {}, name = definition[4] },
+    held = {}, held_units = {}, rules = 0, routed = 0, pending = 0, held_change = 0,
   }
-  channel.length = redis.call('LLEN', channel.ENTRIES)
   channel.tat = channel.interval > 0 and tonumber(redis.call('GET', channel.BUCKET) or '0') or 0
   -- Later than a full bucket: the throttle was narrower, or the clock was ahead, when it was written.
-  channel.tat = math.min(channel.tat, now_us + channel.burst + channel.interval)
+  channel.tat = math.min(channel.tat, now_us + 2 * (channel.burst + channel.interval))
   local held = redis.call('HGETALL', channel.HELD)
   for i = 1, #held, 2 do
     channel.held[held[i]] = tonumber(held[i + 1])
@@ -90,14 +93,17 @@ local function channel_at(position)
   return channel
 end
 
--- Whether the channel may be told now; takes a token of its bucket (GCRA).
-local function admits(channel)
-  if channel.length >= request.lane_capacity then
+-- Whether the channel may be told now; takes a token of its bucket (GCRA). What is critical may take as many again in advance, so that
+-- what is not cannot keep it waiting.
+local function admits(channel, lane)
+  lane.length = lane.length or redis.call('LLEN', lane.ENTRIES)
+  if lane.length >= request.lane_capacity then
     channel.due = now + FULL_LANE_MS
     return false
   end
   if channel.interval == 0 then return true end
-  if now_us < channel.tat - channel.burst then
+  local advance = lane == channel.urgent and channel.burst + channel.interval or 0
+  if now_us < channel.tat - channel.burst - advance then
     channel.due = math.ceil((channel.tat - channel.burst) / 1000)
     return false
   end
@@ -116,11 +122,12 @@ local function hold(channel, rule, accounted)
   channel.holds = true
 end
 
--- Puts an alert into the lane of a channel, with what was held back before it; or holds it back too.
+-- Puts an alert into a lane of a channel, with what was held back before it; or holds it back too.
 -- The first of its channels accounts for it in the ledger.
-local function tell(channel, id, rule, accounted)
+local function tell(channel, id, rule, accounted, critical)
   channel.routed = channel.routed + 1
-  if not admits(channel) then
+  local lane = critical == 1 and channel.urgent or channel.plain
+  if not admits(channel, lane) then
     hold(channel, rule, accounted)
     return false
   end
@@ -140,8 +147,8 @@ local function tell(channel, id, rule, accounted)
     channel.held, channel.held_units = {}, {}
     channel.rules, channel.holds, channel.told_held = 0, false, true
   end
-  channel.entries[#channel.entries + 1] = cjson.encode(entry)
-  channel.length = channel.length + 1
+  lane.entries[#lane.entries + 1] = cjson.encode(entry)
+  lane.length = lane.length + 1
   return true
 end
 
@@ -193,7 +200,7 @@ for i, alert in ipairs(alerts) do
     new_open[#new_open + 1], new_open[#new_open + 2] = fingerprint, id
     local queued, positions = false, alert[8] or NO_CHANNELS
     for first, position in ipairs(positions) do
-      queued = tell(channel_at(position), id, alert[7], first == 1) or queued
+      queued = tell(channel_at(position), id, alert[7], first == 1, alert[9]) or queued
     end
     local state = #positions == 0 and 'unrouted' or queued and 'queued' or 'held'
     if request.grouped then state = 'grouped' end
@@ -225,7 +232,7 @@ local plan
 if request.grouped then
   request.grouped.now = now
   for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[17]] end
-  plan = plan_groups(request.grouped, FIRST_FREE_KEY + 5 * #request.channels)
+  plan = plan_groups(request.grouped, FIRST_FREE_KEY + KEYS_OF_CHANNEL * #request.channels)
 end
 
 -- From here on only writes. The first is refused when Redis is full or read-only.
@@ -251,8 +258,15 @@ end
 
 local woken = {}
 for position, channel in pairs(channels) do
-  if #channel.entries > 0 then
-    redis.call('RPUSH', channel.ENTRIES, unpack(channel.entries))
+  local plain, urgent = channel.plain, channel.urgent
+  if #plain.entries > 0 then redis.call('RPUSH', plain.ENTRIES, unpack(plain.entries)) end
+  if #urgent.entries > 0 then
+    redis.call('RPUSH', urgent.ENTRIES, unpack(urgent.entries))
+    -- A lane that was set back stays so.
+    local at = redis.call('ZSCORE', channel.READY, urgent.name)
+    if not at or tonumber(at) <= now then redis.call('ZADD', channel.READY, 0, urgent.name) end
+  end
+  if #plain.entries + #urgent.entries > 0 then
     redis.call('SADD', LANES, channel.name)
     woken[#woken + 1] = position
   end

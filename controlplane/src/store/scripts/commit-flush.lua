@@ -25,13 +25,14 @@ local says = ARGV[2] ~= ''
 
 local function ms(number) return string.format('%.0f', number) end
 
--- When one may go through a bucket (GCRA); undefined: now.
+-- When one may go through a bucket (GCRA); undefined: now. What is urgent may take as many again in advance.
 local now_us = now * 1000
 local function read_bucket(throttle, text)
   local interval, burst = throttle[1], throttle[2]
   if interval == 0 then return nil, nil end
-  local tat = math.max(math.min(tonumber(text or '0') or 0, now_us + burst + interval), now_us)
-  if tat - burst > now_us then return nil, math.ceil((tat - burst) / 1000) end
+  local tat = math.max(math.min(tonumber(text or '0') or 0, now_us + 2 * (burst + interval)), now_us)
+  local most = flush.urgent == 1 and 2 * burst + interval or burst
+  if tat - most > now_us then return nil, math.ceil((tat - most) / 1000) end
   return tat + interval, nil
 end
 

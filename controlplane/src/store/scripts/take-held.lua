@@ -16,7 +16,7 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
   return 0
 end
 if interval > 0 then
-  local tat = math.min(tonumber(redis.call('GET', KEYS[3]) or '0'), now_us + burst + interval)
+  local tat = math.min(tonumber(redis.call('GET', KEYS[3]) or '0'), now_us + 2 * (burst + interval))
   if now_us < tat - burst then
     redis.call('SET', KEYS[3], string.format('%.0f', tat))
     redis.call('ZADD', KEYS[7], math.ceil((tat - burst) / 1000), channel)

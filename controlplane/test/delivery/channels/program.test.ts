@@ -107,6 +107,74 @@ describe('program channel', () => {
     assert.match(outcome.detail, /the end$/);
   });
 
+  it('keeps a program that is to be kept, and starts it again when it ended', async () => {
+    const path = join(folder, 'lines');
+    const script = 'while read -r line; do echo "$$ $line" >> "$1"; done';
+    const sender = programKind.create({ argv: shell(script, path), keep_alive: true });
+    const lines = async () =>
+      (await readFile(path, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+    const tell = async (count: number) => {
+      assert.equal((await sender.send(sampleNotification(), forever())).result, 'ok');
+      await waitFor(async () => (await lines()).length === count);
+      return Number((await lines()).at(-1)?.split(' ')[0]);
+    };
+    const first = await tell(1);
+    assert.equal(await tell(2), first);
+    process.kill(first, 'SIGKILL');
+    await waitFor(() => !isAlive(first));
+    // Its end may become known while the line is written.
+    const again = await sender.send(sampleNotification(), forever());
+    assert.ok(['ok', 'retry exit_status'].includes(briefly(again)));
+    const second = await tell(again.result === 'ok' ? 4 : 3);
+    assert.notEqual(second, first);
+    await sender.close();
+    await waitFor(() => !isAlive(second));
+  });
+
+  it('kills a kept program that reads no line in time, and says so', async () => {
+    const sender = programKind.create({
+      argv: ['/bin/sleep', '1000'],
+      keep_alive: true,
+      timeout: '1s',
+    });
+    const alert = sampleNotification().alerts[0];
+    const large = {
+      ...sampleNotification(),
+      alerts: [{ ...alert, output: 'x'.repeat(1_000_000) }],
+    };
+    const outcome = await sender.send(large as ReturnType<typeof sampleNotification>, forever());
+    assert.equal(briefly(outcome), 'ambiguous timeout');
+    await sender.close();
+    const ended = programKind.create({ argv: shell('echo gone >&2; exit 4'), keep_alive: true });
+    const told = await ended.send(large as ReturnType<typeof sampleNotification>, forever());
+    assert.equal(briefly(told), 'retry exit_status');
+    assert.match(told.detail, /exit status 4/);
+    await ended.close();
+  });
+
+  it('bounds the memory of a program', async () => {
+    const script = 'head -c 300000000 /dev/zero | tail -c 200000000 | wc -c';
+    const most = { max_memory_bytes: 60_000_000 };
+    const outcome = await run(
+      shell(`${script}; dd if=/dev/zero of=/dev/null bs=200M count=1`),
+      most,
+    );
+    assert.equal(briefly(outcome), 'permanent exit_status');
+    assert.equal((await run(['/bin/true'], most)).result, 'ok');
+  });
+
+  it('runs a program as another user, with no more than his groups', {
+    skip: process.getuid?.() === 0 ? false : 'only root may become another user',
+  }, async () => {
+    const script =
+      '[ "$(id -un)" = nobody ] && [ "$(id -u)" = "$(id -ru)" ] && ! id -G | grep -qw 0';
+    assert.equal((await run(shell(script), { user: 'nobody' })).result, 'ok');
+    assert.throws(
+      () => programKind.create({ argv: ['/bin/true'], user: 'no-such-user' }),
+      /no user/,
+    );
+  });
+
   it('stops when it is told to', async () => {
     const stop = new AbortController();
     const sent = programKind

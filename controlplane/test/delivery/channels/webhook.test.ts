@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, verify } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
-import {
-  readSigningKey,
-  signatureHeaders,
-} from '../../../src/delivery/channels/webhook/signature.ts';
+import { readSigner, signatureHeaders } from '../../../src/delivery/channels/webhook/signature.ts';
 import { isPublicAddress } from '../../../src/delivery/http/address.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
 import { selfSigned } from '../certificate.ts';
@@ -143,9 +141,33 @@ describe('webhook channel', () => {
       'msg_p5jXN8AQM9LWM0D4loKWxJek',
       1614265330_000,
       '{"test": 2432232314}',
-      readSigningKey(SECRET),
+      [readSigner('secret', SECRET)],
     );
     assert.equal(headers['webhook-signature'], 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
+  });
+
+  it('signs with an Ed25519 key, and with the key before as long as both are set', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32);
+    const known = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+    for (const bytes of [seed, Buffer.concat([seed, known])]) {
+      received.length = 0;
+      await send({ secret: `whsk_${bytes.toString('base64')}`, previous_secret: SECRET });
+      const { headers = {}, body = '' }: Partial<Received> = received[0] ?? {};
+      const [first = '', second = ''] = (headers['webhook-signature'] ?? '').split(' ');
+      const message = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
+      assert.match(first, /^v1a,/);
+      const signature = Buffer.from(first.slice('v1a,'.length), 'base64');
+      assert.ok(verify(null, Buffer.from(message), publicKey, signature));
+      assert.match(second, /^v1,/);
+      new Webhook(SECRET).verify(body, headers);
+    }
+    const mixed = Buffer.concat([seed, Buffer.alloc(32)]).toString('base64');
+    for (const broken of ['whsk_AAAA', 'whsk_*', `whsk_${mixed}`, `whsk_${mixed}AAAA`])
+      assert.throws(
+        () => webhookKind.create({ url, secret: broken }),
+        (error) => error instanceof ChannelSettingsError && !error.message.includes(broken),
+      );
   });
 
   it('tells what each status means', async () => {
@@ -296,6 +318,52 @@ describe('webhook channel', () => {
         ChannelSettingsError,
       );
     assert.throws(() => webhookKind.create({ url, secret: 'whsec_*' }), ChannelSettingsError);
+  });
+
+  it('goes through a proxy, which knows where to, and what it refuses was not received', async () => {
+    const asked: string[] = [];
+    const proxy = createServer();
+    proxy.on('connect', ({ url: target = '', headers }: IncomingMessage, client: Socket) => {
+      asked.push(`${target} ${headers['proxy-authorization']}`);
+      client.on('error', () => {});
+      if (headers['proxy-authorization'] !== 'Basic eDp5') {
+        client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+        return;
+      }
+      const upstream = connect(Number(target.split(':')[1]), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      upstream.on('error', () => client.destroy());
+      client.on('close', () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { port } = new URL(url);
+    const through = (proxy_authorization: string) =>
+      send({
+        url: `http://hooks.example:${port}/`,
+        allow_private_addresses: false,
+        proxy: address,
+        proxy_authorization,
+      });
+    try {
+      assert.equal((await through('Basic eDp5')).result, 'ok');
+      assert.equal(received[0]?.headers['host'], `hooks.example:${port}`);
+      assert.equal(received[0]?.headers['proxy-authorization'], undefined);
+      const refused = await through('Basic wrong');
+      assert.equal(refused.result, 'retry');
+      assert.match(refused.detail, /407/);
+      assert.deepEqual(asked, [
+        `hooks.example:${port} Basic eDp5`,
+        `hooks.example:${port} Basic wrong`,
+      ]);
+    } finally {
+      await new Promise((resolve) => proxy.close(resolve));
+    }
+    const gone = await through('Basic eDp5');
+    assert.equal(gone.result, 'retry');
+    assert.equal(received.length, 1);
   });
 
   it('carries hostile text as data', async () => {

@@ -5,10 +5,13 @@ import type { Notification } from '../../channel.ts';
 import { describeHeld } from '../../digest.ts';
 import { describeGroup } from '../../grouped.ts';
 import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
+import { type Template, textBy } from '../../template.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
 
 const SUBJECT_CHARACTERS = 150;
+/** Of the whole subject, that of a template too. */
+const MAX_SUBJECT = 300;
 const OUTPUT_CHARACTERS = 4000;
 
 export interface Mail {
@@ -29,18 +32,34 @@ const hashed = (text: string): string => createHash('sha256').update(text).diges
  * What mails that belong together refer to (RFC 5322, 3.6.4): mails about the same thing are one thread. It is no mail of its own, so that
  * no state is needed and no first mail can be missed.
  */
-function threadOf({ channel, alerts }: Notification, domain: string): string {
-  return `<thread-${hashed(JSON.stringify([channel, alerts[0]?.fingerprint ?? null]))}@${domain}>`;
+function threadOf({ channel, alerts, group }: Notification, domain: string): string {
+  const about = group?.key ?? alerts[0]?.fingerprint ?? null;
+  return `<thread-${hashed(JSON.stringify([channel, about]))}@${domain}>`;
+}
+
+/** What the operator wants said otherwise. */
+export interface MailTemplates {
+  readonly subject?: Template | undefined;
+  readonly text?: Template | undefined;
+  readonly html?: Template | undefined;
 }
 
 /** Renders a mail. The Message-ID follows from the notification alone, so that a mail sent twice can be told from two mails. */
-export function renderMail(notification: Notification, domain: string): Mail {
+export function renderMail(
+  notification: Notification,
+  domain: string,
+  templates: MailTemplates = {},
+  onProblem: (problem: string) => void = () => {},
+): Mail {
+  const by = (template: Template | undefined, usual: () => string) =>
+    textBy(template, notification, usual, onProblem);
+  const usualSubject = `[${highestPriority(notification)}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`;
   const priority = highestPriority(notification);
   const thread = threadOf(notification, domain);
   return {
-    subject: `[${priority}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`,
-    text: renderText(notification),
-    html: renderHtml(notification),
+    subject: printable(by(templates.subject, () => usualSubject).trim(), MAX_SUBJECT),
+    text: by(templates.text, () => renderText(notification)),
+    html: by(templates.html, () => renderHtml(notification)),
     messageId: `<${hashed(notification.id)}@${domain}>`,
     inReplyTo: thread,
     references: thread,

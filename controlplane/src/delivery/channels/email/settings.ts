@@ -1,5 +1,6 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
+import { TemplateText } from '../../template.ts';
 import { TLS_SETTINGS } from '../../tls.ts';
 
 const ADDRESS = '^[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+@[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+$';
@@ -39,6 +40,9 @@ export const EmailSettings = Type.Object(
       maxItems: 50,
       description: 'Who gets the mail.',
     }),
+    subject: Type.Optional(TemplateText('A Liquid template instead of the usual subject.')),
+    text: Type.Optional(TemplateText('The same for the text part.')),
+    html: Type.Optional(TemplateText('The same for the HTML part, for which values are escaped.')),
   },
   { additionalProperties: false, description: 'A mail in HTML and text through an SMTP server.' },
 );

@@ -18,6 +18,9 @@ export const logKind: ChannelKind = {
         const lines = renderLines(notification, FORMATS[format]);
         return path === undefined ? writeStdout(lines, signal) : appendLines(path, lines, rotate);
       },
+      preview: (notification) => [
+        { content_type: 'text/plain', body: renderLines(notification, FORMATS[format]) },
+      ],
       close: () => Promise.resolve(),
     };
   },

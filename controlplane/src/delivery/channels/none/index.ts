@@ -9,6 +9,7 @@ export const noneKind: ChannelKind = {
   origin: 'any',
   create: () => ({
     send: () => Promise.resolve(ok('nobody is told, as configured')),
+    preview: () => [],
     close: () => Promise.resolve(),
   }),
 };

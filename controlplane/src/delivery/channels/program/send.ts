@@ -1,7 +1,7 @@
 /** Runs a program once, in a process group of its own that is gone when the attempt ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Outcome } from '../../channel.ts';
-import { describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
+import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
 
 /** sysexits.h EX_TEMPFAIL. */
 const TRY_AGAIN_STATUS = 75;
@@ -15,6 +15,8 @@ export interface Program {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string;
   readonly timeoutMs: number;
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  readonly maxMemoryBytes: number | undefined;
 }
 
 /** Resolves when the program has exited and its group was killed. */
@@ -52,9 +54,71 @@ export function runProgram(program: Program, input: string, signal: AbortSignal)
   });
 }
 
-function start({ argv, environment, workingDirectory }: Program): ChildProcess {
-  const [file = '', ...args] = argv;
+/**
+ * A program that is kept and gets a line a notification. It says nothing of what it makes of one: what went into its pipe
+ * counts as told. One that ended is started again with the next line.
+ */
+export class KeptProgram {
+  readonly #program: Program;
+  #child: ChildProcess | undefined;
+  #words: () => string = () => '';
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  async write(line: string, signal: AbortSignal): Promise<Outcome> {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#program.timeoutMs)]);
+    const child = this.#running();
+    return new Promise((resolve) => {
+      const end = (outcome: Outcome) => {
+        child.off('error', onError).off('exit', onExit);
+        bounded.removeEventListener('abort', onAbort);
+        resolve(outcome);
+      };
+      const onError = (error: Error) => end(readStartError(error));
+      const onExit = () =>
+        end(retry('exit_status', `ended: ${readExit(child, this.#words()).detail}`));
+      const onAbort = () => {
+        killGroup(child);
+        end(ambiguous(reasonOfAbort(bounded), 'killed: the line was not read in time'));
+      };
+      child.once('error', onError).once('exit', onExit);
+      if (bounded.aborted) onAbort();
+      else bounded.addEventListener('abort', onAbort, { once: true });
+      child.stdin?.write(line, (error) => {
+        // Why it does not read is told by its exit.
+        if (!error) end(ok('written to the program'));
+      });
+    });
+  }
+
+  close(): void {
+    if (this.#child) killGroup(this.#child);
+  }
+
+  #running(): ChildProcess {
+    if (this.#child) return this.#child;
+    const child = start(this.#program);
+    const errors = keepTail(child.stderr);
+    const output = keepTail(child.stdout);
+    this.#words = () => errors() || output();
+    const gone = () => {
+      killGroup(child);
+      if (this.#child === child) this.#child = undefined;
+    };
+    child.stdin?.on('error', () => {});
+    child.on('exit', gone).on('error', gone);
+    this.#child = child;
+    return child;
+  }
+}
+
+function start(program: Program): ChildProcess {
+  const { environment, workingDirectory, user } = program;
+  const [file = '', ...args] = argumentsOf(program);
   return spawn(file, args, {
+    ...user,
     cwd: workingDirectory,
     env: environment,
     // Leads a process group: whatever it starts dies with it.
@@ -63,6 +127,10 @@ function start({ argv, environment, workingDirectory }: Program): ChildProcess {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
 }
+
+/** The limit is set by a program of util-linux, which then becomes the one that is meant. */
+const argumentsOf = ({ argv, maxMemoryBytes: most }: Program): readonly string[] =>
+  most === undefined ? argv : ['/usr/bin/prlimit', `--as=${most}`, '--', ...argv];
 
 function readExit({ exitCode: status, signalCode }: ChildProcess, words: string): Outcome {
   const detail = `${status === null ? `killed by ${signalCode}` : `exit status ${status}`}${words && `: ${words}`}`;

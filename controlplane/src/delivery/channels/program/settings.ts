@@ -25,11 +25,32 @@ export const ProgramSettings = Type.Object(
     working_directory: Type.Optional(
       Type.String({ pattern: '^/[^\\0]*$', description: 'Absolute path; without it, `/`.' }),
     ),
+    user: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$',
+        description: 'Name of the user to run it as; without it, that of the control plane.',
+      }),
+    ),
+    max_memory_bytes: Type.Optional(
+      Type.Integer({
+        minimum: 1_048_576,
+        maximum: 2 ** 40,
+        description: 'Address space that it and each of its children may have.',
+      }),
+    ),
+    keep_alive: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'It is started once and gets a line a notification; what went into its pipe counts as told, and it is started again when it ended.',
+      }),
+    ),
     timeout: Type.Optional(
       Type.String({
         pattern: '^([1-9]|[12][0-9]|30)s$',
         default: '10s',
-        description: 'Then the program and its children are killed; `1s` to `30s`.',
+        description:
+          'Then the program and its children are killed: for the whole run, or with `keep_alive` for reading a line; `1s` to `30s`.',
       }),
     ),
   },

@@ -138,6 +138,10 @@ function escapeMarkup(text: string, max: number): string {
   return cut(escaped, max).replace(/&[a-z]*…$/, '…');
 }
 
+/** A value within the text of a template: it can neither mention, link, format nor end a code that it stands in. */
+export const neutral = (text: string): string =>
+  escapeMarkup(printable(text).replace(/[*_~`]/g, '\u200b$&'), Number.POSITIVE_INFINITY);
+
 /** Printable text within code. A backtick would end it, so one that only looks like it takes its place. */
 const withinCode = (text: string, max: number): string =>
   escapeMarkup(printable(text, max).replaceAll('`', 'ˋ'), max) || ' ';

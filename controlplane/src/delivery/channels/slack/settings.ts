@@ -1,5 +1,6 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
+import { TemplateText } from '../../template.ts';
 
 /** Settings of a `slack` channel. */
 export const SlackSettings = Type.Object(
@@ -9,6 +10,11 @@ export const SlackSettings = Type.Object(
       pattern: '^[^\\s<>]{1,80}$',
       description: 'Id or name of a channel the app is a member of.',
     }),
+    template: Type.Optional(
+      TemplateText(
+        "A Liquid template for the text, in Slack's mrkdwn, instead of the usual blocks; values neither format nor mention.",
+      ),
+    ),
     base_url: Type.Optional(
       Type.String({
         pattern: '^https?://[^/?#@\\\\\\s]+(/[^?#\\s]*)?$',

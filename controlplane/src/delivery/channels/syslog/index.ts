@@ -33,6 +33,11 @@ export const syslogKind: ChannelKind = {
     return {
       send: (notification, { signal }) =>
         transport.write(renderMessages(notification, rendering), signal),
+      preview: (notification) =>
+        renderMessages(notification, rendering).map((message) => ({
+          content_type: 'text/plain',
+          body: message.toString(),
+        })),
       close() {
         transport.close();
         return Promise.resolve();

@@ -1,12 +1,13 @@
 /** @module Channel kind `webhook`: a POST signed as Standard Webhooks defines it, to addresses that were checked. */
 import { httpKind } from '../../http/kind.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
-import { renderBodies } from './render.ts';
+import { readBody } from './render.ts';
 import { WebhookSettings } from './settings.ts';
-import { readSigningKey, signatureHeaders } from './signature.ts';
+import { readSigner, signatureHeaders } from './signature.ts';
 
-type Resolved = Omit<WebhookSettings, 'secret' | 'headers'> & {
+type Resolved = Omit<WebhookSettings, 'secret' | 'previous_secret' | 'headers'> & {
   readonly secret: string;
+  readonly previous_secret?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -19,17 +20,20 @@ export const webhookKind = httpKind<Resolved>({
   parallel: 16,
   settings: WebhookSettings,
   destination: ['url', 'allow_private_addresses'],
-  prepare: ({ url, secret, headers, body: form = 'tocsin' }) => {
-    const key = readSigningKey(secret);
+  check: readBody,
+  prepare: ({ url, secret, previous_secret: previous, headers, ...form }) => {
+    const render = readBody(form);
+    const signers = [readSigner('secret', secret)];
+    if (previous !== undefined) signers.push(readSigner('previous_secret', previous));
     const extra = readHeaders(headers ?? {});
     return (notification) =>
-      renderBodies(notification, form).map(({ id, contentType, text }) => ({
+      render(notification).map(({ id, contentType, text }) => ({
         url,
         body: text,
         headers: {
           ...extra,
           'content-type': contentType,
-          ...signatureHeaders(id, Date.now(), text, key),
+          ...signatureHeaders(id, Date.now(), text, signers),
         },
       }));
   },

@@ -2,10 +2,12 @@ import { notificationJson } from '../../alert-json.ts';
 import type { Notification } from '../../channel.ts';
 import { toldAlerts } from '../../digest.ts';
 import { FORMATS } from '../../formats/index.ts';
+import { ChannelSettingsError } from '../../outcome.ts';
+import { checkJson, insideJson, readTemplate } from '../../template.ts';
 import { alertmanagerMessage } from './alertmanager.ts';
 import type { WebhookSettings } from './settings.ts';
 
-export type BodyForm = NonNullable<WebhookSettings['body']>;
+type BodyForm = NonNullable<WebhookSettings['body']>;
 
 /** One request. */
 export interface Body {
@@ -17,8 +19,29 @@ export interface Body {
 
 const JSON_TYPE = 'application/json';
 
+/** Reads how bodies are made. Throws ChannelSettingsError. */
+export function readBody({
+  body,
+  template: source,
+  content_type: contentType = JSON_TYPE,
+}: Pick<WebhookSettings, 'body' | 'template' | 'content_type'>): (
+  notification: Notification,
+) => Body[] {
+  if (source === undefined) {
+    if (contentType !== JSON_TYPE)
+      throw new ChannelSettingsError('content_type: is given together with template.');
+    return (notification) => renderBodies(notification, body ?? 'tocsin');
+  }
+  const isJson = /[/+]json\b/i.test(contentType);
+  const template = readTemplate('template', source, {
+    neutral: isJson ? insideJson : (text) => text,
+    ...(isJson && { check: checkJson }),
+  });
+  return (notification) => [{ id: notification.id, contentType, text: template(notification) }];
+}
+
 /** The bodies of a webhook: one, or one an alert where the form knows no more. */
-export function renderBodies(notification: Notification, form: BodyForm): Body[] {
+function renderBodies(notification: Notification, form: BodyForm): Body[] {
   const { id, time } = notification;
   const one = (value: unknown, contentType = JSON_TYPE): Body[] => [
     { id, contentType, text: JSON.stringify(value) },
