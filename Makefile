@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := clang llvm g++ make python3 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev redis-server
-TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog sysdig
+TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog sysdig exim4-daemon-light
 # What benchmarks compare with.
 BENCH_PACKAGES := prometheus-alertmanager
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

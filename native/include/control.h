@@ -29,7 +29,7 @@
 /* Live configuration, in an array map both sides share by mmap. */
 struct probe_config {
 	__u64 admission[4]; /* by admission class: backlog in bytes above which records are shed */
-	__u64 wake_backlog; /* crossing this backlog wakes a waiting reader */
+	__u64 wake_backlog; /* crossing this backlog wakes the reader; 0: nothing does */
 	__u64 muted;	    /* the numbers of muted processes modulo 64, a bit each; others need not be looked up */
 	__u32 environment;  /* send the environment of new programs */
 	__u32 unused;

@@ -16,6 +16,7 @@ export interface NativeProbe {
   readonly skipped: SkippedProgram[];
   scan(span: Uint32Array): boolean;
   advance(bytes: number): void;
+  wait(onRecord: () => void): boolean;
   backlog(): number;
   watch(table: Uint8Array, ia32: Uint16Array, openClasses: Uint32Array, environment: boolean): void;
   mute(tgid: number): void;

@@ -191,6 +191,11 @@ export interface Probe {
   scan(span: Uint32Array): boolean;
   /** Gives the bytes of a span back; its records must not be read any more. */
   advance(bytes: number): void;
+  /**
+   * Calls back once, when a record comes into the empty ring, unless `scan` is called before. False when there is one already, which may
+   * still be written. One that was begun at this very moment may come without a call: look again after a while.
+   */
+  wait(onRecord: () => void): boolean;
   /** Changes what is told. Meanwhile every event is told that either the old or the new setting wants. */
   setSyscalls(
     syscalls: readonly number[],
@@ -265,6 +270,7 @@ function facadeOf(
     skipped: native.skipped,
     scan: (span) => native.scan(span),
     advance: (bytes) => native.advance(bytes),
+    wait: (onRecord) => native.wait(onRecord),
     setSyscalls: (syscalls, keepFailed, environmentNow, openClasses) => {
       withEnvironment = environmentNow ?? withEnvironment;
       const classes = classTable(openClasses);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernel.h"
+#include "waiter.h"
 
 namespace tocsin {
 namespace {
@@ -47,6 +48,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            StaticMethod<&Probe::open>("open"),
                            InstanceMethod<&Probe::scan>("scan"),
                            InstanceMethod<&Probe::advance>("advance"),
+                           InstanceMethod<&Probe::wait>("wait"),
                            InstanceMethod<&Probe::backlog>("backlog"),
                            InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
@@ -147,6 +149,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
       throw_argument(env, "scan needs a Uint32Array of two elements");
       return env.Undefined();
     }
+    stop_waiting();
     Span span = kernel_->ring().scan(kSpanLimit);
     if (!external_ && span.size != 0) {
       memcpy(buffer_.Value().Data(), kernel_->ring().data() + span.start, span.size);
@@ -164,6 +167,37 @@ class Probe : public Napi::ObjectWrap<Probe> {
     if (info.Length() < 1 || !info[0].IsNumber() ||
         !kernel_->ring().advance(info[0].As<Napi::Number>().Uint32Value()))
       throw_argument(env, "advance needs the bytes of a span that scan told");
+  }
+
+  // (callback): called once, when a record comes, unless scan is called before. False when there is one already.
+  Napi::Value wait(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return env.Undefined();
+    if (info.Length() < 1 || !info[0].IsFunction()) {
+      throw_argument(env, "wait needs a function");
+      return env.Undefined();
+    }
+    woken_ = Napi::Persistent(info[0].As<Napi::Function>());
+    waits_ = true;
+    kernel_->tell_first(true);
+    // Who began a record before that tells nobody.
+    const bool waits = kernel_->ring().backlog() == 0 &&
+                       waiter_.start(env, kernel_->ring_descriptor(), [this, env] { wake(env); });
+    if (!waits) stop_waiting();
+    return Napi::Boolean::New(env, waits);
+  }
+
+  void wake(Napi::Env env) {
+    const Napi::HandleScope scope(env);
+    stop_waiting();
+    woken_.MakeCallback(env.Global(), {}, Napi::AsyncContext(env, "tocsin-ring"));
+  }
+
+  void stop_waiting() {
+    if (!waits_) return;
+    waits_ = false;
+    kernel_->tell_first(false);
+    waiter_.stop();
   }
 
   Napi::Value backlog(const Napi::CallbackInfo &info) {
@@ -258,6 +292,8 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   void close(const Napi::CallbackInfo &info) {
     if (!open_) return;
+    stop_waiting();
+    waiter_.close();
     open_ = false;
     // Views that are still around become empty before the pages go.
     if (external_ && !buffer_.IsEmpty()) buffer_.Value().Detach();
@@ -266,6 +302,9 @@ class Probe : public Napi::ObjectWrap<Probe> {
   }
 
   std::unique_ptr<Kernel> kernel_ = std::make_unique<Kernel>();
+  Waiter waiter_;
+  Napi::FunctionReference woken_;
+  bool waits_ = false;
   Napi::Reference<Napi::ArrayBuffer> buffer_;
   bool external_ = false;
   bool open_ = true;

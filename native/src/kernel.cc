@@ -269,6 +269,14 @@ void Kernel::watch(const std::vector<uint8_t> &table, const std::vector<uint16_t
   }
 }
 
+void Kernel::tell_first(bool tell) {
+  __atomic_store_n(&config_->wake_backlog, tell ? 1 : 0, __ATOMIC_SEQ_CST);
+}
+
+int Kernel::ring_descriptor() const {
+  return bpf_map__fd(bpf_object__find_map_by_name(object_, "ring"));
+}
+
 Outcome Kernel::mute(uint32_t tgid) {
   const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "muted"));
   const uint8_t yes = 1;

@@ -60,6 +60,9 @@ class Kernel {
   // Both tables have SYSCALL_LIMIT elements, the classes two for each.
   void watch(const std::vector<uint8_t> &table, const std::vector<uint16_t> &ia32,
              const std::vector<uint32_t> &open_classes, bool environment);
+  // Whether the first record in an empty ring makes its descriptor readable; others never do.
+  void tell_first(bool tell);
+  int ring_descriptor() const;
   Outcome mute(uint32_t tgid);
   // The generation of the key is filled in here.
   Outcome rule_out(verdict_key key, const verdict &verdict);

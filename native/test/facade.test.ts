@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { hierarchyFrom } from '../lib/cgroups.ts';
 import {
@@ -101,13 +102,42 @@ describe('the live facade', { skip }, () => {
     }
   });
 
+  test('tells of the first record in an empty ring, once, and of none after another look', async () => {
+    const probe = openProbe({ syscalls: [], keepFailed: [] });
+    try {
+      let calls = 0;
+      const waits = () => {
+        do drain(probe);
+        while (!probe.wait(() => calls++));
+      };
+      waits();
+      // The host may come before it; either is a record.
+      execFileSync('/bin/true');
+      while (calls === 0) await setTimeout(1);
+      execFileSync('/bin/true');
+      await setTimeout(50);
+      assert.equal(calls, 1);
+      waits();
+      probe.scan(new Uint32Array(2));
+      execFileSync('/bin/true');
+      await setTimeout(50);
+      assert.equal(calls, 1, 'it was looked at meanwhile');
+    } finally {
+      probe.close();
+    }
+  });
+
   test('a worker thread can hold the probe and be ended without closing it', async () => {
     const lib = join(packageRoot, 'dist', 'lib', 'index.js');
     const worker = new Worker(
       `import(${JSON.stringify(lib)}).then(({ openProbe }) => {
         const probe = openProbe({ syscalls: [], keepFailed: [] });
         require('node:worker_threads').parentPort.postMessage(probe.ring.length);
-        setInterval(() => probe.scan(new Uint32Array(2)), 5);
+        setInterval(() => {
+          const span = new Uint32Array(2);
+          while (probe.scan(span)) probe.advance(span[1]);
+          probe.wait(() => {});
+        }, 5);
       });`,
       { eval: true },
     );

@@ -3,9 +3,11 @@ import type { Probe } from '../probe/probe.ts';
 import { forEachRecord } from '../probe/records.ts';
 
 export interface DrainOptions {
-  /** Shortest and longest wait between looks at an idle ring, ms. */
+  /** Shortest and longest wait between looks at the ring while records come, ms. */
   readonly minimumWaitMs?: number;
   readonly maximumWaitMs?: number;
+  /** After the longest wait without one the ring tells of the next; it is looked at so often even so, ms. */
+  readonly idleWaitMs?: number;
   /** After this time timers and messages have their turn before the next span, ms. */
   readonly budgetMs?: number;
   /** Gets the place of a record and the bytes from there to the end of what may be read. */
@@ -17,7 +19,7 @@ export interface DrainOptions {
 /** Spans of unread records that are counted at the end: more than the largest ring has. */
 const UNREAD_SPANS = 1024;
 
-/** Reads the ring at its own pace: soon again while records come, rarely while none do. */
+/** Reads the ring at its own pace while records come, which costs those who make them nothing; while none do, the first wakes it. */
 export class DrainLoop {
   readonly #probe: Probe;
   readonly #options: Required<DrainOptions>;
@@ -31,7 +33,13 @@ export class DrainLoop {
 
   constructor(probe: Probe, options: DrainOptions) {
     this.#probe = probe;
-    this.#options = { minimumWaitMs: 2, maximumWaitMs: 10, budgetMs: 8, ...options };
+    this.#options = {
+      minimumWaitMs: 2,
+      maximumWaitMs: 10,
+      idleWaitMs: 100,
+      budgetMs: 8,
+      ...options,
+    };
     this.#wait = this.#options.minimumWaitMs;
     const { buffer, byteOffset, byteLength } = probe.ring;
     this.#words = new Uint32Array(buffer, byteOffset, byteLength >> 2);
@@ -73,12 +81,19 @@ export class DrainLoop {
       this.#immediate = setImmediate(() => this.turn());
       return;
     }
-    const { minimumWaitMs, maximumWaitMs } = this.#options;
+    const { minimumWaitMs, maximumWaitMs, idleWaitMs } = this.#options;
+    const isIdle = records === 0 && this.#wait >= maximumWaitMs;
     this.#wait = Math.min(
       maximumWaitMs,
       Math.max(minimumWaitMs, records > 0 ? this.#wait / 2 : this.#wait * 2),
     );
-    this.#timer = setTimeout(() => this.turn(), this.#wait);
+    const waits = isIdle && this.#probe.wait?.(() => this.#wake());
+    this.#timer = setTimeout(() => this.turn(), waits ? idleWaitMs : this.#wait);
+  }
+
+  #wake(): void {
+    clearTimeout(this.#timer);
+    this.turn();
   }
 
   #read(budgetMs: number): { records: number; inTime: boolean } {

@@ -47,6 +47,7 @@ function liveProbe(probe: NativeProbe): Probe {
     skipped: probe.skipped,
     scan: (span) => probe.scan(span),
     advance: (bytes) => probe.advance(bytes),
+    wait: (onRecord) => probe.wait(onRecord),
     watch: ({ syscalls, keepFailed, openClasses, environment }) =>
       probe.setSyscalls(syscalls, keepFailed, environment, openClasses),
     statistics: () =>

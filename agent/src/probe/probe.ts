@@ -13,6 +13,8 @@ export interface Probe {
   scan(span: Uint32Array): boolean;
   /** Gives bytes back to the ring; what they held is gone. */
   advance(bytes: number): void;
+  /** Calls back once, when a record comes, unless `scan` is called before. False when there is one already. Hardly ever one comes untold. */
+  wait?(onRecord: () => void): boolean;
   /** Sets which calls are recorded. */
   watch(interest: Interest): void;
   /** Leaves out opens like this one until `watch` is called again. */

@@ -280,7 +280,7 @@ describe('an engine that cannot keep up', { skip: skipLive }, () => {
 describe('an engine that cannot start', () => {
   it('says what is wrong with the rules', async () => {
     const { engine } = new LiveEngine(ruleOf('x', 'proc.name =', ['evt.num']));
-    await assert.rejects(engine.ready, /test\.yaml:\d+:\d+: x: /);
+    await assert.rejects(engine.ready, /test\.yaml:\d+:\d+: error: rule 'x': /);
     await engine.stop();
   });
 });
