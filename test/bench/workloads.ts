@@ -55,7 +55,8 @@ async function startRedis(): Promise<() => void> {
 /** From the start of the command to the first alert of a program that reads /etc/shadow all the time, and what the agent is once it is idle. */
 async function idle(name: string, environment: Record<string, string>): Promise<Row[]> {
   const start = performance.now();
-  const agent = tocsin(['agent', '--output', 'stdout-json', '--data-dir', data], environment);
+  const args = ['agent', '--output', 'stdout-json', '--data-dir', data, '--log-level', 'info'];
+  const agent = tocsin(args, environment);
   const reader = spawn('/bin/sh', ['-c', 'while :; do cat /etc/shadow; sleep 0.02; done'], {
     stdio: 'ignore',
   });
