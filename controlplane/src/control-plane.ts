@@ -75,8 +75,8 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-/** Batches that Redis can take with one sync of its file. */
-const ADMISSIONS = 8;
+/** Batches that Redis can take with one sync of its file; all else waits while it does. */
+const ADMISSIONS = 4;
 
 /** Starts the control plane and listens. Throws StartupError, after closing what was opened. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {

@@ -325,13 +325,14 @@ class GroupLog {
     ];
   }
 
-  /** The flags of all, without m: who is inside is decided by the script. */
+  /** The flags that change, and those of all that ended, without m: who is inside is decided by the script. */
   flagsAfter(flush: Flush): [string, string][] {
     const told = new Set(flush.send ? flush.firing.map(({ fingerprint }) => fingerprint) : []);
     const held = new Set(flush.held.map(({ member }) => member.fingerprint));
     const ended = new Set(flush.ended.map(({ fingerprint }) => fingerprint));
+    const lost = new Set(this.#lost);
     const after: [string, string][] = [];
-    for (const { fingerprint } of this.#stored) {
+    for (const { fingerprint, flags: stored } of this.#stored) {
       const before = this.#flags.get(fingerprint) ?? '';
       const log = flush.entry ?? this.entry;
       const wasTold = before.includes('t') && !ended.has(fingerprint);
@@ -343,8 +344,10 @@ class GroupLog {
         log?.resolved.has(fingerprint) ? 'r' : '',
         isTold ? 't' : '',
         isHeld ? 'h' : '',
-      ];
-      after.push([fingerprint, flags.join('')]);
+      ].join('');
+      const stays = flags === stored.replace('m', '');
+      if (!stays || ended.has(fingerprint) || lost.has(fingerprint))
+        after.push([fingerprint, flags]);
     }
     return after;
   }

@@ -3,7 +3,7 @@ import type { Channel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
-import { GroupStore } from '../store/groups.ts';
+import { type ClaimedGroup, GroupStore } from '../store/groups.ts';
 import { groupKeys } from '../store/keys.ts';
 import { SilenceStore } from '../store/silences.ts';
 import { Flusher } from './flusher.ts';
@@ -24,7 +24,6 @@ export interface GroupRunnerOptions {
 /** Between two looks, ms. */
 const LOOK_MS = 100;
 /** Few, because what is claimed by a process that is killed waits for the end of its claim. */
-const CLAIMS = 50;
 const AT_ONCE = 20;
 /** Between two looks for what ended long ago, ms. */
 const TIDY_MS = 60_000;
@@ -38,6 +37,7 @@ export class GroupRunner {
   #grouping: Grouping;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
+  readonly #busy = new Set<Promise<void>>();
   #again = false;
   #looking = false;
   #stopped = false;
@@ -113,6 +113,7 @@ export class GroupRunner {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+    await Promise.all(this.#busy);
   }
 
   #schedule(ms: number): void {
@@ -134,29 +135,33 @@ export class GroupRunner {
   async #look(): Promise<void> {
     let now = await this.now();
     await this.#flusher.seeHoldEnds(now);
-    for (;;) {
-      const claimed = await this.#flusher.claim(now, CLAIMS);
-      if (claimed.length === 0 || this.#stopped) break;
-      const told = new Set<string>();
-      const queue = [...claimed];
-      const work = async () => {
-        for (let group = queue.shift(); group; group = queue.shift()) {
-          const flushed = await this.#flusher.flush(group, now);
-          if (flushed?.entry?.group) {
-            told.add(flushed.route.channel);
-            this.#said.inc({ reason: flushed.entry.group.reason });
-          }
-          if (flushed?.outcome.status === 'postponed') this.#postponed.inc();
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
-      this.#options.wake([...told]);
+    // One that takes long, because thousands are in it, keeps no other waiting.
+    while (!this.#stopped) {
+      while (this.#busy.size > AT_ONCE / 2) await Promise.race(this.#busy);
       now = await this.now();
+      const claimed = await this.#flusher.claim(now, AT_ONCE - this.#busy.size);
+      if (claimed.length === 0) break;
+      for (const group of claimed) this.#begin(group, now);
     }
     if (now >= this.#tidyAt) {
       this.#tidyAt = now + TIDY_MS;
       await this.#store.forgetEnded(now - this.#keptMs());
     }
+  }
+
+  #begin(group: ClaimedGroup, now: number): void {
+    const flush = this.#flush(group, now)
+      .catch((error: unknown) => this.#options.onProblem(error))
+      .finally(() => this.#busy.delete(flush));
+    this.#busy.add(flush);
+  }
+
+  async #flush(group: ClaimedGroup, now: number): Promise<void> {
+    const flushed = await this.#flusher.flush(group, now);
+    if (flushed?.outcome.status === 'postponed') this.#postponed.inc();
+    if (!flushed?.entry?.group) return;
+    this.#said.inc({ reason: flushed.entry.group.reason });
+    this.#options.wake([flushed.route.channel]);
   }
 
   /** What ended is known for so long, so that late news of it are news of it. */

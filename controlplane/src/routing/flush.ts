@@ -112,6 +112,9 @@ interface Divided {
   readonly isHidden: boolean;
 }
 
+/** More are only told in part, and to sort them would take seconds. */
+const MOST_SORTED = 10_000;
+
 function divide({ members, now, holdOf }: FlushInput): Divided {
   const [firing, resolved, ended] = [[] as Member[], [] as Member[], [] as Member[]];
   const held: { member: Member; hold: Hold }[] = [];
@@ -128,8 +131,7 @@ function divide({ members, now, holdOf }: FlushInput): Divided {
     resolved.push(member);
     endsAreHidden &&= hold !== undefined;
   }
-  firing.sort(compareMembers);
-  resolved.sort(compareMembers);
+  for (const told of [firing, resolved]) if (told.length <= MOST_SORTED) told.sort(compareMembers);
   return { firing, resolved, ended, held, isHidden: endsAreHidden && firing.length === 0 };
 }
 
@@ -204,16 +206,29 @@ export function compareMembers(a: Pick<Member, 'labels'>, b: Pick<Member, 'label
 
 /** By number of labels, then by name and value. */
 export function compareLabels(a: Labels, b: Labels): number {
-  const names = Object.keys(a);
-  const more = names.length - Object.keys(b).length;
+  const [names, others] = [namesOf(a), namesOf(b)];
+  const more = names.length - others.length;
   if (more !== 0) return more;
-  for (const name of new Set([...names, ...Object.keys(b)].sort(compareText))) {
-    const [mine, theirs] = [a[name], b[name]];
-    if (mine === undefined) return -1;
-    if (theirs === undefined) return 1;
+  for (const [index, name] of names.entries()) {
+    const other = others[index] as string;
+    // Who lacks the smaller name comes first.
+    if (name !== other) return compareText(name, other) < 0 ? 1 : -1;
+    const [mine = '', theirs = ''] = [a[name], b[name]];
     if (mine !== theirs) return compareText(mine, theirs);
   }
   return 0;
+}
+
+const sortedNames = new WeakMap<Labels, readonly string[]>();
+
+/** The names of labels in order; labels do not change. */
+function namesOf(labels: Labels): readonly string[] {
+  let names = sortedNames.get(labels);
+  if (!names) {
+    names = Object.keys(labels).sort(compareText);
+    sortedNames.set(labels, names);
+  }
+  return names;
 }
 
 /** By bytes of UTF-8, which is the order of code points and not of UTF-16 units. */

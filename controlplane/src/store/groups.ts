@@ -168,7 +168,7 @@ export interface SaidBefore {
 export const groupScriptKeys = (request: GroupsRequest): string[] => [
   ...[activeKeys.record, activeKeys.ends, activeKeys.sources, activeKeys.sourcesVersion],
   ...[groupKeys.due, groupKeys.state, groupKeys.unsaid, groupKeys.byRoute, groupKeys.newBuckets],
-  outcomesKey,
+  ...[outcomesKey, groupKeys.urgent],
   ...request.groups.map(([id]) => groupKeys.members(id)),
 ];
 
@@ -189,11 +189,12 @@ export class GroupStore {
 
   /** Takes groups that are due at `now`; they are due again for others after the lease. */
   async claim(now: number, leaseMs: number, limit: number): Promise<ClaimedGroup[]> {
-    const keys = [groupKeys.due, groupKeys.state, groupKeys.fence];
+    const keys = [groupKeys.due, groupKeys.state, groupKeys.fence, groupKeys.urgent];
     const flat = (await runScript(this.#redis, claimScript, keys, [
       now,
       leaseMs,
       limit,
+      groupKeys.members(''),
     ])) as string[];
     const claimed: ClaimedGroup[] = [];
     for (let index = 0; index < flat.length; index += 3) {

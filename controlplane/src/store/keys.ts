@@ -125,6 +125,8 @@ export const activeKeys = {
 export const groupKeys = {
   /** ZSET group by the time (ms) at which it must be looked at. */
   due: `${TAG}:groups:due`,
+  /** SET of groups that are claimed first once they are due. */
+  urgent: `${TAG}:groups:urgent`,
   /** HASH group -> state; its format is told in `scripts/lib/groups.lua`. */
   state: `${TAG}:groups`,
   /** SET of groups in which something that was never told may be held back. */

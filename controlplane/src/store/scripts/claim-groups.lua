@@ -1,27 +1,39 @@
 --[[
-Claims groups that are due: each gets a fencing number and is due again when the lease ends, in case that who claimed it dies.
+Claims groups that are due, those first that something critical does not want to wait in: each gets a fencing number and is due again when
+the lease ends, in case that who claimed it dies. The lease of a large group is longer, so that it is not claimed again while it is worked on.
 
-KEYS  1 due  2 groups  3 fencing numbers
-ARGV  1 now (ms)  2 lease (ms)  3 how many at most
+KEYS  1 due  2 groups  3 fencing numbers  4 urgent
+ARGV  1 now (ms)  2 lease (ms)  3 how many at most  4 prefix of the members of a group
 Answer  list of id, state and, with the third, the time at which the lease ends
 ]]
-local now, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
-local ends = string.format('%.0f', now + lease)
-local found = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local now, lease, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local MEMBERS_A_MS = 5
 local answer = {}
-for i = 1, #found, 2 do
-  local id = found[i]
+
+local function claim(id, due)
   local group = parse_group(redis.call('HGET', KEYS[2], id))
-  if group then
-    -- One that was claimed before is still owed the flush that it was due for then.
-    if group.fence == 0 then group.tick = tonumber(found[i + 1]) end
-    group.fence = redis.call('INCR', KEYS[3])
-    local text = format_group(group)
-    redis.call('HSET', KEYS[2], id, text)
-    redis.call('ZADD', KEYS[1], ends, id)
-    answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, text, ends
-  else
+  if not group then
     redis.call('ZREM', KEYS[1], id)
+    return
   end
+  -- One that was claimed before is still owed the flush that it was due for then.
+  if group.fence == 0 then group.tick = tonumber(due) end
+  group.fence = redis.call('INCR', KEYS[3])
+  local ends = string.format('%.0f', now + lease + math.floor(redis.call('HLEN', ARGV[4] .. id) / MEMBERS_A_MS))
+  local text = format_group(group)
+  redis.call('HSET', KEYS[2], id, text)
+  redis.call('ZADD', KEYS[1], ends, id)
+  answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, text, ends
+end
+
+for _, id in ipairs(redis.call('SRANDMEMBER', KEYS[4], most)) do
+  local due = redis.call('ZSCORE', KEYS[1], id)
+  if not due or tonumber(due) <= now then redis.call('SREM', KEYS[4], id) end
+  if due and tonumber(due) <= now then claim(id, due) end
+end
+local left = most - #answer / 3
+if left > 0 then
+  local found = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, left, 'WITHSCORES')
+  for i = 1, #found, 2 do claim(found[i], found[i + 1]) end
 end
 return answer

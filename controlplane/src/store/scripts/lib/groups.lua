@@ -146,7 +146,7 @@ local function tick_from(at, flushed, interval)
 end
 
 -- KEYS from `base`: 1 records of alerts  2 ends  3 sources  4 version of the sources  5 due  6 groups  7 unsaid  8 groups by route
---                   9 buckets of new groups  10 outcomes  11.. the members of each group
+--                   9 buckets of new groups  10 outcomes  11 urgent  12.. the members of each group
 local function plan_groups(request, base)
   local now = request.now or redis_now()
   local plan = { now = now, base = base, alerts = {}, sources = {}, groups = {}, tally = tally_of(), counts = {}, buckets = {} }
@@ -160,7 +160,7 @@ local function plan_groups(request, base)
     local group = parse_group(states[definition[1]])
     plan.groups[i] = {
       id = definition[1], route = request.routes[definition[2]], definition = definition[3], wait = definition[4],
-      interval = definition[5], members_key = KEYS[base + 10 + i], state = group, flags = {}, changes = {},
+      interval = definition[5], members_key = KEYS[base + 11 + i], state = group, flags = {}, changes = {},
     }
   end
 
@@ -206,7 +206,7 @@ local function plan_groups(request, base)
     return flags
   end
 
-  local function join(group, fingerprint, alert, old, fresh, immediate)
+  local function join(group, fingerprint, alert, old, fresh, immediate, critical)
     local ends_wait = immediate or alert.starts + group.wait < now
     if not group.state then create(group, ends_wait) end
     local state, flags = group.state, flags_of(group, fingerprint)
@@ -228,6 +228,7 @@ local function plan_groups(request, base)
       group.due, group.touched = math.min(group.due or due, due), true
     end
     if state.flushed > 0 and unsaid and changed then group.unsaid = true end
+    if immediate and critical == 1 and unsaid then group.urgent = true end
   end
 
   for _, given in ipairs(request.alerts) do
@@ -277,7 +278,7 @@ local function plan_groups(request, base)
       elseif throttle and overflow and overflow.state and has(flags_of(overflow, fingerprint), 'm') then
         group = overflow
       end
-      join(group, fingerprint, alert, old, fresh, immediate[position])
+      join(group, fingerprint, alert, old, fresh, immediate[position], given[15])
     end
   end
   return plan
@@ -312,6 +313,7 @@ local function apply_groups(plan, outcome_prefix)
       end
       call_many(members, 'HSET', group.members_key)
       if group.unsaid then redis.call('SADD', KEYS[base + 7], group.id) end
+      if group.urgent then redis.call('SADD', KEYS[base + 11], group.id) end
     end
   end
   call_many(states, 'HSET', KEYS[base + 6])
