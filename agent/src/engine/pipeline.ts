@@ -84,5 +84,6 @@ export class Pipeline {
     // A record that was overtaken on its way into the ring had been counted as missing.
     this.counters.missing += gap > 0 ? gap : gap < 0 ? -1 : 0;
     if (gap < 0) this.#sequences[cpu] = expected;
+    else if (gap > 0) this.#tree.doubt();
   }
 }

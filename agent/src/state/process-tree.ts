@@ -76,6 +76,7 @@ export class ProcessTree {
   readonly #bytes = new ProcessBytes();
   #deadHead = 0;
   #readBudget: number;
+  #doubt = 0;
   #budgetAt: number;
 
   constructor(options: ProcessTreeOptions = {}) {
@@ -128,6 +129,11 @@ export class ProcessTree {
     for (const process of this.#processes.values()) process.isOurs = hasAncestor(process, ours);
   }
 
+  /** Records are missing: a process that acts now may have executed another program unseen, and is looked at once. */
+  doubt(): void {
+    this.#doubt++;
+  }
+
   /** Makes the table agree with /proc again, after records of the life of processes were lost. */
   resynchronise(): void {
     const facts = this.#readAll();
@@ -135,6 +141,7 @@ export class ProcessTree {
     for (const process of this.#processes.values()) {
       if (process.dead) continue;
       const now = running.get(process.tgid);
+      process.doubt = this.#doubt;
       if (now === undefined || !isOf(process, now)) this.#bury(process, undefined);
       else if (process.exePath !== now.exePath) fill(process, now);
       this.#bytes.update(process);
@@ -154,6 +161,7 @@ export class ProcessTree {
       const known = this.#processes.get(one.tgid);
       if (known !== undefined && !known.dead) continue;
       const process = new Process(one.tgid, 0);
+      process.doubt = this.#doubt;
       fill(process, one);
       this.#insert(process);
     }
@@ -168,6 +176,7 @@ export class ProcessTree {
   /** Applies one record and tells whose it is. Afterwards the tree is as rules must see it for this record. */
   apply(event: KernelEvent): Process {
     const process = this.#resolve(event);
+    if (process.doubt !== this.#doubt) this.#verify(process, event);
     if (event.ppid !== (process.parent?.tgid ?? 0) || process.parent?.dead) {
       this.#reparent(process, event.ppid);
     }
@@ -252,8 +261,8 @@ export class ProcessTree {
     return process;
   }
 
-  /** Fills in from /proc within the limit a second, and tells the parent's number. */
-  #read(process: Process, start: number | undefined): number | undefined {
+  /** What /proc tells of a process, within the limit a second. */
+  #ask(tgid: number): ProcessFacts | undefined {
     const now = this.#options.now();
     const perSecond = this.#options.readsPerSecond;
     this.#readBudget = Math.min(
@@ -261,13 +270,29 @@ export class ProcessTree {
       this.#readBudget + ((now - this.#budgetAt) / 1000) * perSecond,
     );
     this.#budgetAt = now;
-    process.mayRead = false;
     if (this.#readBudget < 1) {
       this.counters.readsSkipped++;
       return undefined;
     }
     this.#readBudget--;
-    const facts = this.#options.read(process.tgid, this.withEnvironment);
+    return this.#options.read(tgid, this.withEnvironment);
+  }
+
+  /** Takes over from /proc what a process became while records were lost. */
+  #verify(process: Process, event: KernelEvent): void {
+    process.doubt = this.#doubt;
+    if (event.kind === EVENT_EXEC || event.kind === EVENT_EXIT) return;
+    const facts = this.#ask(process.tgid);
+    if (facts === undefined || !isOf(process, facts) || facts.exePath === process.exePath) return;
+    fill(process, facts);
+    this.counters.healed++;
+  }
+
+  /** Fills in from /proc, and tells the parent's number. */
+  #read(process: Process, start: number | undefined): number | undefined {
+    process.mayRead = false;
+    process.doubt = this.#doubt;
+    const facts = this.#ask(process.tgid);
     if (facts === undefined) return undefined;
     if (start !== undefined && !isWithinTick(facts.startTicks, start)) return undefined;
     fill(process, facts);
@@ -290,6 +315,7 @@ export class ProcessTree {
   #fork(event: KernelEvent, parent: Process): void {
     const child = new Process(event.uint32(forkLayout.tgid), event.uint32(forkLayout.start));
     child.inheritFrom(parent);
+    child.doubt = this.#doubt;
     child.comm = event.comm;
     child.startTime = event.time;
     child.vpid = event.uint32(forkLayout.vpid);

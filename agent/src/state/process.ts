@@ -25,6 +25,8 @@ export class Process {
   known = false;
   /** Whether a field other than the identity may still be had from /proc. */
   mayRead = true;
+  /** Which loss of records it was last compared with /proc after, see `ProcessTree.doubt`. */
+  doubt = 0;
   /** The agent itself or what it started, such as a program that takes alerts: its deeds would bring forth more alerts. */
   isOurs = false;
   vpid = -1;

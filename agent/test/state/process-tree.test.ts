@@ -203,6 +203,33 @@ describe('ProcessTree', () => {
     assert.equal(tree.get(60)?.parent, tree.get(50));
   });
 
+  it('looks once at who acts after a loss: it may have executed something unseen', () => {
+    let reads = 0;
+    const running = new Map([[50, facts(50, 1, { startTicks: 0 })]]);
+    const tree = quietTree({
+      list: () => [...running.keys()],
+      read: (tgid) => {
+        reads++;
+        return running.get(tgid);
+      },
+    });
+    const act = () => apply(tree, open('/x', {}, { tgid: 50, start: 0, ppid: 0 })).process;
+    tree.bootstrap();
+    const { comm } = act();
+    running.set(50, facts(50, 1, { startTicks: 0, exePath: '/bin/other', comm: 'other' }));
+    reads = 0;
+    assert.equal(act().comm, comm);
+    assert.equal(reads, 0);
+    tree.doubt();
+    assert.equal(act().comm, 'other');
+    assert.equal(act().comm, 'other');
+    assert.equal(reads, 1);
+    // What begins after the loss is known.
+    apply(tree, fork({ tgid: 50, start: 0, ppid: 0 }, { tgid: 51, start: 7 }));
+    apply(tree, open('/x', {}, { tgid: 51, start: 7, ppid: 50 }));
+    assert.equal(reads, 1);
+  });
+
   it('refuses the living when it is full of them, and counts', () => {
     const tree = quietTree({ limit: 10 });
     for (let tgid = 100; tgid < 120; tgid++)

@@ -11,6 +11,7 @@ import { DEFAULT_BREAKER } from './breaker.ts';
 import type { Outcome, Preview } from './channel.ts';
 import { findChannelKind } from './channels/index.ts';
 import { type DrainParts, drainChannel } from './drain.ts';
+import { Drains } from './drains.ts';
 import type { LaneTimes } from './lane.ts';
 import { createDeliveryMetrics, type LaneState } from './metrics.ts';
 import { DEFAULT_RETRY } from './policy.ts';
@@ -88,7 +89,8 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const letters = new DeadLetters(redis);
   const queue = openQueue(redis);
   queue.on('error', onProblem);
-  const worker = startWorker(workerRedis, (channel) => drainChannel(parts, channel), {
+  const drains = new Drains({ drain: (channel) => drainChannel(parts, channel), onProblem });
+  const worker = startWorker(workerRedis, (channel) => drains.wake(channel), {
     takeOverMs: parts.times.leaseMs,
     onProblem,
   });
@@ -107,7 +109,10 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
   const close = async (graceMs: number) => {
     stopping.abort();
     const grace = setTimeout(() => killed.abort(), graceMs);
-    const ended = await within(graceMs + CLOSE_MS, Promise.all([worker.close(), sweeper.stop()]));
+    const ended = await within(
+      graceMs + CLOSE_MS,
+      Promise.all([worker.close(), sweeper.stop(), drains.stop()]),
+    );
     clearTimeout(grace);
     killed.abort();
     // A Redis that is away must not keep the process: what was not written down is sent again, marked.
@@ -125,9 +130,9 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     retryNow: async (channel) => {
       senders.drop(channel);
       await outbox.retryNow(channel);
-      await wakeChannels(queue, [channel], { now: true });
+      await wakeChannels(queue, [channel]);
     },
-    wake: (channel) => wakeChannels(queue, [channel], { now: true }),
+    wake: (channel) => wakeChannels(queue, [channel]),
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);
       return closed;

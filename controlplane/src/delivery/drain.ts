@@ -35,7 +35,7 @@ const BUSY_MS = 500;
 const PARALLEL = 4;
 /** While sends are under way, how soon and how late one looks for lanes that came meanwhile. */
 const LOOK_MS = 20;
-const LOOK_LATE_MS = 500;
+const LOOK_LATE_MS = 100;
 /** After its slice, a channel waits so long for the sends under way before it goes on beside one that hangs. */
 const HANGING_MS = 1000;
 

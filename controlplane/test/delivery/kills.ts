@@ -14,8 +14,8 @@ const CHANNELS = 6;
 const GROUPS = 4;
 /** Short, so that what a killed worker had is soon taken over. */
 const LEASE_MS = '500';
-/** Of requests, those that kill their worker; as many more fail otherwise. */
-const KILL_SHARE = 0.3;
+/** Of requests, those that kill their worker; as many more fail otherwise. Few, since many are under way when one does. */
+const KILL_SHARE = 0.08;
 
 export interface KillReport {
   readonly kills: number;

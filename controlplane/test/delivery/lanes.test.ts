@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { channelKeys } from '../../src/store/keys.ts';
-import { LaneFixture, Receiver, upTo } from './lane-fixture.ts';
+import { LaneFixture, Receiver, TEST_TIMES, upTo } from './lane-fixture.ts';
 import { waitFor } from './sample.ts';
 
 describe('lanes of groups', () => {
@@ -47,6 +47,20 @@ describe('lanes of groups', () => {
     assert.deepEqual(repeated, [false, ...repeated.slice(1).map(() => true)]);
     const { pending, notified } = await fixture.ledger('hook');
     assert.deepEqual([pending, notified], ['0', '23']);
+  });
+
+  it('let one that waits long for its next attempt delay no other', async () => {
+    receiver.answer = (response, { group }) =>
+      group === 'fails' ? response.writeHead(500).end() : response.end();
+    await fixture.update('hook', 'fails', 1);
+    const retry = { firstMs: 3_600_000, mostMs: 3_600_000, patienceMs: 7_200_000 };
+    await fixture.start({ times: { ...TEST_TIMES, retry, sweepMs: 3_600_000 } });
+    await waitFor(() => toldOf('fails').length === 1);
+    for (const number of upTo(5)) {
+      await fixture.update('hook', 'works', number);
+      await waitFor(() => toldOf('works').at(-1)?.numbers.at(-1) === number);
+    }
+    assert.equal(toldOf('fails').length, 1);
   });
 
   it('tell updates of a group that waited as one, and nothing of them is lost', async () => {
