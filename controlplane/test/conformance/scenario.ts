@@ -111,10 +111,14 @@ function withHolds(random: Random, route: object, alerts: Labels[]): Scenario {
   // What has this label is held and goes on until the end; what has another one holds, and ends at any time.
   const marked = alerts.map((labels, index) => ({
     ...labels,
+    n: String(index),
     role: index === 0 ? 'source' : random.pick(['source', 'target', 'target']),
   }));
   for (const labels of marked) {
     const first = whole(random, 0, 7);
+    // A group that is empty is gone at once here: none becomes so.
+    const anchor = { ...labels, n: `${labels.n}+`, role: 'anchor' };
+    steps.push({ at: first, alert: { labels: anchor, startsAt: first, endsAt: 3_600_000 } });
     steps.push({ at: first, alert: { labels, startsAt: first } });
     while (random.chance(0.3)) steps.push({ at: whole(random, first / 1000), alert: { labels } });
     if (labels.role === 'target' || random.chance(0.3)) continue;
