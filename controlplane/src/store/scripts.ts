@@ -12,10 +12,17 @@ export interface Script {
   readonly sha: string;
 }
 
+/**
+ * With it Redis refuses a script before its first command when it is full or read-only. Without, it would run until the first command
+ * that needs memory, and what it removed before would be lost. A script that only reads says so in a line of its own.
+ */
+const HEADER = '#!lua\n';
+
 /** Reads a script of `store/scripts/`, with the parts of `lib/` that it stands on laid before it. */
 export function loadScript(name: string, ...parts: readonly string[]): Script {
   const files = [...parts.map((part) => join('lib', part)), name];
-  const source = files.map((file) => readFileSync(join(folder, `${file}.lua`), 'utf8')).join('\n');
+  const text = files.map((file) => readFileSync(join(folder, `${file}.lua`), 'utf8')).join('\n');
+  const source = text.startsWith('#!') ? text : HEADER + text;
   return { name, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 

@@ -112,3 +112,62 @@ test('answers 503 and stores nothing when Redis is full or read-only', async (t)
   assert.equal((await plane.call('GET', '/readyz')).status, 200);
   assert.equal((await agent.send([anAlert()])).status, 202);
 });
+
+test('a full, read-only or hanging Redis loses nothing of groups and lanes', async (t) => {
+  const plane = await startTestControlPlane(t, {
+    channels: [{ name: 'told', kind: 'log', settings: {} }],
+    route: { receiver: 'told', group_by: ['rule'], group_wait: '0s', group_interval: '1s' },
+  });
+  const { redis, outbox } = plane;
+  const agent = await enroll(plane);
+  const lanes = async () => (await outbox.dueLanes('told', 10)).lanes.map(({ lane }) => lane);
+  assert.equal((await agent.send([anAlert()])).status, 202);
+  await until(async () => (await lanes()).length === 1, 'the group spoke');
+  const [lane = ''] = await lanes();
+  const token = (await outbox.acquire('told', 600_000)) as number;
+  const acknowledge = () => outbox.acknowledge('told', lane, token, 1, { fate: 'notified' });
+  const outcomes = async () => {
+    const { accepted, outcomes: by } = (await plane.call('GET', '/v1/ledger')).body;
+    const sum = Object.values(by as Record<string, number>).reduce((a, b) => a + b, 0);
+    assert.equal(accepted, sum);
+    return [accepted, by.notified ?? 0, by.pending ?? 0];
+  };
+
+  const faults: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
+    [
+      'full',
+      () => redis.config('SET', 'maxmemory', '1'),
+      () => redis.config('SET', 'maxmemory', '0'),
+    ],
+    ['read-only', () => redis.replicaof('127.0.0.1', '1'), () => redis.replicaof('NO', 'ONE')],
+  ];
+  for (const [name, begin, end] of faults) {
+    await begin();
+    const refused = await agent.send([anAlert({ rule: name })]);
+    assert.deepEqual([refused.status, refused.body.code], [503, 'store_unavailable'], name);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    await assert.rejects(acknowledge(), /OOM|READONLY/);
+    assert.equal((await outbox.readHead(lane, 10)).length, 1, 'what was not acknowledged stays');
+    assert.equal((await plane.call('GET', '/v1/alerts')).status, 200, 'it can still be read');
+    await end();
+    assert.deepEqual(await outcomes(), [1, 0, 1]);
+  }
+
+  const pid = plane.embedded?.pid as number;
+  const body = bodyOf([anAlert({ rule: 'sent again' })]);
+  const signature = await signBatch(body, agent.claims(), agent.key);
+  const send = () => post(plane.url, body, { 'tocsin-signature': signature });
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const slow = await send();
+    assert.deepEqual([slow.status, slow.body.code], [503, 'store_unavailable']);
+    assert.ok(Number(slow.headers.get('retry-after')) > 0);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await until(async () => (await plane.call('GET', '/readyz')).status === 200, 'Redis goes on');
+  assert.equal((await send()).status, 202);
+  await until(async () => (await lanes()).length === 2, 'the second group spoke');
+  assert.equal(await acknowledge(), 0);
+  assert.deepEqual(await outcomes(), [2, 1, 1], 'nothing was lost, and nothing counted twice');
+});

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 --[[
 A page of alert ids, newest first, and the number of the first of them. Their number tells where they are in the list, so list and
 counter must be read at one moment.

@@ -10,10 +10,13 @@ import { type Answer, answerWith, HttpServer } from '../http-server.ts';
 import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
 
 interface Subject {
+  readonly name?: string;
   readonly kind: ChannelKind;
   settings(url: string): ResolvedSettings;
   /** What its server says when all is well. */
   readonly good: Answer;
+  /** What it says of credentials that it does not know; status 401 without it. */
+  readonly refused?: Answer;
 }
 
 const allow_private_addresses = true;
@@ -39,11 +42,20 @@ const SUBJECTS: readonly Subject[] = [
     good: answerWith(200, '{"ok":true,"channel":"C1","ts":"1.2"}', {
       'content-type': 'application/json',
     }),
+    refused: answerWith(200, '{"ok":false,"error":"invalid_auth"}'),
+  },
+  {
+    name: 'slack channel of an incoming webhook',
+    kind: slackKind,
+    settings: (url) => ({ url, allow_private_addresses }),
+    good: answerWith(200, 'ok'),
   },
 ];
 
-for (const { kind, settings, good } of SUBJECTS) {
-  describe(`a ${kind.kind} channel`, () => {
+for (const subject of SUBJECTS) {
+  const { kind, settings, good, refused = answerWith(401, 'no') } = subject;
+  const { name = `${kind.kind} channel` } = subject;
+  describe(`a ${name}`, () => {
     let server: HttpServer;
     let url: string;
     beforeEach(async () => {
@@ -85,10 +97,6 @@ for (const { kind, settings, good } of SUBJECTS) {
     });
 
     it('knows refused credentials', async () => {
-      const refused =
-        kind === slackKind
-          ? answerWith(200, '{"ok":false,"error":"invalid_auth"}')
-          : answerWith(401, 'no');
       assert.equal(briefly(await send(refused)), 'permanent auth');
     });
 

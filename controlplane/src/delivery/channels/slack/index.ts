@@ -1,10 +1,13 @@
-/** @module Channel kind `slack`: Block Kit messages through the Web API. */
+/** @module Channel kind `slack`: Block Kit messages through the Web API or an incoming webhook. */
 import type { ChannelKind, Notification, ResolvedSettings } from '../../channel.ts';
+import { secretUrl } from '../../http/kind.ts';
+import { ChannelSettingsError } from '../../outcome.ts';
 import { readTemplate, refuse, type Template, textBy, withProblems } from '../../template.ts';
 import { cut } from '../../text.ts';
 import { neutral, renderMessage, renderText } from './render.ts';
-import { postMessage } from './send.ts';
+import { type Poster, postMessage } from './send.ts';
 import { SlackSettings } from './settings.ts';
+import { incomingWebhook } from './webhook.ts';
 
 /** Slack cuts what is longer than 40,000, and asks for 4,000 where people read it. */
 const TEXT_CHARACTERS = 12_000;
@@ -15,9 +18,12 @@ export const slackKind: ChannelKind = {
   origin: 'any',
   parallel: 2,
   destination: ['base_url'],
-  check: readText,
+  check(settings) {
+    checkAddress(settings);
+    readText(settings);
+  },
   create(settings) {
-    const { account, channel, template } = readSettings(settings);
+    const { poster, channel, template } = readSettings(settings);
     const render = (notification: Notification, onProblem: (problem: string) => void) => ({
       ...envelopeOf(channel, notification),
       ...renderBy(template, notification, onProblem),
@@ -26,11 +32,11 @@ export const slackKind: ChannelKind = {
       async send(notification, { signal }) {
         const problems: string[] = [];
         const message = render(notification, (problem) => problems.push(problem));
-        const outcome = withProblems(await postMessage(account, message, signal), problems);
+        const outcome = withProblems(await poster.post(message, signal), problems);
         if (outcome.result !== 'permanent' || outcome.reason !== 'rendering') return outcome;
         // The blocks were refused, so nothing was posted: words alone still tell what happened.
         const envelope = envelopeOf(channel, notification);
-        return postMessage(account, { ...envelope, text: renderText(notification) }, signal);
+        return poster.post({ ...envelope, text: renderText(notification) }, signal);
       },
       preview: (notification) => [
         {
@@ -38,20 +44,40 @@ export const slackKind: ChannelKind = {
           body: JSON.stringify(render(notification, refuse), null, 2),
         },
       ],
-      close: () => Promise.resolve(),
+      close: () => poster.close(),
     };
   },
 };
 
+type Resolved = Omit<SlackSettings, 'token' | 'url'> & {
+  readonly token?: string;
+  readonly url?: string;
+};
+
 function readSettings(settings: ResolvedSettings) {
-  const { token, channel, base_url, template } = settings as Omit<SlackSettings, 'token'> & {
-    token: string;
-  };
+  const { channel, template, ...rest } = settings as Resolved;
+  checkAddress(settings);
+  return { poster: posterOf(rest), channel, template: readText({ template }) };
+}
+
+function checkAddress({ token, channel, url }: Readonly<Record<string, unknown>>): void {
+  if (url !== undefined && (token !== undefined || channel !== undefined))
+    throw new ChannelSettingsError('url: stands alone; it already says where to.');
+  if (url === undefined && (token === undefined || channel === undefined))
+    throw new ChannelSettingsError('token and channel are given together, or url alone.');
+}
+
+function posterOf({
+  token = '',
+  url,
+  base_url,
+  allow_private_addresses: allowPrivate = false,
+}: Resolved): Poster {
+  if (url !== undefined) return incomingWebhook(secretUrl('url', url), allowPrivate);
   const baseUrl = base_url && !base_url.endsWith('/') ? `${base_url}/` : base_url;
   return {
-    account: { token, baseUrl },
-    channel,
-    template: readText({ template }),
+    post: (message, signal) => postMessage({ token, baseUrl }, message, signal),
+    close: () => Promise.resolve(),
   };
 }
 
@@ -72,15 +98,18 @@ function renderBy(
 }
 
 /** Slack is told to interpret nothing, and which notification this is. */
-const envelopeOf = (channel: string, notification: Notification) => ({
-  channel,
+const envelopeOf = (channel: string | undefined, notification: Notification) => ({
   mrkdwn: false,
   parse: 'none',
   link_names: false,
   unfurl_links: false,
   unfurl_media: false,
-  metadata: {
-    event_type: 'tocsin_notification',
-    event_payload: { notification_id: notification.id },
-  },
+  // An incoming webhook knows its channel, and takes no metadata.
+  ...(channel !== undefined && {
+    channel,
+    metadata: {
+      event_type: 'tocsin_notification',
+      event_payload: { notification_id: notification.id },
+    },
+  }),
 });

@@ -44,6 +44,12 @@ const SILENT = {
   getLevel: () => 'error' as never,
 };
 
+/** Where messages are posted. */
+export interface Poster {
+  post(message: Record<string, unknown>, signal: AbortSignal): Promise<Outcome>;
+  close(): Promise<void>;
+}
+
 export interface Account {
   readonly token: string;
   readonly baseUrl: string | undefined;

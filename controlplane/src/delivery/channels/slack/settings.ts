@@ -1,15 +1,20 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
+import { HTTP_SETTINGS } from '../../http/settings.ts';
 import { TemplateText } from '../../template.ts';
 
 /** Settings of a `slack` channel. */
 export const SlackSettings = Type.Object(
   {
-    token: SecretReference,
-    channel: Type.String({
-      pattern: '^[^\\s<>]{1,80}$',
-      description: 'Id or name of a channel the app is a member of.',
-    }),
+    token: Type.Optional(SecretReference),
+    channel: Type.Optional(
+      Type.String({
+        pattern: '^[^\\s<>]{1,80}$',
+        description: 'Id or name of a channel the app is a member of.',
+      }),
+    ),
+    url: Type.Optional(SecretReference),
+    allow_private_addresses: HTTP_SETTINGS.allow_private_addresses,
     template: Type.Optional(
       TemplateText(
         "A Liquid template for the text, in Slack's mrkdwn, instead of the usual blocks; values neither format nor mention.",
@@ -25,7 +30,8 @@ export const SlackSettings = Type.Object(
   },
   {
     additionalProperties: false,
-    description: "A message through Slack's Web API with a bot token (scope chat:write).",
+    description:
+      "A message through Slack's Web API with a bot token (scope chat:write) and a channel, or to the `url` of an incoming webhook.",
   },
 );
 export type SlackSettings = Type.Static<typeof SlackSettings>;
