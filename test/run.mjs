@@ -42,7 +42,8 @@ async function runEach(pattern) {
   }
 }
 
-if (values.bench) await runEach(/^test\/dist\/bench\/(?!report|agent-load)[^/]+\.js$/);
+if (values.bench)
+  await runEach(/^test\/dist\/bench\/(?!report|agent-load|official-rules)[^/]+\.js$/);
 else if (values.fuzz) await runEach(/\/fuzz(-[a-z]+)?\.js$/);
 else {
   const files = wanted(/\.test\.js$/);

@@ -171,6 +171,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     metrics: metrics.registry,
     lettersKeptMs: millisecondsOf(config.retention.dead_letters),
   });
+  waker.tellHere((channel) => delivery.wake(channel));
   lifecycle.defer('delivery', () => delivery.stop());
 
   const recent = (since?: number) => recentAlerts(alerts, live.labels.output_fields, since);

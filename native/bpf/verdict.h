@@ -63,8 +63,8 @@ static __always_inline bool is_wanted_open(struct pt_regs *regs, __u32 call, lon
 	return config.open_classes[call & (SYSCALL_LIMIT - 1)][result < 0] >> class & 1;
 }
 
-/* Components and mount points of a path that is compared. */
-#define COMPARE_STEPS 64
+/* Components and mount points of a path that is compared; one of more is told. The verifier follows them one by one at each load. */
+#define COMPARE_STEPS 24
 #define SHORT_NAME 40
 
 /* The start of a dentry from its parent on. Short names lie in the dentry itself, behind its inode. */

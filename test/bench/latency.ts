@@ -1,4 +1,8 @@
-/** From a system call to the webhook that tells it, beside a bare POST to the same receiver. */
+/**
+ * From a system call to the webhook that tells it, beside a bare POST to the same receiver: on an idle machine, and while a process
+ * opens files that no rule is about as fast as it can.
+ */
+import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,20 +81,26 @@ try {
     return receiver.received.length > 0;
   });
   await sleep(1000);
-  const direct: number[] = [];
-  const whole: number[] = [];
-  for (let i = 0; i < SAMPLES; i++) {
-    direct.push(await arrival(post));
-    whole.push(await arrival(() => closeSync(openSync(join(watched, `file-${i}`), 'w'))));
-    await sleep(5 + (i % 7));
-  }
-  const row = (name: string, values: readonly number[]): [string, string, string][] =>
-    [0.5, 0.99].map((share) => [
-      `${name}, p${share * 100}`,
-      `${quantile(values, share).toFixed(1)} ms`,
-      (quantile(values, share) / quantile(direct, share)).toFixed(1),
-    ]);
-  report('latency', [...row('bare POST', direct), ...row('system call to webhook', whole)]);
+  const measure = async (name: string) => {
+    const direct: number[] = [];
+    const whole: number[] = [];
+    for (let i = 0; i < SAMPLES; i++) {
+      direct.push(await arrival(post));
+      whole.push(await arrival(() => closeSync(openSync(join(watched, `${name}-${i}`), 'w'))));
+      await sleep(5 + (i % 7));
+    }
+    const row = (what: string, values: readonly number[]): [string, string, string][] =>
+      [0.5, 0.99].map((share) => [
+        `${name}: ${what}, p${share * 100}`,
+        `${quantile(values, share).toFixed(1)} ms`,
+        (quantile(values, share) / quantile(direct, share)).toFixed(1),
+      ]);
+    return [...row('bare POST', direct), ...row('system call to webhook', whole)];
+  };
+  const idle = await measure('idle');
+  const busy = spawn('sh', ['-c', 'while :; do : > "$1"; done', 'sh', join(home, 'busy')]);
+  const loaded = await measure('under load').finally(() => busy.kill('SIGKILL'));
+  report('latency', [...idle, ...loaded]);
 } finally {
   await system.stop();
   await receiver.close();

@@ -4,15 +4,13 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, tocsin } from '../support/tocsin.ts';
+import { OFFICIAL } from './official-rules.ts';
 import { median, report } from './report.ts';
 
 const ROUNDS = 3;
 const WORK = `for i in $(seq 200); do /bin/true; done
 find /usr -type f -print0 | head -z -n 20000 | xargs -0 cat > /dev/null
 for i in $(seq 1000); do exec 3<>/dev/tcp/127.0.0.1/9 || true; done`;
-const OFFICIAL = ['falco_rules', 'falco-incubating_rules', 'falco-sandbox_rules'].map((name) =>
-  join(process.argv[2] ?? join(ROOT, '../shared/falco-rules'), `${name}.yaml`),
-);
 
 const home = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
 const capture = join(home, 'host.capture');

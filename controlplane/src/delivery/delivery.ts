@@ -47,7 +47,7 @@ export interface RunningDelivery {
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
   /** Looks at once whether a channel has something to tell. */
-  wake(channel: string): Promise<void>;
+  wake(channel: string): void;
   /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -132,7 +132,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       await outbox.retryNow(channel);
       await wakeChannels(queue, [channel]);
     },
-    wake: (channel) => wakeChannels(queue, [channel]),
+    wake: (channel) => drains.wake(channel),
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);
       return closed;

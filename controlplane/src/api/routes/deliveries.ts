@@ -18,7 +18,7 @@ export interface DeliveryRoutesOptions {
   readonly outbox: Outbox;
   readonly delivery: {
     /** Looks at once whether a channel has something to tell. */
-    wake(channel: string): Promise<void>;
+    wake(channel: string): void;
   };
 }
 
@@ -183,7 +183,7 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
     async ({ params: { name } }) => {
       registry.show(name);
       await pauseChannel(redis, name, undefined);
-      await delivery.wake(name);
+      delivery.wake(name);
       return readStatus(redis, outbox, name);
     },
   );
@@ -273,7 +273,7 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
     async ({ params: { name }, body }) => {
       registry.show(name);
       const sent = await letters().redrive(name, filterOf(body), body.limit ?? MOST);
-      if (sent > 0) await delivery.wake(name);
+      if (sent > 0) delivery.wake(name);
       return { count: sent };
     },
   );
