@@ -157,7 +157,12 @@ export class AlertBoard {
           fitsStatus(filter, this.#statusOf(alert.labels, muted)),
       )
       .sort(compareMembers)
-      .map((alert) => this.#show(alert, shownFingerprint(alert.labels), muted, stored));
+      .map((alert) => {
+        const shown = this.#show(alert, shownFingerprint(alert.labels), muted, stored);
+        // Receivers that were not asked about are left out here, as in Alertmanager.
+        const receivers = shown.receivers.filter(({ name }) => filter.receiver?.(name) ?? true);
+        return { ...shown, receivers };
+      });
     return { labels, receiver, alerts };
   }
 
@@ -178,7 +183,7 @@ export class AlertBoard {
       startsAt: new Date(startsAt).toISOString(),
       status: this.#statusOf(labels, muted),
       updatedAt: new Date(updatedAt).toISOString(),
-      generatorURL: external?.generator_url ?? '',
+      ...(external?.generator_url && { generatorURL: external.generator_url }),
       labels,
     };
   }

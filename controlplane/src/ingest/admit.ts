@@ -94,14 +94,20 @@ export const digestOf = (body: Buffer): string => hash('sha256', body, 'hex').sl
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 /** Folds within the batch, so that a storm costs Redis one step and not one for each alert. */
-function foldBatch(received: readonly ReceivedAlert[], agent: string, windowMs: number): Folded[] {
+function foldBatch(
+  received: readonly ReceivedAlert[],
+  agent: string,
+  windowMs: number,
+  isGrouped: boolean,
+): Folded[] {
   const folded: Folded[] = [];
   const open = new Map<string, Folded>();
   let position = -1;
   for (const one of received) {
     position++;
     const fingerprint = one.external
-      ? fingerprintOfLabels(one.external.labels, agent)
+      ? // Without groups, what is stored anew is told anew.
+        fingerprintOfLabels(one.external.labels, agent, isGrouped ? one.external.said : undefined)
       : fingerprintOf(one.alert, agent);
     const same = one.external ? undefined : open.get(fingerprint);
     if (same && Math.abs(one.timeMs - same.first) < windowMs) {
@@ -165,7 +171,7 @@ function requestOf(
   grouping: Grouping | undefined,
 ): AdmitRequest {
   const received = read();
-  const folded = foldBatch(received, claims.agent, limits.windowMs);
+  const folded = foldBatch(received, claims.agent, limits.windowMs, grouping !== undefined);
   const { agent, sequences } = agentKeys(claims.agent);
   const { record, bodiesPrefix, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, record, open, index, counter];

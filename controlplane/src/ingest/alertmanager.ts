@@ -105,7 +105,10 @@ function received({ labels, annotations, startsAt, endsAt, generatorUrl, now }: 
     generator_url: generatorUrl,
   };
   const line = JSON.stringify({ ...alert, external });
-  return { alert, line, timeMs, external: { labels, startsAt, endsAt } } satisfies ReceivedAlert;
+  // Without a start it has that of its end, as in Alertmanager.
+  const times = { startsAt: startsAt ?? endsAt, endsAt };
+  const said = generatorUrl === '' ? annotations : { ...annotations, '\0': generatorUrl };
+  return { alert, line, timeMs, external: { labels, ...times, said } } satisfies ReceivedAlert;
 }
 
 /** What people call severities. */

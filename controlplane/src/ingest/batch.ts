@@ -18,6 +18,8 @@ export interface ReceivedAlert {
     readonly labels: Labels;
     readonly startsAt: number | undefined;
     readonly endsAt: number | undefined;
+    /** What is said of it beside: annotations and where it comes from. */
+    readonly said: Labels;
   };
 }
 

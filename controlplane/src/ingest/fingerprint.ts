@@ -55,11 +55,13 @@ export function fingerprintOf(
   return hash('sha256', text, 'hex').slice(0, 32);
 }
 
-/** Identity of an alert that came with labels: all of them count, and nothing else. */
-export function fingerprintOfLabels(labels: Labels, agent: string): string {
-  const names = Object.keys(labels).sort();
-  const text = names.map((name) => part(name) + part(labels[name] ?? '')).join('');
-  return hash('sha256', part(agent) + text, 'hex').slice(0, 32);
+/** Identity of an alert that came with labels: all of them count. With `said`, that too: what is said anew is kept anew. */
+export function fingerprintOfLabels(labels: Labels, agent: string, said: Labels = {}): string {
+  const text = [labels, said].map((pairs) => {
+    const names = Object.keys(pairs).sort();
+    return part(names.map((name) => part(name) + part(pairs[name] ?? '')).join(''));
+  });
+  return hash('sha256', part(agent) + text.join(''), 'hex').slice(0, 32);
 }
 
 const part = (text: string) => `${text.length}:${text}`;

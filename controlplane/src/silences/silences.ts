@@ -168,6 +168,10 @@ const ended = (silence: StoredSilence, now: number): StoredSilence => ({
 
 const NOTHING: Labels = Object.freeze(Object.create(null));
 
+/** Asks for nothing: a missing label will do. What is negated asks for something, as in Alertmanager. */
+const isEmpty = (matcher: Condition) =>
+  !/^(!|not )/.test(matcher.operator) && matcher.matches(NOTHING);
+
 function checkMatchers(
   sets: SilenceDraft['matchers'],
   refuse: (pointer: string, message: string) => never,
@@ -177,7 +181,7 @@ function checkMatchers(
     refuse('/matchers', `it has more than ${MAX_MATCHERS} matchers`);
   for (const [index, set] of sets.entries()) {
     if (set.length === 0) refuse(`/matchers/${index}`, 'a set of matchers is empty');
-    if (set.every((matcher) => matcher.matches(NOTHING)))
+    if (set.every(isEmpty))
       refuse('/matchers', 'one matcher at least must not match a missing label');
   }
 }

@@ -20,6 +20,12 @@ export interface Told {
   readonly resolved: readonly Labels[];
 }
 
+export interface ApiAnswer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are compared, not trusted
+  readonly body: any;
+}
+
 export interface Receiver {
   readonly name: string;
   readonly sendResolved: boolean;
@@ -97,13 +103,20 @@ export class RealAlertmanager {
     while (!(await fetch(`http://${this.#url}/-/ready`)).ok) await sleep(10);
   }
 
-  async post(path: 'alerts' | 'silences', body: unknown): Promise<void> {
-    const answer = await fetch(`http://${this.#url}/api/v2/${path}`, {
-      method: 'POST',
+  /** Below `/api/v2`. */
+  async call(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+    const answer = await fetch(`http://${this.#url}/api/v2${path}`, {
+      method,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? '' : JSON.parse(text) };
+  }
+
+  async post(path: 'alerts' | 'silences', body: unknown): Promise<void> {
+    const { status, body: answer } = await this.call('POST', `/${path}`, body);
+    if (status !== 200) throw new Error(`${status} ${JSON.stringify(answer)}`);
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Random configurations, alerts and silences, given to `tocsin routes match` and `tocsin routes simulate` and to a real Alertmanager:
  * which matchers are taken and what they mean, which receivers an alert goes to with which keys of groups and in which order, and what
- * is told in which order over time. Left out of the configurations is only where Tocsin means to differ.
+ * is told in which order over time, and what both answer over `/api/v2`. Left out of the configurations is only where Tocsin means to differ.
  * SEED repeats a run, ROUNDS makes it longer.
  */
 import assert from 'node:assert/strict';
@@ -12,11 +12,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { debianAlertmanager } from '../support/amtool.ts';
-import { RealAlertmanager, type Receiver } from './alertmanager.ts';
+import { startTestControlPlane } from '../support/control-plane.ts';
+import { type ApiAnswer, RealAlertmanager, type Receiver } from './alertmanager.ts';
 import {
   labelsFrom,
   matchersFrom,
+  matcherText,
   maybeMatcher,
+  NAMES,
   Random,
   receiversFrom,
   routeFrom,
@@ -338,6 +341,167 @@ async function times(random: Random, server: string): Promise<void> {
   assert.ok(compared > 0, 'the machine is too slow for a real clock');
 }
 
+type Api = (method: string, path: string, body?: unknown) => Promise<ApiAnswer>;
+
+const iso = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+
+function randomAlert(random: Random): object {
+  const startsAt = iso(-60 * random.below(50));
+  const endsAt = random.chance(0.3) ? startsAt : iso(60 * (1 + random.below(50)));
+  return {
+    labels: random.chance(0.03) ? {} : labelsFrom(random),
+    annotations: { summary: `ü <b> ${random.below(1_000_000)}` },
+    ...(random.chance(0.6) && { startsAt }),
+    ...(random.chance(0.6) && { endsAt }),
+    ...(random.chance(0.3) && { generatorURL: 'http://prometheus/graph' }),
+  };
+}
+
+function randomSilence(random: Random, isRight: boolean): object {
+  const startsAt = iso(random.chance(0.7) ? -60 * random.below(50) : 60 * (1 + random.below(50)));
+  return {
+    matchers: Array.from(
+      { length: !isRight && random.chance(0.05) ? 0 : 1 + random.below(2) },
+      () => ({
+        name: random.pick(NAMES),
+        value: random.pick(isRight ? ['a', 'a|b'] : ['a', 'b', 'prod', 'a|b', '', '.*', '(']),
+        isRegex: random.chance(0.4),
+        isEqual: random.chance(0.8),
+      }),
+    ),
+    startsAt,
+    endsAt: !isRight && random.chance(0.1) ? startsAt : iso(60 * (51 + random.below(50))),
+    ...{ createdBy: random.pick(['me', 'you']), comment: 'x' },
+  };
+}
+
+/** Alerts and silences at random, given to both; answers with the ids of the silences, which are not the same. */
+async function fill(random: Random, apis: readonly Api[]): Promise<string[][]> {
+  const both = async (path: string, bodyOf: (at: number) => object) => {
+    const answers = await Promise.all(apis.map((api, at) => api('POST', path, bodyOf(at))));
+    // What its schema refuses is 422 there, and 400 here.
+    const [theirs, mine] = answers.map(({ status }) => (status === 422 ? 400 : status));
+    assert.equal(mine, theirs, `${path} ${JSON.stringify(bodyOf(0))} ${JSON.stringify(answers)}`);
+    return answers;
+  };
+  const ids: string[][] = [[], []];
+  for (let step = 0; step < 60; step++) {
+    if (random.chance(0.6)) {
+      const alerts = Array.from({ length: 1 + random.below(4) }, () => randomAlert(random));
+      await both('/alerts', () => alerts);
+      continue;
+    }
+    const old = random.below((ids[0]?.length ?? 0) + 1);
+    const path = (at: number) => `/silence/${ids[at]?.[old]}`;
+    const known = await apis[0]?.('GET', path(0));
+    const change = random.below(5);
+    // The end of one that is over is an error to Alertmanager 0.25, and nothing to a later one.
+    if (change === 0 && known?.status === 200 && known.body.status.state !== 'expired') {
+      await Promise.all(apis.map((api, at) => api('DELETE', path(at))));
+      continue;
+    }
+    const same = change === 1 && known?.status === 200;
+    // A change that is refused ends the old one in Alertmanager 0.25.
+    const silence = randomSilence(random, same);
+    const answers = await both('/silences', (at) => ({
+      ...silence,
+      ...(same && { id: ids[at]?.[old] }),
+    }));
+    if (answers[0]?.status !== 200) continue;
+    for (const [at, { body }] of answers.entries()) ids[at]?.push(body.silenceID);
+  }
+  return ids;
+}
+
+const FLAGS = ['active', 'silenced', 'inhibited'];
+
+const SORTS = new Set(['', 'alerts', 'receivers', 'silencedBy']);
+
+/** An answer without what only one of them has or has of its own: ids, the time of the server, the order. */
+function comparable({ body }: ApiAnswer, ids: readonly string[], start: number): unknown {
+  const plain = (key: string, value: unknown): unknown => {
+    if (['updatedAt', 'mutedBy'].includes(key)) return undefined;
+    if (key === 'id') return ids.indexOf(String(value));
+    // All are whole minutes from a time that was soon after the start.
+    if (['startsAt', 'endsAt'].includes(key))
+      return Math.floor((Date.parse(String(value)) - start) / 60_000);
+    if (!Array.isArray(value)) return value;
+    // A source that holds back is one of several.
+    if (key === 'inhibitedBy') return value.length > 0;
+    const known = key === 'silencedBy' ? value.map((id) => ids.indexOf(id)) : value;
+    if (!SORTS.has(key)) return known;
+    const texts = known.map((one) => JSON.stringify(one, sortedKeys)).sort();
+    // A receiver that several routes name is there more than once.
+    return key === 'receivers' ? [...new Set(texts)] : texts;
+  };
+  return JSON.parse(JSON.stringify(body), plain);
+}
+
+const sortedKeys = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+async function compareApi(random: Random, server: string): Promise<void> {
+  const receivers = receiversFrom(random);
+  const route = routeFrom(random, {
+    depth: 3,
+    times: (_, isRoot) => (isRoot ? { group_wait: '1s', group_interval: '1h' } : {}),
+    groupBy: [[], ['...'], ['alertname'], ['env', 'team']],
+  });
+  const inhibit_rules = Array.from({ length: random.below(3) }, () => ({
+    ...matchersFrom(random, 'source_'),
+    ...matchersFrom(random, 'target_'),
+    equal: random.some(NAMES, 2),
+  }));
+  const config = { route, inhibit_rules };
+  const cleanups: (() => unknown)[] = [];
+  const real = await RealAlertmanager.start(server, config, receivers);
+  try {
+    const plane = await startTestControlPlane(
+      { after: (fn) => cleanups.push(fn) },
+      ours(config, receivers) as Record<string, unknown>,
+    );
+    const apis: Api[] = [
+      (method, path, body) => real.call(method, path, body),
+      (method, path, body) => plane.call(method, `/api/v2${path}`, body),
+    ];
+    const start = Date.now() - 1000;
+    const ids = await fill(random, apis);
+    for (let queries = 0; queries < 60; queries++) {
+      const query = [
+        ...random.some(FLAGS, 2).map((flag) => `${flag}=${random.pick(['true', 'false'])}`),
+        ...(random.chance(0.3)
+          ? [`receiver=${random.pick(['one', 't.*', 'two|four', 'x', '('])}`]
+          : []),
+        ...random
+          .some(['a', 'b', 'c'], 2)
+          .map(() => `filter=${encodeURIComponent(matcherText(random))}`),
+      ].join('&');
+      const path = random.pick(['/alerts', '/alerts', '/alerts/groups', '/silences', '/receivers']);
+      const answers = await Promise.all(apis.map((api) => api('GET', `${path}?${query}`)));
+      const [theirs, mine] = answers.map((answer, at) =>
+        answer.status === 200 ? comparable(answer, ids[at] ?? [], start) : answer.status,
+      );
+      const only = (some: unknown, others: unknown) =>
+        [some].flat().filter((one) => ![others].flat().includes(one));
+      assert.deepEqual(
+        { onlyAlertmanager: only(theirs, mine), onlyTocsin: only(mine, theirs) },
+        { onlyAlertmanager: [], onlyTocsin: [] },
+        `${path}?${query} with ${JSON.stringify(config)}`,
+      );
+    }
+  } finally {
+    await real.stop();
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
+async function api(random: Random, server: string): Promise<void> {
+  for (let round = 0; round < rounds; round++) await compareApi(random, server);
+  tell(`api: after ${rounds} times 60 posts, 60 queries are answered the same`);
+}
+
 const cleanups: (() => void)[] = [() => rmSync(folder, { recursive: true, force: true })];
 try {
   const programs = await debianAlertmanager({ after: (fn) => cleanups.push(fn) });
@@ -345,7 +509,7 @@ try {
   else {
     tell(`SEED=${SEED} ROUNDS=${rounds}`);
     const { server, amtool } = programs;
-    const parts = { matchers, routing, times };
+    const parts = { matchers, routing, api, times };
     for (const [name, part] of Object.entries(parts)) {
       if (name.includes(ONLY)) await part(new Random(Number(SEED)), server, amtool);
     }

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { type Channel, Config, loadSettings } from '@tocsin/openapi';
+import { Flusher } from '../../src/groups/flusher.ts';
+import { type Grouping, groupingOf } from '../../src/groups/grouping.ts';
+import { EmbeddedRedis } from '../../src/store/embedded.ts';
+import { type Committed, type FlushCommit, GroupStore } from '../../src/store/groups.ts';
+import { requestClient } from '../../src/store/redis.ts';
+import { SilenceStore } from '../../src/store/silences.ts';
+import { tempFolder } from '../support/control-plane.ts';
+
+/** A store in which something happens between the decision of a flush and its commit. */
+class Interleaved extends GroupStore {
+  meanwhile: (() => Promise<unknown>) | undefined;
+
+  override async commit(commit: FlushCommit): Promise<Committed> {
+    const happens = this.meanwhile;
+    this.meanwhile = undefined;
+    await happens?.();
+    return super.commit(commit);
+  }
+}
+
+const CONFIG = `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, log: {}}]`;
+const START = Date.parse('2026-01-05T00:00:00Z');
+const HOUR = 3_600_000;
+
+async function groups(t: TestContext) {
+  const dataDir = tempFolder(t);
+  const embedded = await EmbeddedRedis.start({
+    dataDir,
+    server: 'redis-server',
+    fsync: 'everysec',
+  });
+  const redis = requestClient({ socket: embedded.socket });
+  await redis.connect();
+  t.after(async () => {
+    redis.disconnect();
+    await embedded.stop();
+  });
+  const store = new Interleaved(redis);
+  const grouping = groupingOf(
+    loadSettings(Config, { file: { name: 'test.yaml', text: CONFIG } }),
+  ) as Grouping;
+  const flusherOf = (from: GroupStore) =>
+    new Flusher({
+      store: from,
+      silences: new SilenceStore(redis),
+      channels: { get: (name) => ({ name }) as Channel },
+      grouping: () => grouping,
+    });
+  const push = (n: string, at: number, endsAt = at + HOUR / 1000) =>
+    store.admit(
+      grouping.request(
+        [
+          {
+            labels: { n },
+            ...{ startsAt: START + at * 1000, endsAt: START + endsAt * 1000 },
+            ...{ occurrences: 1, seen: undefined, sample: undefined, agent: undefined },
+          },
+        ],
+        START + at * 1000,
+      ),
+    );
+  /** What is said by a look at a time, in seconds. */
+  const look = async (at: number, flusher = flusherOf(store)) => {
+    const said: string[] = [];
+    const now = START + at * 1000;
+    for (const group of await flusher.claim(now, 10)) {
+      const flushed = await flusher.flush(group, now);
+      const told = flushed?.entry?.group;
+      const names = (alerts: readonly { labels: { readonly [name: string]: string } }[] = []) =>
+        alerts.map(({ labels }) => labels['n']).join(' ');
+      if (told) said.push(`${told.reason}: ${names(told.firing)} / ${names(told.resolved)}`);
+      else if (flushed) said.push(flushed.outcome.status);
+    }
+    return said;
+  };
+  return { store, push, look, flusher: flusherOf(store) };
+}
+
+test('what fires again while its end is being told is told again, and not lost', async (t) => {
+  const { store, push, look } = await groups(t);
+  await push('a', 0);
+  assert.deepEqual(await look(1), ['first notification: a / ']);
+  await push('a', 5, 5);
+  store.meanwhile = () => push('a', 11.5);
+  assert.deepEqual(await look(11), ['resolved:  / a']);
+  assert.deepEqual(await look(20), []);
+  assert.deepEqual(await look(21), ['first notification: a / ']);
+});
+
+test('what comes while its group ends is told, by that group or by a new one', async (t) => {
+  const { store, push, look } = await groups(t);
+  await push('a', 0);
+  await look(1);
+  await push('a', 5, 5);
+  store.meanwhile = () => push('b', 11.5);
+  assert.deepEqual(await look(11), ['resolved:  / a']);
+  assert.deepEqual(await look(21), ['first notification: b / ']);
+  await push('b', 25, 25);
+  assert.deepEqual(await look(31), ['resolved:  / b']);
+  assert.equal(await store.size(), 0);
+  await push('c', 31.5);
+  assert.deepEqual(await look(32), []);
+  assert.deepEqual(await look(32.5), ['first notification: c / ']);
+});
+
+test('who stood still longer than its claim lasts says nothing when it goes on', async (t) => {
+  const { push, look, flusher } = await groups(t);
+  await push('a', 0);
+  const [group] = await flusher.claim(START + 1000, 10);
+  assert.ok(group);
+  assert.deepEqual(await look(2), []);
+  assert.deepEqual(await look(21), ['first notification: a / ']);
+  const late = await flusher.flush(group, START + 22_000);
+  assert.deepEqual([late?.outcome.status, late?.entry], ['lost', undefined]);
+  assert.deepEqual(await look(40), []);
+});
