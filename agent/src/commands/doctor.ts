@@ -6,6 +6,7 @@ import { type Finding, failed, ok } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host.ts';
 import { kernelFindings } from '../doctor/kernel.ts';
 import { rulesFindings } from '../doctor/rules.ts';
+import { runningAgentFindings } from '../doctor/running-agent.ts';
 import { storageFindings } from '../doctor/storage.ts';
 import { LIBRARY_FOLDER } from '../package-files.ts';
 import { RuleFileError, readRuleFiles } from '../rule-files.ts';
@@ -58,6 +59,7 @@ async function examine(flags: DoctorFlags, { environment }: CommandContext): Pro
     ...host,
     ...rules(agent),
     ...storageFindings(dataDir, agent.spool_bytes),
+    ...(await runningAgentFindings(agent.metrics)),
     ...(await controlPlaneFindings({
       server,
       dataDir,

@@ -129,7 +129,7 @@ export class ProcessTree {
     for (const process of this.#processes.values()) process.isOurs = hasAncestor(process, ours);
   }
 
-  /** Records are missing: a process that acts now may have executed another program unseen, and is looked at once. */
+  /** Records are missing: a process that acts now under another name may have executed a program unseen, and is looked at once. */
   doubt(): void {
     this.#doubt++;
   }
@@ -282,8 +282,12 @@ export class ProcessTree {
   #verify(process: Process, event: KernelEvent): void {
     process.doubt = this.#doubt;
     if (event.kind === EVENT_EXEC || event.kind === EVENT_EXIT) return;
+    const { comm } = event;
+    if (comm === process.comm) return;
     const facts = this.#ask(process.tgid);
     if (facts === undefined || !isOf(process, facts) || facts.exePath === process.exePath) return;
+    // By now it may be another program again than when it did this.
+    if (facts.comm !== comm) return;
     fill(process, facts);
     this.counters.healed++;
   }

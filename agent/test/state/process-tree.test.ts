@@ -205,7 +205,7 @@ describe('ProcessTree', () => {
 
   it('looks once at who acts after a loss: it may have executed something unseen', () => {
     let reads = 0;
-    const running = new Map([[50, facts(50, 1, { startTicks: 0 })]]);
+    const running = new Map([[50, facts(50, 1, { startTicks: 0, comm: 'before' })]]);
     const tree = quietTree({
       list: () => [...running.keys()],
       read: (tgid) => {
@@ -215,19 +215,26 @@ describe('ProcessTree', () => {
     });
     const act = () => apply(tree, open('/x', {}, { tgid: 50, start: 0, ppid: 0 })).process;
     tree.bootstrap();
-    const { comm } = act();
-    running.set(50, facts(50, 1, { startTicks: 0, exePath: '/bin/other', comm: 'other' }));
+    assert.equal(act().comm, 'before');
+    const change = (comm: string) =>
+      running.set(50, facts(50, 1, { startTicks: 0, exePath: `/bin/${comm}`, comm }));
+    change('later');
     reads = 0;
-    assert.equal(act().comm, comm);
+    act();
     assert.equal(reads, 0);
     tree.doubt();
-    assert.equal(act().comm, 'other');
-    assert.equal(act().comm, 'other');
+    // Its records say that it was another one when it acted.
+    assert.equal(act().comm, 'before');
     assert.equal(reads, 1);
+    change('cat');
+    tree.doubt();
+    assert.equal(act().comm, 'cat');
+    assert.equal(act().exePath, '/bin/cat');
+    assert.equal(reads, 2);
     // What begins after the loss is known.
     apply(tree, fork({ tgid: 50, start: 0, ppid: 0 }, { tgid: 51, start: 7 }));
     apply(tree, open('/x', {}, { tgid: 51, start: 7, ppid: 50 }));
-    assert.equal(reads, 1);
+    assert.equal(reads, 2);
   });
 
   it('refuses the living when it is full of them, and counts', () => {

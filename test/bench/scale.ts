@@ -1,0 +1,80 @@
+/**
+ * Grouped ingest with one route and no open group, beside 10,000 routes, and 100,000 open groups; and what an open group takes in Redis.
+ * Silences are not looked at before a group speaks.
+ */
+import { Redis } from 'ioredis';
+import { type Load, prepare } from './load/batches.ts';
+import { type Sample, sendAll } from './load/measure.ts';
+import { startTocsin, type Target } from './load/programs.ts';
+import { median, report } from './report.ts';
+
+const { BENCH_SAMPLES = '3', BENCH_GROUPS = '100000' } = process.env;
+const LOAD: Load = { agents: 8, batches: 150, size: 100 };
+const GROUPS = Number(BENCH_GROUPS);
+const FILL: Load = { agents: 8, batches: Math.ceil(GROUPS / 800), size: 100 };
+
+const routed = (routes: number) => ({
+  labels: { output_fields: ['fd.name'] },
+  storm: { new_groups: { per_minute: 1_000_000, burst: 1_000_000 }, max_groups: 1_000_000 },
+  channels: [{ name: 'none', kind: 'log', settings: {} }],
+  route: {
+    ...{ receiver: 'none', group_by: ['rule', 'hostname'], group_wait: '1h' },
+    routes: [
+      { matchers: ['rule="Own group"'], group_by: ['fd.name', 'hostname'] },
+      ...Array.from({ length: routes - 2 }, (_none, index) => ({
+        matchers: [`team="team-${index}"`, 'priority >= warning'],
+      })),
+    ],
+  },
+});
+
+const KINDS: Readonly<Record<string, { routes: number; groups: boolean }>> = {
+  'two routes': { routes: 2, groups: false },
+  '10,000 routes': { routes: 10_000, groups: false },
+  '10,000 routes, many open groups': { routes: 10_000, groups: true },
+};
+
+/** Bytes that the store needs for a group with one alert: the group, its place in time, its members, and the record of the alert. */
+async function bytesOfGroup({ redis: path = '' }: Target): Promise<number> {
+  const redis = new Redis(path);
+  try {
+    const groups = await redis.hlen('{tocsin}:groups');
+    const usage = async (key: string) => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
+    const shared = ['groups', 'groups:due', 'active', 'active:ends'];
+    const sizes = await Promise.all(shared.map((key) => usage(`{tocsin}:${key}`)));
+    const [, some] = await redis.hscan('{tocsin}:groups', 0, 'COUNT', 100);
+    const ids = some.filter((_value, index) => index % 2 === 0);
+    const own = await Promise.all(ids.map((id) => usage(`{tocsin}:group:${id}`)));
+    return sizes.reduce((a, b) => a + b, 0) / groups + own.reduce((a, b) => a + b, 0) / own.length;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const samples = new Map<string, Sample[]>();
+let bytes = 0;
+for (let round = 0; round < Number(BENCH_SAMPLES); round++) {
+  for (const [name, { routes, groups }] of Object.entries(KINDS)) {
+    const target = await startTocsin(routed(routes));
+    try {
+      if (groups) {
+        await sendAll(target, await prepare(target, FILL, { rule: 'Own group' }));
+        bytes = await bytesOfGroup(target);
+      }
+      const sample = await sendAll(target, await prepare(target, LOAD));
+      samples.set(name, [...(samples.get(name) ?? []), sample]);
+    } finally {
+      await target.stop();
+    }
+  }
+}
+const rateOf = (list: readonly Sample[] = []) =>
+  median(list.map(({ requestsPerSecond }) => requestsPerSecond * LOAD.size));
+const base = rateOf(samples.get('two routes'));
+report('grouped ingest, batches of 100', [
+  ...[...samples].map(([name, list]): [string, string, string] => {
+    const rate = rateOf(list);
+    return [name, `${rate.toFixed(0)} alerts/s`, (rate / base).toFixed(2)];
+  }),
+  ['memory of an open group', `${bytes.toFixed(0)} bytes`, ''],
+]);
