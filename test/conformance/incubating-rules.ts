@@ -35,7 +35,7 @@ export const INCUBATING: readonly Case[] = [
   {
     rule: 'Change namespace privileges via unshare',
     where: 'container',
-    act: 'become 1 exec @leave unshare pause 300',
+    act: 'become 1 exec @leave unshare pause 3000',
     fields: { 'proc.name': 'leave', 'user.name': 'daemon', 'evt.type': 'unshare' },
     quiet: 'exec @leave unshare',
   },
