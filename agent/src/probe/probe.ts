@@ -1,5 +1,4 @@
-import type { OpenClasses, OpenVerdict } from '@tocsin/native';
-import type { ByteString } from '../rules/field.ts';
+import type { Loser, OpenClasses, OpenVerdict } from '@tocsin/native';
 
 /** What the agent needs of a source of kernel records: the live probe, a recording, or a test's hand-made ring. */
 export interface Probe {
@@ -53,15 +52,6 @@ export interface CallCount {
   readonly type: string;
   readonly sent: number;
   readonly lost: number;
-}
-
-/** A process whose records were lost. */
-export interface Loser {
-  readonly tgid: number;
-  readonly lost: number;
-  /** Kernel id of its cgroup, as in the records. */
-  readonly cgroup: number;
-  readonly comm: ByteString;
 }
 
 /** How many records of a kind met a fate since the start. */

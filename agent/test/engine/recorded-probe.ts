@@ -1,8 +1,8 @@
+import type { Loser } from '@tocsin/native';
 import type {
   CallCount,
   FilteredCount,
   Interest,
-  Loser,
   Probe,
   RecordCount,
 } from '../../src/probe/probe.ts';

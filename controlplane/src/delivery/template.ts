@@ -2,13 +2,16 @@
  * Templates of operators, in Liquid. They see a notification as webhooks tell it, and nothing else: no files, no other templates,
  * no prototypes. What events say is escaped for the medium wherever it is put, unless the template says `raw`.
  */
-import { Liquid, LiquidError } from 'liquidjs';
+import { createRequire } from 'node:module';
 import Type from 'typebox';
 import { notificationJson } from './alert-json.ts';
 import type { Notification, Outcome } from './channel.ts';
 import { ChannelSettingsError } from './outcome.ts';
 import { highestPriority, summaryOf } from './presentation.ts';
 import { sampleNotification } from './sample.ts';
+
+/** Loaded with the first template: most have none, and it takes a tenth of the start. */
+const liquid = (): typeof import('liquidjs') => createRequire(import.meta.url)('liquidjs');
 
 const MAX_TEMPLATE = 65_536;
 const MAX_TEXT = 262_144;
@@ -50,6 +53,7 @@ export function readTemplate(setting: string, source: string, options: TemplateO
 }
 
 function compile(setting: string, source: string, { neutral, check }: TemplateOptions): Template {
+  const { Liquid, LiquidError } = liquid();
   const engine = new Liquid({
     templates: {},
     strictFilters: true,

@@ -2,9 +2,11 @@ import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Notification, Outcome, Preview, Sender } from './channel.ts';
 import { startDeadline } from './deadline.ts';
 import { sendOnce } from './lane.ts';
+import { ownAlert } from './own-alert.ts';
 import { sampleNotification } from './sample.ts';
 import { secretTexts } from './secrets.ts';
 import { createSender, type Environment, type FindKind } from './senders.ts';
+import { insideJson } from './template.ts';
 
 const TEST_MS = 20_000;
 const HIDDEN = '[hidden]';
@@ -29,21 +31,20 @@ export async function testSend(
   }
 }
 
-/** A sample that says it is one. */
-function testNotification(channel: string): Notification {
-  const sample = sampleNotification(channel);
-  const told = {
-    rule: 'Test notification',
-    priority: 'Informational',
-    output: `This is a test of the channel ${channel}: nothing happened.`,
-    output_fields: {},
-    hostname: 'tocsin',
-    agent: 'tocsin',
-    source: 'internal',
-  } as const;
-  const alerts = sample.alerts.map((alert) => ({ ...alert, ...told, tags: ['test'] }));
-  return { ...sample, alerts };
-}
+/** It says that it is one. */
+const testNotification = (channel: string): Notification =>
+  sampleNotification(
+    channel,
+    ownAlert(
+      {
+        rule: 'Test notification',
+        priority: 'Informational',
+        output: `This is a test of the channel ${channel}: nothing happened.`,
+        tags: ['test'],
+      },
+      Date.now(),
+    ),
+  );
 
 /** What a channel would send of an alert, or of a sample, without its secrets. Throws ChannelSettingsError and TemplateError. */
 export async function previewOf(
@@ -52,8 +53,7 @@ export async function previewOf(
   findKind: FindKind,
   environment: Environment,
 ): Promise<readonly Preview[]> {
-  const sample = sampleNotification(channel.name);
-  const notification = alert ? { ...sample, alerts: [alert] } : sample;
+  const notification = sampleNotification(channel.name, alert);
   const sender = createSender(channel, findKind, environment);
   try {
     const kind = findKind(channel.kind);
@@ -67,6 +67,6 @@ export async function previewOf(
 }
 
 function without(secrets: readonly string[], body: string): string {
-  const forms = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+  const forms = secrets.flatMap((secret) => [secret, insideJson(secret)]);
   return forms.reduce((text, form) => text.replaceAll(form, HIDDEN), body);
 }

@@ -75,7 +75,8 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
   };
 }
 
-const USUAL_HEADERS = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };
+/** Sent unless a message says otherwise. */
+export const USUAL_HEADERS = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };
 
 /** A secret that goes into a header. Throws ChannelSettingsError, without the secret in it. */
 export function headerSecret(setting: string, value: string): string {

@@ -1,6 +1,7 @@
 /** An incoming webhook: the same message, to an address that is a secret, answered in one word. */
 import type { Outcome } from '../../channel.ts';
 import { createEgress } from '../../http/egress.ts';
+import { USUAL_HEADERS } from '../../http/kind.ts';
 import { post } from '../../http/post.ts';
 import { permanent } from '../../outcome.ts';
 import type { Poster } from './send.ts';
@@ -16,8 +17,8 @@ export function incomingWebhook(url: string, allowPrivate: boolean): Poster {
   const egress = createEgress({ allowPrivate });
   return {
     async post(message, signal) {
-      const headers = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };
-      const request = { url, headers, body: JSON.stringify(message), timeoutMs: TIMEOUT_MS };
+      const body = JSON.stringify(message);
+      const request = { url, headers: USUAL_HEADERS, body, timeoutMs: TIMEOUT_MS };
       return explain(await post(egress, request, signal));
     },
     close: () => egress.destroy(),
