@@ -2,7 +2,7 @@
  * The contract of a channel kind. A kind lives in one folder below `channels/`, declares its settings schema, renders purely, makes
  * one attempt and tells how it ended. Retry, rate, order, dead letters and metrics are written once around it.
  */
-import type { StoredAlert } from '@tocsin/openapi';
+import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { TObject } from 'typebox';
 import type { GroupNotification } from '../routing/notification.ts';
 
@@ -25,6 +25,10 @@ export interface Notification {
   readonly held: {
     readonly count: number;
     readonly byRule: readonly { readonly rule: string; readonly count: number }[];
+    /** It is the digest of a channel that is told no more, and not what was too much. */
+    readonly digest?: boolean;
+    /** Of a digest: alerts that ended. */
+    readonly ended?: number;
   };
   /** What a group says: `alerts` are those of it that are told in full, what fires first. */
   readonly group?: GroupNotification;
@@ -94,6 +98,10 @@ export interface ChannelKind {
   readonly kind: string;
   /** Unknown keys are refused; secrets are `SecretReference`. */
   readonly settings: TObject;
+  /** What a channel tells at a time if it does not say; `grouped` without it. */
+  readonly mode?: Channel['mode'];
+  /** Each alert is a record of its own in what is sent, so that several can be sent together and are still told apart. */
+  readonly records?: true;
   /** Sends to one channel at a time, of which one is kept for what is urgent; 4 without it. Lanes keep their own order in any case. */
   readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */

@@ -14,7 +14,7 @@ import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
-import type { Senders } from './senders.ts';
+import type { FindKind, Senders } from './senders.ts';
 
 export interface LaneTimes {
   /** Life of the lease; it is renewed at a third of it. After a crash the channel stands still for at most this long. */
@@ -32,6 +32,7 @@ export interface LaneParts {
   readonly alerts: { getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> };
   readonly channels: { get(name: string): Channel | undefined; all(): readonly Channel[] };
   readonly senders: Senders;
+  readonly findKind: FindKind;
   readonly metrics: DeliveryMetrics;
   readonly logger: { warn(details: object, message: string): void };
   readonly times: LaneTimes;
@@ -109,7 +110,9 @@ class Lane {
     const [first] = head;
     if (!first) return { held: await this.#settle(0, { fate: 'notified' }) };
     const before = readAttempt(known, first.id);
-    const candidates = head.slice(0, before?.count ?? together(head));
+    const records = this.#parts.findKind(channel.kind)?.records === true;
+    const isAlone = !records && (first.apart === true || channel.mode === 'every');
+    const candidates = head.slice(0, before?.count ?? (isAlone ? 1 : together(head)));
     const alerts = await this.#readAlerts(candidates);
     const count = before?.count ?? batchSize(alerts);
     const entries = candidates.slice(0, count);

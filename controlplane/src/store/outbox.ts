@@ -3,7 +3,7 @@
  * they must be told. Admission and groups append; delivery reads the head, tells it, and acknowledges. Whoever drains a channel holds
  * its lease; the fencing token keeps a late one from changing anything.
  */
-import type { Channel, StoredAlert } from '@tocsin/openapi';
+import { type Channel, digestIntervalMs, type StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import { type LoggedAttempt, resultKey } from './delivery-log.ts';
@@ -38,6 +38,11 @@ export interface OutboxEntry {
   readonly repeated?: boolean;
   /** What a group says, instead of one alert. */
   readonly group?: GroupNotification;
+  /** It tells one alert of a group, and is not told together with others of it as if they were one. */
+  readonly apart?: boolean;
+  /** `held` is the digest of a channel that is told no more; alerts that ended are counted by themselves. */
+  readonly digest?: boolean;
+  readonly ended?: number;
   /** Alerts whose outcome it decides, by agent and route (or `-`); `digested` when they are told as a number. */
   readonly units?: readonly (readonly [
     agent: string,
@@ -81,6 +86,8 @@ export interface SetBack {
 export const LANE_CAPACITY = 10_000;
 /** Updates that one group has waiting. */
 export const GROUP_LANE_CAPACITY = 100;
+/** The same of one that tells each alert by itself. */
+export const EVERY_LANE_CAPACITY = 2000;
 
 const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge', 'groups', 'log');
@@ -105,6 +112,19 @@ export function throttleOf(channel: Pick<Channel, 'throttle'>): {
   const interval = Math.round(60_000_000 / channel.throttle.per_minute);
   return { interval, burst: interval * (channel.throttle.burst - 1) };
 }
+
+/** Period of the digests of a channel, ms; 0 when it is told none. */
+export const digestPeriod = (channel: Pick<Channel, 'mode' | 'digest_interval'>): number =>
+  channel.mode === 'digest' ? (digestIntervalMs(channel) ?? 0) : 0;
+
+/** When the digest is made that tells of what comes now, ms. */
+export function digestEnd(channel: Channel, now: number): number {
+  const period = digestPeriod(channel);
+  return (Math.floor(now / period) + 1) * period;
+}
+
+/** The id of a digest, but for the time (ms) at which it is made. */
+export const digestPrefix = (channel: string): string => `digest-${channel}-`;
 
 /** The lane of a group; what is in no group has the lane with the name of the channel. Names of channels have no `#`. */
 export const laneOf = (channel: string, group: string): string => `${channel}#${group}`;
@@ -131,6 +151,8 @@ export interface DueLanes {
   readonly lanes: readonly { readonly lane: string; readonly urgent: boolean }[];
 }
 
+type HeldChannel = Pick<Channel, 'name' | 'throttle' | 'mode' | 'digest_interval'>;
+
 export class Outbox {
   readonly #redis: Redis;
 
@@ -146,6 +168,12 @@ export class Outbox {
   /** Channels with held counters, those that may be told first at the front; whether they may is decided by `takeHeld`. */
   lanesWithHeld(): Promise<string[]> {
     return this.#redis.zrange(heldDueKey, 0, -1);
+  }
+
+  /** When the held counters of a channel are due, ms. */
+  async heldDue(channel: string): Promise<number | undefined> {
+    const score = await this.#redis.zscore(heldDueKey, channel);
+    return score === null ? undefined : Number(score);
   }
 
   /** The first entries of a lane, oldest first; they stay until they are acknowledged. */
@@ -275,14 +303,17 @@ export class Outbox {
     return left < 0 ? undefined : left;
   }
 
-  /** Puts what the throttle held back into the lane once it is due. Returns how many alerts the new entry tells of. */
-  async takeHeld(channel: Pick<Channel, 'name' | 'throttle'>): Promise<number> {
+  /**
+   * Puts what the throttle held back into the lane once it is due, or the digest once its period is over. Returns how many alerts the
+   * new entry tells of. `now` (ms) only for a clock other than that of Redis.
+   */
+  async takeHeld(channel: HeldChannel, now?: number): Promise<number> {
     const { interval, burst } = throttleOf(channel);
     const keys = [...laneScriptKeys(channel.name), lanesKey, heldDueKey];
     return (await runScript(this.#redis, takeHeldScript, keys, [
-      channel.name,
-      interval,
-      burst,
+      ...[channel.name, interval, burst],
+      digestPeriod(channel) > 0 ? digestPrefix(channel.name) : '',
+      now ?? '',
     ])) as number;
   }
 

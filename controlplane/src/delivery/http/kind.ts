@@ -24,6 +24,10 @@ export interface HttpKind<Settings> {
   /** Reads the settings once, secrets resolved. Throws ChannelSettingsError. */
   prepare(settings: Settings): (notification: Notification) => readonly HttpMessage[];
   /** As of ChannelKind. */
+  readonly mode?: ChannelKind['mode'];
+  /** As of ChannelKind. */
+  readonly records?: true;
+  /** As of ChannelKind. */
   readonly parallel?: number;
   /** As of ChannelKind. */
   check?(settings: Readonly<Record<string, unknown>>): void;
@@ -39,6 +43,8 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     kind,
     settings: schema,
     origin: 'any',
+    ...(definition.mode && { mode: definition.mode }),
+    ...(definition.records && { records: definition.records }),
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
     ...(definition.check && { check: definition.check }),
     fileSettings: [...TLS_FILES, 'proxy'],

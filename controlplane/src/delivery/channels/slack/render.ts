@@ -4,7 +4,7 @@
  * header, 10 fields, and about 13,000 characters in all.
  */
 import type { Notification, ShownAlert } from '../../channel.ts';
-import { describeHeld } from '../../digest.ts';
+import { describeHeld, isHeld } from '../../digest.ts';
 import { describeGroup } from '../../grouped.ts';
 import {
   factsOf,
@@ -65,9 +65,7 @@ export function renderMessage(notification: Notification): Message {
       ...(notification.group
         ? [{ type: 'section' as const, text: code(describeGroup(notification), 600) }]
         : []),
-      ...(held.count > 0
-        ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }]
-        : []),
+      ...(isHeld(held) ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }] : []),
       ...(notification.repeated
         ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
         : []),
@@ -85,7 +83,7 @@ export function renderText(notification: Notification): string {
   const { alerts, held, test } = notification;
   const lines = alerts.map((alert) => describeAlert(alert, 400));
   if (notification.group) lines.unshift(describeGroup(notification));
-  if (held.count > 0) lines.push(describeHeld(held));
+  if (isHeld(held)) lines.push(describeHeld(held));
   return escapeMarkup(`${test ? 'Test: ' : ''}${lines.join('\n')}`, FALLBACK_CHARACTERS);
 }
 
