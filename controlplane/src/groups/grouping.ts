@@ -125,15 +125,16 @@ export class Grouping {
     }
   }
 
-  /** The same for configurations that put alerts into the same groups with the same times. */
+  /** The same for configurations that put alerts into the same groups with the same times, and hold back the same. */
   get signature(): string {
-    const { inhibitRules, resolveTimeoutMs } = this.routing;
+    const { inhibitRules, resolveTimeoutMs, timeIntervals } = this.routing;
     const rules = inhibitRules.map(({ source, target, equal, equalMissing }) => [
       ...[source.map(String), target.map(String)],
       ...[equal, equalMissing],
     ]);
     const routes = this.tree.routes.map((route) => [route, String(route.flushImmediately)]);
-    return digest([routes, rules, resolveTimeoutMs, this.#fields]);
+    const intervals = [...timeIntervals].map(([name, interval]) => [name, String(interval)]);
+    return digest([routes, rules, intervals, resolveTimeoutMs, this.#fields]);
   }
 
   /** The name under which the store knows a route. */

@@ -95,7 +95,11 @@ export class GroupRunner {
     const { redis } = this.#options;
     const { signature } = grouping;
     // A start with the configuration that the groups already are of costs nothing.
-    if ((await redis.get(groupKeys.configuration)) !== signature) {
+    const isNew = (await redis.get(groupKeys.configuration)) !== signature;
+    // A replica that was first may have left a group to one that still held it back.
+    if (isNew || this.#grouping.signature !== signature)
+      await this.#flusher.seeHoldEnds(await this.now(), grouping);
+    if (isNew) {
       await rehome(this.#store, grouping, await this.now());
       await redis.set(groupKeys.configuration, signature);
     }
