@@ -127,14 +127,13 @@ local function merge_times(old, new, now)
 end
 
 local function add_sample(samples, id)
-  if id == '-' then return samples end
+  if id == '-' or samples == id then return samples end
   if samples == '-' then return id end
   local list = {}
   for sample in string.gmatch(samples, '[^,]+') do
-    if sample == id then return samples end
-    list[#list + 1] = sample
+    if sample ~= id then list[#list + 1] = sample end
   end
-  -- The first is kept, and the youngest.
+  -- The first is kept, and the youngest: what comes again is that.
   if #list >= SAMPLES then table.remove(list, 2) end
   list[#list + 1] = id
   return table.concat(list, ',')
