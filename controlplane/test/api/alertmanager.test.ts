@@ -116,6 +116,7 @@ test('what is shown is what the groups are made of, however much there is', asyn
   const startsAt = new Date(Date.now() - 60_000).toISOString();
   await post([{ labels, startsAt, annotations: { summary: 'old' } }]);
   await post([{ labels, annotations: { summary: 'new' } }]);
+  await post([{ labels, annotations: { summary: 'old' } }]);
   for (let from = 0; from < 6000; from += 1000)
     await post(
       Array.from({ length: 1000 }, (_, index) => ({
@@ -126,7 +127,7 @@ test('what is shown is what the groups are made of, however much there is', asyn
   const [down] = await get('?filter=alertname%3DDown');
   assert.deepEqual(
     [down.startsAt, down.annotations, down.receivers],
-    [startsAt, { summary: 'new' }, [{ name: 'db' }, { name: 'everyone' }]],
+    [startsAt, { summary: 'old' }, [{ name: 'db' }, { name: 'everyone' }]],
   );
   const silence = await plane.call('POST', '/api/v2/silences', {
     matchers: [{ name: 'node', value: 'n1', isRegex: false }],
