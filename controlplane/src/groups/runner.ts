@@ -106,7 +106,7 @@ export class GroupRunner {
     this.#grouping = grouping;
   }
 
-  /** Looks soon: something came that may not want to wait. */
+  /** Looks soon: something came that does not wait. */
   nudge(): void {
     if (this.#looking) this.#again = true;
     else this.#schedule(0);
