@@ -68,7 +68,7 @@ export class Drains {
     const [next] = this.#waiting;
     if (next === undefined) return;
     this.#waiting.delete(next);
-    this.#start(next);
+    this.wake(next);
   }
 
   #ended(channel: string, drained: Drained): void {

@@ -12,7 +12,7 @@ import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts'
 import { startDeadline } from './deadline.ts';
 import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
-import { ChannelSettingsError, permanent } from './outcome.ts';
+import { ChannelSettingsError, mayBeThere, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
 import type { Senders } from './senders.ts';
 
@@ -157,7 +157,7 @@ class Lane {
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
-      const repeated = attempt.repeated || outcome.result === 'ambiguous';
+      const repeated = attempt.repeated || mayBeThere(outcome);
       const fate = { fate: 'dead_lettered', reason, detail, repeated } as const;
       return this.#settle(attempt.count, fate, logged(done, 'dead_lettered'));
     }
@@ -167,7 +167,7 @@ class Lane {
       ...attempt,
       failures: decision.failures,
       sending: false,
-      repeated: attempt.repeated || outcome.result === 'ambiguous',
+      repeated: attempt.repeated || mayBeThere(outcome),
     };
     const pauseMs = Math.max(0, decision.at - now);
     return this.#setBack(done, again, pauseMs, decision.quiet ? pauseMs : 0);

@@ -70,6 +70,8 @@ function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: st
   if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
   if (statusCode === 413) return permanent('rendering', detail);
   if (statusCode < 500) return permanent('client_error', detail);
+  // A gateway says that it does not know what became of the request.
+  if (statusCode === 502 || statusCode === 504) return ambiguous('server_error', detail);
   return retry('server_error', detail, statusCode === 503 ? retryAfter : undefined);
 }
 
