@@ -159,7 +159,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
   const ingest = new Ingest({
     ...{ pool, keyring, registry, waker, audience, limits, onAnswer, grouping },
   });
-  ingest.on('admitted', () => groups?.nudge());
+  ingest.on('due', () => groups?.nudge());
   const enrollment = new Enrollment(agents, keyring, audience);
 
   const workerRedis = workerClient(address);

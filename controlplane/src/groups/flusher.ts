@@ -99,7 +99,10 @@ export class Flusher {
     const route = grouping.route(group.definition.r);
     if (!route) return undefined;
     const channel = channels.get(route.channel);
-    const [members, holds] = await Promise.all([store.members(group.id), this.#holdsAt(now)]);
+    const [members, holds] = await Promise.all([
+      store.members(group.id),
+      this.#holdsAt(now, grouping),
+    ]);
     const log = new GroupLog(group, members, route.channel);
     const muted = mutedBy(route, grouping.routing.timeIntervals, now);
     // A group that was not looked at in its time is not asked to say what it would have said then.
@@ -150,51 +153,52 @@ export class Flusher {
     return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
   }
 
-  /** Wakes the groups of which something unsaid was held back by what ended since the last look, up to and with `now`. */
-  async seeHoldEnds(now: number): Promise<void> {
+  /**
+   * Wakes the groups of which something unsaid was held back at the last look and is not at `now`: what held it back ended, or is not
+   * in the configuration `next`, which is in force from now on.
+   */
+  async seeHoldEnds(now: number, next?: Grouping): Promise<void> {
     const { store } = this.#parts;
     this.#holdsSeen ??= await store.holdsSeen();
-    const from = this.#holdsSeen ?? now;
-    if (this.#holdsSeen !== undefined && from >= now) return;
-    const unsaid = await store.unsaid();
-    if (unsaid.length > 0 && from < now) await this.#wake(unsaid, from, now);
+    const from = Math.min(this.#holdsSeen ?? now, now);
+    if (this.#holdsSeen !== undefined && from === now && !next) return;
+    const isLater = from < now || next !== undefined;
+    if (isLater && (await store.countUnsaid()) > 0) await this.#wake(from, now, next);
     this.#holdsSeen = now;
     await store.setHoldsSeen(now);
   }
 
-  async #wake(ids: readonly string[], from: number, now: number): Promise<void> {
+  async #wake(from: number, now: number, next: Grouping | undefined): Promise<void> {
     const { store } = this.#parts;
-    const grouping = this.#parts.grouping();
-    const { inhibitRules, timeIntervals } = grouping.routing;
-    const ended = this.#endedSilences((await this.#readSilences()).all, from, now);
-    const sources = inhibitRules.length > 0 ? await store.sources(from, now) : [];
-    const index = new SilenceIndex(ended);
-    const before = new Holds(new Inhibition(inhibitRules, sources), (labels) =>
-      index.find(labels, () => true),
-    );
-    const anyEnded = ended.length > 0 || sources.length > 0;
-    const unmuting = new Map<Route, string>();
-    for (const route of grouping.timed) {
-      const by = mutedBy(route, timeIntervals, from);
-      if (by !== undefined && mutedBy(route, timeIntervals, now) === undefined)
-        unmuting.set(route, by);
-    }
+    const before = this.#parts.grouping();
+    const after = next ?? before;
+    const { all } = await this.#readSilences();
+    const ended = this.#endedSilences(all, from, now);
+    const { inhibitRules } = before.routing;
+    const sources =
+      inhibitRules.length > 0 ? await store.sources(from, next ? undefined : now) : [];
+    const unmuting = unmutedRoutes(before, from, after, now);
+    const anyEnded = ended.length > 0 || sources.length > 0 || next !== undefined;
     // Most looks end here, however many groups have something unsaid.
     if (!anyEnded && unmuting.size === 0) return;
-    const holds = await this.#holdsAt(now);
-    for (const group of await store.states(ids)) {
-      const route = grouping.route(group.definition.r);
-      if (!route) continue;
-      const muted = mutedBy(route, timeIntervals, now);
-      const unmuted = unmuting.get(route);
-      if (!anyEnded && unmuted === undefined) continue;
+    const silences = next ? [...ended, ...all.filter((one) => isActive(one, from))] : ended;
+    const index = new SilenceIndex(silences);
+    const held = new Holds(new Inhibition(inhibitRules, sources), (labels) =>
+      index.find(labels, () => true),
+    );
+    const holds = await this.#holdsAt(now, after);
+    for (const group of await store.states(await store.unsaid())) {
+      const { r: id } = group.definition;
+      const route = after.route(id);
+      if (!route || !(anyEnded || unmuting.has(id))) continue;
+      const muted = mutedBy(route, after.routing.timeIntervals, now);
       const members = await store.members(group.id);
       const released = members.some(
         ({ alert, flags }) =>
           alert &&
           alert.endsAt > now &&
           !/[ft]/.test(flags) &&
-          before.holdOf(alert.labels, unmuted) &&
+          (flags.includes('h') || held.holdOf(alert.labels, unmuting.get(id))) &&
           !holds.holdOf(alert.labels, muted),
       );
       if (released) await store.wake([group.id], now + route.groupWaitMs);
@@ -231,8 +235,8 @@ export class Flusher {
     return Math.min(...ends, limit);
   }
 
-  async #holdsAt(now: number): Promise<Holds> {
-    const { inhibitRules } = this.#parts.grouping().routing;
+  async #holdsAt(now: number, { routing }: Grouping): Promise<Holds> {
+    const { inhibitRules } = routing;
     const [{ index }, sources] = await Promise.all([
       this.#readSilences(),
       inhibitRules.length > 0 ? this.#readSources() : [],
@@ -261,6 +265,24 @@ export class Flusher {
     }
     return this.#sources.all;
   }
+}
+
+/** Ids of the routes that one configuration mutes at a time and another, or the same, no longer does; and what muted them. */
+function unmutedRoutes(
+  before: Grouping,
+  from: number,
+  after: Grouping,
+  to: number,
+): ReadonlyMap<string, string> {
+  const unmuted = new Map<string, string>();
+  for (const route of before.timed) {
+    const by = mutedBy(route, before.routing.timeIntervals, from);
+    if (by === undefined) continue;
+    const id = before.idOf(route);
+    const same = after.route(id);
+    if (same && mutedBy(same, after.routing.timeIntervals, to) === undefined) unmuted.set(id, by);
+  }
+  return unmuted;
 }
 
 const NO_THROTTLE: Bucket = [0, 0];

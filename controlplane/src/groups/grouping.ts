@@ -4,7 +4,7 @@ import type { Config } from '@tocsin/openapi';
 import { compileRouting, type Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
-import { labelsOf } from '../routing/labels.ts';
+import { labelsOf, labelsSource } from '../routing/labels.ts';
 import { groupLabels } from '../routing/tree.ts';
 import type { Labels, Route, RoutingTree } from '../routing/types.ts';
 import type { Bucket, GroupDefinition, GroupsRequest } from '../store/groups.ts';
@@ -38,8 +38,20 @@ export interface GroupLimits {
 }
 
 const MINUTE_US = 60_000_000;
-/** Label sets whose places are remembered. */
+/** Label sets of which is remembered what follows from them. */
 const REMEMBERED = 20_000;
+/** Longer ones are worked out each time. */
+const LONGEST_REMEMBERED = 4096;
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  if (key.length > LONGEST_REMEMBERED) return made;
+  if (known.size >= REMEMBERED) known.clear();
+  known.set(key, made);
+  return made;
+}
 
 /** A rate as the scripts take it. */
 export const bucketOf = (perMinute: number, burst: number): Bucket => [
@@ -82,6 +94,25 @@ export interface Place {
   readonly immediate: boolean;
 }
 
+/** What follows from labels alone. */
+interface Placed {
+  readonly places: readonly Place[];
+  /** Routes that say themselves what is the same thing have a record of their own of it. */
+  readonly records: readonly {
+    readonly fingerprint: string;
+    readonly places: readonly Place[];
+    /** Id of the route that it is accounted to; `-`: it is accounted elsewhere. */
+    readonly account: string;
+  }[];
+  /** Whether it can hold back others. */
+  readonly isSource: boolean;
+  readonly isUrgent: boolean;
+  /** What its throttle is counted by. */
+  readonly bucket: string;
+  /** After so many ms of not being seen it is resolved. */
+  readonly resolveAfterMs: number;
+}
+
 interface RequestGroup {
   readonly position: number;
 }
@@ -94,7 +125,10 @@ export class Grouping {
   readonly timed: readonly Route[];
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
-  readonly #places = new Map<string, readonly Place[]>();
+  /** By the text of the labels. */
+  readonly #placed = new Map<string, Placed>();
+  /** By what they are made of. */
+  readonly #labels = new Map<string, Labels>();
 
   /** Output fields of an alert that are labels too. */
   readonly #fields: readonly string[];
@@ -125,15 +159,16 @@ export class Grouping {
     }
   }
 
-  /** The same for configurations that put alerts into the same groups with the same times. */
+  /** The same for configurations that put alerts into the same groups with the same times, and hold back the same. */
   get signature(): string {
-    const { inhibitRules, resolveTimeoutMs } = this.routing;
+    const { inhibitRules, resolveTimeoutMs, timeIntervals } = this.routing;
     const rules = inhibitRules.map(({ source, target, equal, equalMissing }) => [
       ...[source.map(String), target.map(String)],
       ...[equal, equalMissing],
     ]);
     const routes = this.tree.routes.map((route) => [route, String(route.flushImmediately)]);
-    return digest([routes, rules, resolveTimeoutMs, this.#fields]);
+    const intervals = [...timeIntervals].map(([name, interval]) => [name, String(interval)]);
+    return digest([routes, rules, intervals, resolveTimeoutMs, this.#fields]);
   }
 
   /** The name under which the store knows a route. */
@@ -151,9 +186,11 @@ export class Grouping {
     return digest([this.idOf(route), sortedPairs(labels)]);
   }
 
-  /** The labels of an alert that an agent sent. */
+  /** The labels of an alert that an agent sent; of two that have the same they are mostly one object. */
   labelsOf(alert: Parameters<typeof labelsOf>[0], agent: string): Labels {
-    return labelsOf(alert, agent, this.#fields);
+    return remembered(this.#labels, labelsSource(alert, agent, this.#fields), () =>
+      labelsOf(alert, agent, this.#fields),
+    );
   }
 
   /** Labels with the chosen ones of the output fields; the labels go first. */
@@ -163,10 +200,17 @@ export class Grouping {
     return Object.freeze(Object.assign(all, labels));
   }
 
-  /** Where an alert with these labels goes. `text` is their JSON; what was asked lately is remembered. */
-  places(labels: Labels, text: string): readonly Place[] {
-    const known = this.#places.get(text);
-    if (known) return known;
+  /** Where an alert with these labels goes. */
+  places(labels: Labels): readonly Place[] {
+    return this.placed(labels, JSON.stringify(labels)).places;
+  }
+
+  /** What follows from these labels; `text` is their JSON. */
+  placed(labels: Labels, text: string): Placed {
+    return remembered(this.#placed, text, () => this.#place(labels));
+  }
+
+  #place(labels: Labels): Placed {
     const places = this.tree.match(labels).map((route) => {
       const own = groupLabels(route, labels);
       return {
@@ -177,9 +221,30 @@ export class Grouping {
         immediate: route.flushImmediately?.matches(labels) ?? false,
       };
     });
-    if (this.#places.size >= REMEMBERED) this.#places.clear();
-    this.#places.set(text, places);
-    return places;
+    const records = new Map<string, Place[]>();
+    for (const place of places) {
+      const same = records.get(place.fingerprint);
+      if (same) same.push(place);
+      else records.set(place.fingerprint, [place]);
+    }
+    const { inhibitRules, resolveTimeoutMs } = this.routing;
+    const [first] = places;
+    return {
+      places,
+      records: [...records].map(([fingerprint, own]) => ({
+        ...{ fingerprint, places: own },
+        account: first && own.includes(first) ? this.idOf(first.route) : '-',
+      })),
+      isSource: isSource(inhibitRules, labels),
+      isUrgent: isUrgent(labels),
+      bucket: this.limits.throttle ? `rule ${digest([labels['rule'], labels['hostname']])}` : '',
+      resolveAfterMs: Math.max(
+        ...places.map(
+          ({ route: { resolveAfterMs, dedupe } }) =>
+            resolveAfterMs ?? Math.max(dedupe?.windowMs ?? 0, resolveTimeoutMs),
+        ),
+      ),
+    };
   }
 
   /** The request that puts alerts into their groups. `now` only for a clock other than that of Redis. */
@@ -223,43 +288,26 @@ class RequestBuilder {
     };
   }
 
-  #rowsOf(alert: IncomingAlert): unknown[][] {
-    const { labels } = alert;
-    const { routing, limits } = this.#grouping;
+  #rowsOf({ labels, startsAt, endsAt, ...alert }: IncomingAlert): unknown[][] {
     const text = JSON.stringify(labels);
-    const places = this.#grouping.places(labels, text);
-    const resolveAfter = Math.max(
-      ...places.map(
-        ({ route: { resolveAfterMs, dedupe } }) =>
-          resolveAfterMs ?? Math.max(dedupe?.windowMs ?? 0, routing.resolveTimeoutMs),
-      ),
-    );
-    // Routes that say themselves what is the same thing have a record of their own of it.
-    const records = new Map<string, Place[]>();
-    for (const place of places) {
-      const same = records.get(place.fingerprint);
-      if (same) same.push(place);
-      else records.set(place.fingerprint, [place]);
-    }
-    const source = isSource(routing.inhibitRules, labels) ? 1 : 0;
-    const [first] = places;
-    return [...records].map(([fingerprint, own]) => [
+    const placed = this.#grouping.placed(labels, text);
+    return placed.records.map(({ fingerprint, places, account }) => [
       fingerprint,
       text,
-      alert.startsAt ?? false,
-      alert.endsAt ?? resolveAfter,
-      alert.endsAt === undefined ? 1 : 0,
+      startsAt ?? false,
+      endsAt ?? placed.resolveAfterMs,
+      endsAt === undefined ? 1 : 0,
       alert.occurrences,
       alert.seen?.[0] ?? false,
       alert.seen?.[1] ?? false,
       alert.sample ?? '-',
-      source,
+      placed.isSource ? 1 : 0,
       alert.agent ?? '-',
-      first && own.includes(first) ? this.#grouping.idOf(first.route) : '-',
-      own.map((place) => this.#groupOf(place)),
-      own.filter(({ immediate }) => immediate).map((place) => this.#groupOf(place)),
-      isUrgent(labels) ? 1 : 0,
-      limits.throttle ? `rule ${digest([labels['rule'], labels['hostname']])}` : '',
+      account,
+      places.map((place) => this.#groupOf(place)),
+      places.filter(({ immediate }) => immediate).map((place) => this.#groupOf(place)),
+      placed.isUrgent ? 1 : 0,
+      placed.bucket,
     ]);
   }
 

@@ -95,14 +95,18 @@ export class GroupRunner {
     const { redis } = this.#options;
     const { signature } = grouping;
     // A start with the configuration that the groups already are of costs nothing.
-    if ((await redis.get(groupKeys.configuration)) !== signature) {
+    const isNew = (await redis.get(groupKeys.configuration)) !== signature;
+    // A replica that was first may have left a group to one that still held it back.
+    if (isNew || this.#grouping.signature !== signature)
+      await this.#flusher.seeHoldEnds(await this.now(), grouping);
+    if (isNew) {
       await rehome(this.#store, grouping, await this.now());
       await redis.set(groupKeys.configuration, signature);
     }
     this.#grouping = grouping;
   }
 
-  /** Looks soon: something came that may not want to wait. */
+  /** Looks soon: something came that does not wait. */
   nudge(): void {
     if (this.#looking) this.#again = true;
     else this.#schedule(0);

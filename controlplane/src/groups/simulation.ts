@@ -101,6 +101,8 @@ export class Simulation {
         await flusher.seeHoldEnds(now - 1);
         for (; inputs[position]?.at === now; position++) {
           const { input } = inputs[position] as TimedInput;
+          if (input.kind === 'reload')
+            await flusher.seeHoldEnds(now, requireGrouping(input.configuration));
           if (await this.#apply(input, now)) flusher = this.#flusher();
         }
         await flusher.seeHoldEnds(now);

@@ -94,7 +94,7 @@ export async function groupTimeline(
   const past: TimelineStep[] = [];
   const next: TimelineStep[] = [];
   let outcome: string | null = null;
-  for (const place of grouping.places(labels, JSON.stringify(labels))) {
+  for (const place of grouping.places(labels)) {
     const { route, fingerprint, group } = place;
     const active = (await parts.store.active([fingerprint])).get(fingerprint);
     const where = { route: route.id, group, channel: route.channel };

@@ -43,6 +43,8 @@ export interface Admission {
   readonly woken: readonly string[];
   /** Old alerts that were dropped to make room. */
   readonly dropped: number;
+  /** A group got something that does not wait. */
+  readonly due: boolean;
 }
 
 /** A batch whose signature is verified. */
@@ -126,23 +128,24 @@ function foldBatch(
 
 /** What of a batch goes into groups; alerts with the same labels go together. The last of each row is its position in `folded`. */
 function groupedOf(folded: readonly Folded[], agent: string, grouping: Grouping) {
-  const incoming = new Map<string, { alert: IncomingAlert; position: number }>();
+  const incoming = new Map<unknown, { alert: Writable<IncomingAlert>; position: number }>();
   folded.forEach(({ received: { alert, external }, occurrences, first, last }, index) => {
     const labels = external?.labels ?? grouping.labelsOf(alert, agent);
+    const same = external ? undefined : incoming.get(labels)?.alert;
+    if (same) {
+      same.startsAt = Math.min(first, same.startsAt ?? first);
+      same.occurrences += occurrences;
+      same.seen = [
+        Math.min(first, same.seen?.[0] ?? first),
+        Math.max(last, same.seen?.[1] ?? last),
+      ];
+      same.sample = alert.uuid;
+      return;
+    }
     const [startsAt, endsAt] = external ? [external.startsAt, external.endsAt] : [first, undefined];
-    const key = external ? String(index) : JSON.stringify(labels);
-    const same = incoming.get(key);
-    const seen = same?.alert.seen ?? [first, last];
-    incoming.set(key, {
-      position: same?.position ?? index + 1,
-      alert: {
-        ...{ labels, endsAt, agent, sample: alert.uuid },
-        startsAt:
-          startsAt === undefined ? undefined : Math.min(startsAt, same?.alert.startsAt ?? startsAt),
-        occurrences: occurrences + (same?.alert.occurrences ?? 0),
-        seen: [Math.min(first, seen[0]), Math.max(last, seen[1])],
-      },
-    });
+    const seen = [first, last] as const;
+    const own = { labels, startsAt, endsAt, occurrences, seen, sample: alert.uuid, agent };
+    incoming.set(external ? index : labels, { alert: own, position: index + 1 });
   });
   const all = [...incoming.values()];
   return grouping.request(
@@ -151,6 +154,8 @@ function groupedOf(folded: readonly Folded[], agent: string, grouping: Grouping)
     (index) => all[index]?.position,
   );
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Positions of channels as the script counts them, from 1. */
 const positionsOf = ({ router }: RoutingTable, alert: Alert) =>
@@ -236,17 +241,17 @@ export async function admitBatch(
   grouping?: Grouping,
 ): Promise<Admission | undefined> {
   const { keys, args, alerts, positions } = requestOf(batch, table, limits, grouping);
-  const [status, stored = [], woken = [], dropped = 0] = (await runScript(
+  const [status, stored = [], woken = [], dropped = 0, due = 0] = (await runScript(
     redis,
     admitScript,
     keys,
     args,
-  )) as [string, number[]?, number[]?, number?];
+  )) as [string, number[]?, number[]?, number?, number?];
   if (status === 'channels_changed') return undefined;
   const refusal = REFUSALS[status];
   if (refusal) throw new ProblemError(...refusal);
   return {
-    ...{ alerts, dropped },
+    ...{ alerts, dropped, due: due > 0 },
     repeated: status === 'repeated',
     stored: stored.flatMap((at) => positions[at - 1] ?? []),
     woken: woken.flatMap((position) => table.channels[position - 1]?.name ?? []),

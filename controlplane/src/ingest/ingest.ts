@@ -41,7 +41,7 @@ export interface IngestParts {
   readonly onAnswer: (result: string, seconds: number) => void;
 }
 
-export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [alerts: number] }> {
+export class Ingest extends EventEmitter<{ stored: [alert: Alert]; due: [] }> {
   readonly #parts: IngestParts;
 
   constructor(parts: IngestParts) {
@@ -106,8 +106,8 @@ export class Ingest extends EventEmitter<{ stored: [alert: Alert]; admitted: [al
     return { alerts: admission.alerts, repeated: admission.repeated };
   }
 
-  #tell({ alerts, repeated, stored }: Admission, read: AdmittedBatch['read']): void {
-    if (!repeated) this.emit('admitted', alerts);
+  #tell({ due, stored }: Admission, read: AdmittedBatch['read']): void {
+    if (due) this.emit('due');
     if (stored.length === 0 || this.listenerCount('stored') === 0) return;
     const received = read();
     for (const position of stored) {

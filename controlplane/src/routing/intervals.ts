@@ -51,7 +51,10 @@ export function checkInterval({ time_intervals }: TimeIntervalConfig, at: string
 /** Makes an interval of what was checked: it contains a time that one of its parts contains. */
 export function compileInterval({ time_intervals }: TimeIntervalConfig): TimeInterval {
   const parts = time_intervals.map(compileSpec);
-  return { contains: (at) => parts.some((part) => part(at)) };
+  return {
+    contains: (at) => parts.some((part) => part(at)),
+    toString: () => JSON.stringify(time_intervals),
+  };
 }
 
 function compileSpec(spec: TimeIntervalSpec): (at: Date) => boolean {

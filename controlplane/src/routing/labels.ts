@@ -66,19 +66,48 @@ const FIELD_LABELS = {
 /** What Alertmanager's users match on; as falcosidekick maps the eight priorities. */
 const SEVERITIES = ['critical', 'critical', 'critical', 'warning', 'warning'] as const;
 
+const FIELD_CANDIDATES = Object.values(FIELD_LABELS).flat();
+
+/** What the labels of an alert of an agent are made of, as a text that no other labels have. */
+export function labelsSource(
+  { rule, priority, source, hostname, tags, output_fields }: LabelledAlert,
+  agent: string,
+  fields: readonly string[] = [],
+): string {
+  // Every part is led by its length.
+  let text = `${agent} ${priority} ${rule.length}:${rule}${source.length}:${source}${hostname.length}:${hostname}${tags.length}`;
+  for (const tag of tags) text += `,${tag.length}:${tag}`;
+  const add = (name: string) => {
+    const value = Object.hasOwn(output_fields, name) ? output_fields[name] : undefined;
+    const own = value === null || value === undefined ? '' : textOf(value);
+    text += `;${own.length}:${own}`;
+  };
+  for (const name of FIELD_CANDIDATES) add(name);
+  for (const name of fields) add(name);
+  return text;
+}
+
+const textOf = (value: unknown) =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
+
+type LabelledAlert = Pick<
+  Alert,
+  'rule' | 'priority' | 'source' | 'hostname' | 'tags' | 'output_fields'
+>;
+
 /**
  * Labels of an alert of an agent: rule (also as `alertname`), priority, severity, source, hostname, tags (sorted, with commas), agent,
  * container, image, namespace, pod, and those of its output fields that are named in `fields`, by their own names.
  */
 export function labelsOf(
-  alert: Pick<Alert, 'rule' | 'priority' | 'source' | 'hostname' | 'tags' | 'output_fields'>,
+  alert: LabelledAlert,
   agent: string,
   fields: readonly string[] = [],
 ): Labels {
   const labels: Record<string, string> = Object.create(null);
   const set = (name: string, value: unknown) => {
     if (value === null || value === undefined || value === '') return false;
-    const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+    const text = textOf(value);
     labels[name] = text.length > LABEL_LIMITS.value ? text.slice(0, LABEL_LIMITS.value) : text;
     return true;
   };

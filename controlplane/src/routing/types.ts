@@ -13,6 +13,8 @@ export interface Matcher {
 /** An inclusive or exclusive set of times. */
 export interface TimeInterval {
   contains(at: Date): boolean;
+  /** What it is made of. */
+  toString(): string;
 }
 
 /** What a route says of repeats of one thing. */

@@ -321,6 +321,10 @@ export class GroupStore {
   }
 
   /** Groups in which something that was never told may be held back. */
+  async countUnsaid(): Promise<number> {
+    return this.#redis.scard(groupKeys.unsaid);
+  }
+
   async unsaid(): Promise<string[]> {
     return this.#redis.smembers(groupKeys.unsaid);
   }

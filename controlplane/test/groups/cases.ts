@@ -70,6 +70,14 @@ const MERGE: readonly Step[] = [
 const JOB_DOWN = `inhibit_rules: [{source_matchers: [kind=job], target_matchers: [kind=instance], equal: [zone]}]`;
 const TWO_SOURCES = `inhibit_rules: [{source_matchers: [role=src], target_matchers: [role=tgt], equal: [node]}]`;
 
+const timed = (more: string, intervals: string, rules = '') => `
+route: {receiver: d, group_by: [team], group_wait: 10s, group_interval: 5m, routes: [{matchers: ['n=~".+"'], ${more}}]}
+receivers: [{name: d, log: {}}]
+time_intervals: [${intervals}]
+${rules}`;
+const clock = (name: string, from: string, to: string) =>
+  `{name: ${name}, time_intervals: [{times: [{start_time: '${from}', end_time: '${to}'}]}]}`;
+
 export const CASES: readonly Case[] = [
   {
     name: 'an alert that is sent again and again is one, and the latest end wins',
@@ -215,6 +223,95 @@ receivers: [{name: d, log: {}}, {name: x, log: {}}]`,
       [3, 'x', '1', '', 'first notification'],
       [8, 'd', '', '2', 'resolved'],
     ],
+  },
+  {
+    name: 'a reload that takes a mute interval from a route wakes its groups, but no sooner than they are due',
+    config: timed('mute_time_intervals: [night]', clock('night', '00:00', '06:00')),
+    configs: { bare: timed('', clock('night', '00:00', '06:00')) },
+    until: 400,
+    steps: [push(1, '1', 1, 3600), push(50, '2 team=x', 50, 3600), reload(305, 'bare')],
+    said: [
+      [311, 'd', '1', '', 'first notification'],
+      [315, 'd', '2', '', 'first notification'],
+    ],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'a reload that makes a mute interval shorter wakes at its new end; what is due sooner stays so',
+    config: timed('mute_time_intervals: [night]', clock('night', '00:00', '06:00')),
+    configs: {
+      short: timed('mute_time_intervals: [night]', clock('night', '00:00', '00:02')),
+      over: timed('mute_time_intervals: [night]', clock('night', '00:00', '00:01')),
+    },
+    until: 300,
+    steps: [
+      push(1, '1', 1, 3600),
+      reload(20, 'short'),
+      push(121, '2 team=x', 121, 3600),
+      reload(122, 'over'),
+    ],
+    said: [
+      [130, 'd', '1', '', 'first notification'],
+      [131, 'd', '2', '', 'first notification'],
+    ],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'a reload that is later than the new end of an interval wakes at once; so does one of an active interval',
+    config: timed('active_time_intervals: [day]', clock('day', '06:00', '24:00')),
+    configs: { early: timed('active_time_intervals: [day]', clock('day', '00:01', '24:00')) },
+    until: 300,
+    steps: [push(1, '1', 1, 3600), reload(100, 'early')],
+    said: [[110, 'd', '1', '', 'first notification']],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'a reload that takes an inhibition away wakes what came since the last flush, and nothing else',
+    config: timed('', '', TWO_SOURCES),
+    configs: { bare: timed('', ''), same: timed('', '', TWO_SOURCES) },
+    until: 400,
+    steps: [
+      push(1, 's role=src node=n1', 1, 3600),
+      push(1, '1 team=x', 1, 3600),
+      push(2, '2 team=y', 2, 3600),
+      push(50, 't role=tgt node=n1 team=x', 50, 3600),
+      push(51, '3 team=y', 51, 3600),
+      reload(60, 'same'),
+      reload(100, 'bare'),
+    ],
+    said: [
+      [11, 'd', '1', '', 'first notification'],
+      [11, 'd', 's', '', 'first notification'],
+      [12, 'd', '2', '', 'first notification'],
+      [110, 'd', '1 t', '', 'new alerts'],
+      [312, 'd', '2 3', '', 'new alerts'],
+    ],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'a reload at the very end of an interval that it takes away loses no wake',
+    config: timed('mute_time_intervals: [night]', clock('night', '00:00', '00:02')),
+    configs: { bare: timed('', '') },
+    until: 200,
+    steps: [push(1, '1', 1, 3600), reload(120, 'bare')],
+    said: [[130, 'd', '1', '', 'first notification']],
+    why: 'the end of a hold wakes its group',
+  },
+  {
+    name: 'a silence that came and ended between two flushes wakes what came in it',
+    config: flow(10, 300, 3600),
+    until: 400,
+    steps: [
+      push(0, '1', 0, 3600),
+      silence(20, ['n=2'], 20, 60),
+      push(30, '2', 30, 3600),
+      push(40, '3', 40, 3600),
+    ],
+    said: [
+      [10, 'd', '1', '', 'first notification'],
+      [70, 'd', '1 2 3', '', 'new alerts'],
+    ],
+    why: 'the end of a hold wakes its group',
   },
   {
     name: 'flaps with a channel that is not told of ends',

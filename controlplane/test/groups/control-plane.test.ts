@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Config, loadSettings } from '@tocsin/openapi';
 import { startDelivery } from '../../src/delivery/delivery.ts';
 import { outcomesKey } from '../../src/store/keys.ts';
 import { anAlert, enroll } from '../support/agent.ts';
@@ -117,6 +118,39 @@ test('alerts of agents are told in groups, and each has one outcome', async (t) 
     'told',
   ]);
   assert.equal(timeline.next.length, 1);
+});
+
+test('a rule or an interval that is taken away lets go what it held back', async (t) => {
+  const { url, received } = await receiver(t);
+  const hook = { url, secret: { value: 'secret' }, allow_private_addresses: true };
+  const settings = {
+    receivers: [{ name: 'hook', webhook: hook }],
+    route: {
+      ...{ receiver: 'hook', group_by: ['n'], group_wait: '100ms', group_interval: '1h' },
+      routes: [{ matchers: ['n=muted'], mute_time_intervals: ['always'] }],
+    },
+    time_intervals: [{ name: 'always', time_intervals: [{}] }],
+    inhibit_rules: [{ source_matchers: ['n=source'], target_matchers: ['n=target'] }],
+  };
+  const plane = await startTestControlPlane(t, settings, startDelivery);
+  const alerts = ['source', 'target', 'muted'].map((n) => ({ labels: { alertname: 'x', n } }));
+  assert.equal((await plane.call('POST', '/api/v2/alerts', alerts)).status, 200);
+  const told = async (...names: string[]) =>
+    until(async () => {
+      const { outcomes } = (await plane.call('GET', '/v1/ledger')).body;
+      const said = received.map(({ group }) => group.labels['n']);
+      return said.join() === names.join() && outcomes.pending === 0;
+    }, `${names} are told`);
+  await told('source');
+  const { headers } = await plane.call('GET', '/v1/inhibitions');
+  const etag = { 'if-match': String(headers.get('etag')) };
+  const put = await plane.call('PUT', '/v1/inhibitions', { inhibit_rules: [] }, etag);
+  assert.equal(put.status, 200);
+  await told('source', 'target');
+  const { inhibit_rules: _, ...rest } = settings;
+  const text = JSON.stringify({ ...rest, time_intervals: [{ name: 'always' }] });
+  await plane.reload(loadSettings(Config, { file: { name: 'test.yaml', text } }));
+  await told('source', 'target', 'muted');
 });
 
 test('without routes each alert has one outcome too', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LabelsError, labelsOf, readLabels } from '../../src/routing/labels.ts';
+import fc from 'fast-check';
+import { LabelsError, labelsOf, labelsSource, readLabels } from '../../src/routing/labels.ts';
 
 test('labels are texts; empty ones are missing ones', () => {
   assert.deepEqual({ ...readLabels({ a: '', b: 'x', 'λ🙂': 'y' }) }, { b: 'x', 'λ🙂': 'y' });
@@ -76,4 +77,30 @@ test('an alert has the labels that people route by', () => {
       'user.uid': '0',
     },
   );
+});
+
+test('what has other labels is made of something else, however the parts are cut', () => {
+  const word = fc.constantFrom('', '1', '1:', ',1:', ';', 'a', ';1:a', '\0', '-', 'é');
+  const fields = ['x', 'constructor'];
+  const alert = fc.record({
+    ...{ rule: word, source: word, hostname: word, tags: fc.array(word, { maxLength: 3 }) },
+    priority: fc.constantFrom('Warning' as const, 'Debug' as const),
+    output_fields: fc.dictionary(
+      fc.constantFrom('container.name', 'container.id', 'k8s.pod.name', 'x'),
+      fc.oneof(word, fc.constantFrom(1, true, null, ['a'])),
+    ),
+  });
+  fc.assert(
+    fc.property(alert, alert, (a, b) => {
+      if (labelsSource(a, 'a1', fields) !== labelsSource(b, 'a1', fields)) return;
+      assert.deepEqual(labelsOf(a, 'a1', fields), labelsOf(b, 'a1', fields));
+    }),
+    { numRuns: 20_000 },
+  );
+  const cut = (tags: string[]) =>
+    labelsSource(
+      { rule: 'r', source: 's', hostname: 'h', tags, priority: 'Debug', output_fields: {} },
+      'a1',
+    );
+  assert.notEqual(cut(['a', 'b']), cut(['a,1:b']));
 });

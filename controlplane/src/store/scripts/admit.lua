@@ -21,7 +21,7 @@ Answer  { status, ... } where status is
       repeated                                                             the same batch was admitted before; nothing changed
       channels_changed                                                     they are of another version; nothing changed
       admitted, { positions of alerts stored new }, { positions of channels with new entries },
-        alerts dropped for room
+        alerts dropped for room, 1 when a group is due now
 ]]
 local request = cjson.decode(ARGV[1])
 local AGENT, SEQUENCES, LEDGER, RECORDS, OPEN, INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -325,9 +325,9 @@ local function make_room()
 end
 local dropped = make_room()
 
-if plan then apply_groups(plan, request.prefix) end
+local due = plan and apply_groups(plan, request.prefix) or 0
 write_tally(tally, OUTCOMES_KEY, request.prefix)
 count(LEDGER, ledger)
 redis.call('HINCRBY', AGENT, 'alerts', ledger.accepted)
 redis.call('HSET', AGENT, 'last_seen', now_text, 'last_sequence', string.format('%.0f', last_sequence))
-return { 'admitted', stored, woken, dropped }
+return { 'admitted', stored, woken, dropped, due }

@@ -9,6 +9,7 @@ import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
 import { readSigner, signatureHeaders } from '../../../src/delivery/channels/webhook/signature.ts';
 import { isPublicAddress } from '../../../src/delivery/http/address.ts';
 import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
+import { shownFingerprint } from '../../../src/routing/fingerprint.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   briefly,
@@ -119,6 +120,26 @@ describe('webhook channel', () => {
         ['resolved', '2026-11-20T10:05:00.000Z'],
       ],
     );
+  });
+  it('passes on what a program said that speaks to Alertmanager', async () => {
+    const labels = { alertname: 'Down', node: 'n1' };
+    const external = {
+      ...{ labels, annotations: { runbook: 'http://x/y' }, generator_url: 'http://prometheus/g' },
+      ...{ starts_at: null, ends_at: null },
+    };
+    const alerts = [sampleAlert({ external })];
+    const grouped = groupNotification({ firing: 1, resolved: 1 });
+    await send({ body: 'alertmanager' }, sampleNotification({ alerts }));
+    await send({ body: 'alertmanager' }, { ...grouped, alerts });
+    const [alone, group] = received.map(({ body }) => JSON.parse(body));
+    assert.deepEqual(alone.alerts[0].labels, labels);
+    assert.equal(alone.alerts[0].fingerprint, shownFingerprint(labels));
+    assert.deepEqual(alone.commonAnnotations, external.annotations);
+    for (const { alerts } of [alone, group]) {
+      assert.deepEqual(alerts[0].annotations, external.annotations);
+      assert.equal(alerts[0].generatorURL, external.generator_url);
+    }
+    assert.deepEqual([group.alerts[1].annotations, group.truncatedAlerts], [{}, 0]);
   });
   it('signs what the reference library verifies, for both forms of secret', async () => {
     assert.equal(briefly(await send()), 'ok');

@@ -1,4 +1,5 @@
 /** The webhook message of Alertmanager, version 4, so that receivers made for it take ours. */
+import { shownFingerprint } from '../../../routing/fingerprint.ts';
 import type { Notification, ShownAlert } from '../../channel.ts';
 
 /** Alertmanager's word for "not ended". */
@@ -11,7 +12,7 @@ interface Message {
   readonly annotations: Labels;
   readonly startsAt: string;
   readonly endsAt: string | undefined;
-  readonly fingerprint: string;
+  readonly generatorURL: string;
 }
 
 export function alertmanagerMessage(notification: Notification) {
@@ -20,56 +21,64 @@ export function alertmanagerMessage(notification: Notification) {
     ? [...group.firing, ...group.resolved].map((told, position): Message => {
         const shown = notification.alerts[position];
         return {
+          ...saidOf(shown),
           labels: told.labels,
-          annotations: shown ? annotationsOf(shown) : {},
           startsAt: new Date(told.starts_at).toISOString(),
           endsAt: told.ends_at === null ? undefined : new Date(told.ends_at).toISOString(),
-          fingerprint: shown?.fingerprint ?? '',
         };
       })
     : notification.alerts.map(
         (alert): Message => ({
+          ...saidOf(alert),
           labels: labelsOf(alert),
-          annotations: annotationsOf(alert),
           startsAt: alert.first_seen,
           endsAt: undefined,
-          fingerprint: alert.fingerprint,
         }),
       );
   const firing = group ? group.counts.firing > 0 : true;
+  const all = group ? group.counts.firing + group.counts.resolved : undefined;
   return {
     version: '4',
     groupKey: group?.key ?? notification.id,
-    truncatedAlerts: notification.held.count,
+    truncatedAlerts: all === undefined ? notification.held.count : all - alerts.length,
     status: firing ? 'firing' : 'resolved',
     receiver: notification.channel,
     groupLabels: group?.labels ?? {},
     commonLabels: commonOf(alerts.map(({ labels }) => labels)),
     commonAnnotations: commonOf(alerts.map(({ annotations }) => annotations)),
     externalURL: '',
-    alerts: alerts.map(({ endsAt, ...alert }) => ({
+    alerts: alerts.map(({ labels, annotations, startsAt, endsAt, generatorURL }) => ({
       status: endsAt === undefined ? 'firing' : 'resolved',
-      ...alert,
+      ...{ labels, annotations, startsAt },
       endsAt: endsAt ?? NEVER,
-      generatorURL: '',
+      ...{ generatorURL, fingerprint: shownFingerprint(labels) },
     })),
   };
 }
 
-const labelsOf = (alert: ShownAlert): Labels => ({
-  alertname: alert.rule,
-  rule: alert.rule,
-  priority: alert.priority,
-  source: alert.source,
-  hostname: alert.hostname,
-  ...(alert.tags.length > 0 && { tags: alert.tags.join(',') }),
-});
+/** What is said of an alert beside its labels: what its sender said, if that was a program that speaks to Alertmanager. */
+function saidOf(alert: ShownAlert | undefined): Pick<Message, 'annotations' | 'generatorURL'> {
+  if (!alert) return { annotations: {}, generatorURL: '' };
+  const { external, output, rule, count } = alert;
+  return {
+    annotations: external?.annotations ?? {
+      summary: rule,
+      description: output,
+      count: String(count),
+    },
+    generatorURL: external?.generator_url ?? '',
+  };
+}
 
-const annotationsOf = ({ output, rule, count }: ShownAlert): Labels => ({
-  summary: rule,
-  description: output,
-  count: String(count),
-});
+const labelsOf = (alert: ShownAlert): Labels =>
+  alert.external?.labels ?? {
+    alertname: alert.rule,
+    rule: alert.rule,
+    priority: alert.priority,
+    source: alert.source,
+    hostname: alert.hostname,
+    ...(alert.tags.length > 0 && { tags: alert.tags.join(',') }),
+  };
 
 /** What all have, with the same value. */
 function commonOf([first, ...others]: readonly Labels[]): Labels {

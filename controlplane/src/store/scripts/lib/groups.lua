@@ -127,14 +127,13 @@ local function merge_times(old, new, now)
 end
 
 local function add_sample(samples, id)
-  if id == '-' then return samples end
+  if id == '-' or samples == id then return samples end
   if samples == '-' then return id end
   local list = {}
   for sample in string.gmatch(samples, '[^,]+') do
-    if sample == id then return samples end
-    list[#list + 1] = sample
+    if sample ~= id then list[#list + 1] = sample end
   end
-  -- The first is kept, and the youngest.
+  -- The first is kept, and the youngest: what comes again is that.
   if #list >= SAMPLES then table.remove(list, 2) end
   list[#list + 1] = id
   return table.concat(list, ',')
@@ -284,6 +283,7 @@ local function plan_groups(request, base)
   return plan
 end
 
+-- Answers 1 when a group is due now.
 local function apply_groups(plan, outcome_prefix)
   local base, now = plan.base, plan.now
   local records, ends, sources = {}, {}, {}
@@ -294,19 +294,22 @@ local function apply_groups(plan, outcome_prefix)
     ends[#ends + 1], ends[#ends + 2] = at, fingerprint
     if plan.sources[fingerprint] then sources[#sources + 1], sources[#sources + 2] = at, fingerprint end
   end
-  if #records == 0 then return end
+  if #records == 0 then return 0 end
   call_many(records, 'HSET', KEYS[base + 1])
   call_many(ends, 'ZADD', KEYS[base + 2])
   if #sources > 0 then
     call_many(sources, 'ZADD', KEYS[base + 3])
     redis.call('INCR', KEYS[base + 4])
   end
-  local states, due = {}, {}
+  local states, due, due_now = {}, {}, 0
   for _, group in ipairs(plan.groups) do
     if group.state and (group.is_new or group.touched) then
       states[#states + 1], states[#states + 2] = group.id, format_group(group.state)
       -- A group that is being flushed is looked at again by its flusher, which sees the new revision.
-      if group.due and group.state.fence == 0 then due[#due + 1], due[#due + 2] = string.format('%.0f', group.due), group.id end
+      if group.due and group.state.fence == 0 then
+        due[#due + 1], due[#due + 2] = string.format('%.0f', group.due), group.id
+        if group.due <= now then due_now = 1 end
+      end
       local members = {}
       for fingerprint in pairs(group.changes) do
         members[#members + 1], members[#members + 2] = fingerprint, group.flags[fingerprint]
@@ -323,4 +326,5 @@ local function apply_groups(plan, outcome_prefix)
   end
   for id, tat in pairs(plan.buckets) do redis.call('HSET', KEYS[base + 9], id, string.format('%.0f', tat)) end
   write_tally(plan.tally, KEYS[base + 10], outcome_prefix)
+  return due_now
 end
