@@ -8,6 +8,35 @@
 #define LIFECYCLE 0
 #define REAPER_STEPS 32
 
+/*
+ * Pages of one sort, a constant for the sake of relocation. The kernel keeps the number in parts, one a cpu; this is without what
+ * the cpus have not added up yet, and can be below zero for a moment.
+ */
+#define READ_PAGES(mm, sort)                                                                        \
+	({                                                                                          \
+		struct mm_struct___plain *early_ = (void *)(mm);                                    \
+		__s64 pages_ = bpf_core_field_exists(early_->rss_stat.count) ?                      \
+				       FOLLOW(early_, rss_stat.count[sort]) :                \
+				       FOLLOW(mm, rss_stat[sort].count);                     \
+		pages_ > 0 ? (__u32)pages_ : 0;                                                     \
+	})
+
+static __always_inline void tell_usage(struct event_usage *usage, struct task_struct *task)
+{
+	struct mm_struct *mm = FOLLOW_TASK(task, mm);
+
+	usage->file_limit = FOLLOW(task, signal, rlim[RLIMIT_FILES].rlim_cur);
+	usage->major_faults = FOLLOW_TASK(task, maj_flt);
+	usage->minor_faults = FOLLOW_TASK(task, min_flt);
+	if (!mm)
+		return; /* a thread of the kernel */
+	usage->virtual_kilobytes = FOLLOW(mm, total_vm) * page_kilobytes;
+	usage->resident_kilobytes =
+		(READ_PAGES(mm, PAGES_FILE) + READ_PAGES(mm, PAGES_ANONYMOUS) + READ_PAGES(mm, PAGES_SHARED)) *
+		page_kilobytes;
+	usage->swapped_kilobytes = READ_PAGES(mm, PAGES_SWAPPED) * page_kilobytes;
+}
+
 /* Runs in the parent before the child is woken, so this record precedes everything the child does. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent_task, struct task_struct *child_task)
@@ -28,6 +57,8 @@ int BPF_PROG(process_fork, struct task_struct *parent_task, struct task_struct *
 	event->tgid = child->tgid;
 	event->vpid = innermost_pid(FOLLOW_TASK(child, signal, pids[PIDTYPE_TGID]), &nested);
 	event->flags = nested ? EVENT_PIDNS : 0;
+	read_capabilities(child, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
+	tell_usage(&event->usage, child);
 	finish(slot, EVENT_FORK, LIFECYCLE);
 	return 0;
 }
@@ -126,12 +157,10 @@ int BPF_PROG(process_exec, struct task_struct *executing, int old_pid, struct li
 	struct event_exec *event = (void *)slot->data;
 	struct file *file = FOLLOW_TASK(task, mm, exe_file);
 	struct pid *group = FOLLOW_TASK(task, signal, pids[PIDTYPE_PGID]);
-	const struct cred *cred = FOLLOW_TASK(task, cred);
 	__u64 start = FOLLOW_TASK(task, mm, arg_start), end = FOLLOW_TASK(task, mm, arg_end);
 
-	bpf_probe_read_kernel(&event->cap_permitted, 8, &cred->cap_permitted);
-	bpf_probe_read_kernel(&event->cap_effective, 8, &cred->cap_effective);
-	bpf_probe_read_kernel(&event->cap_inheritable, 8, &cred->cap_inheritable);
+	read_capabilities(task, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
+	tell_usage(&event->usage, task);
 	event->session = FOLLOW(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	event->process_group = FOLLOW(group, numbers[0].nr);
 	event->vprocess_group = pid_seen_by(group, FOLLOW_TASK(task, signal, pids[PIDTYPE_TGID]));
