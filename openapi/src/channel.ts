@@ -50,7 +50,7 @@ const shared = {
       description:
         '`every`: each alert is a message, so is its end if the channel is told of ends, and what was folded since is told as its count. ' +
         '`grouped`: what a group says at one moment is a message. `digest`: one message each `digest_interval`, in numbers by rule. ' +
-        'Without it, `every` for syslog, elasticsearch and splunk, and `grouped` for the others.',
+        'Without it, `every` for syslog, elasticsearch, splunk and kafka, and `grouped` for the others.',
     }),
   ),
   digest_interval: Type.Optional(
