@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { shownFingerprint } from '../../src/routing/fingerprint.ts';
 import { debianAlertmanager } from '../support/amtool.ts';
-import { request, startTestControlPlane } from '../support/control-plane.ts';
+import { request, startTestControlPlane, tempFolder } from '../support/control-plane.ts';
 
 const run = promisify(execFile);
 const SETTINGS = {
@@ -197,7 +199,32 @@ test('silences have the shape that they have in Alertmanager', async (t) => {
 test("Debian's amtool works against it", async (t) => {
   const programs = await debianAlertmanager(t);
   if (!programs) return t.skip('the package prometheus-alertmanager cannot be downloaded here');
-  const plane = await startTestControlPlane(t, SETTINGS);
+  const plane = await startTestControlPlane(t, {
+    ...SETTINGS,
+    route: {
+      ...SETTINGS.route,
+      routes: [
+        ...SETTINGS.route.routes,
+        { matchers: ['priority >= critical'], flush_immediately: 'priority >= emergency' },
+        {
+          ...{ matchers: ['proc.name="sh"', 'src not in 10.0.0.0/8'], receiver: 'db' },
+          ...{ throttle: { per_minute: 1, burst: 1 }, mute_time_intervals: ['night'] },
+        },
+        { match_re: { tags: 'x|y' }, group_by: ['k8s.ns.name'], routes: [{ receiver: 'db' }] },
+      ],
+    },
+    time_intervals: [
+      {
+        name: 'night',
+        time_intervals: [
+          {
+            ...{ times: [{ start_time: '22:00', end_time: '24:00' }], location: 'Europe/Berlin' },
+            ...{ weekdays: ['monday:friday'], days_of_month: ['-3:-1'], years: [2026] },
+          },
+        ],
+      },
+    ],
+  });
   const address = plane.url.replace('://', `://amtool:${plane.adminToken}@`);
   const amtool = async (...args: string[]) => {
     const { stdout } = await run(programs.amtool, [`--alertmanager.url=${address}`, ...args]);
@@ -227,7 +254,25 @@ test("Debian's amtool works against it", async (t) => {
   assert.match(await amtool('silence', 'query', '--expired'), new RegExp(id));
   assert.match(await amtool('config', 'routes', 'test', 'team=db'), /^db/);
   assert.match(await amtool('config', 'routes'), /team="db"/);
-  assert.match(await amtool('config', 'show'), /inhibit_rules/);
+  assert.match(await amtool('config', 'routes', 'test', 'priority=Alert'), /^everyone/);
+  assert.match(await amtool('config', 'routes', 'test', 'tags=y'), /^db/);
+  assert.match(await amtool('config', 'routes', 'show'), /tocsin="src not in/);
+  const shownFile = join(tempFolder(t), 'shown.yml');
+  writeFileSync(shownFile, await amtool('config', 'show'));
+  const { stdout: checked } = await run(programs.amtool, ['check-config', shownFile]);
+  assert.match(checked, /SUCCESS/);
+  assert.match(checked, /1 inhibit rules\n - 2 receivers/);
+  await amtool('silence', 'add', '-c', 'one', 'a=b', 'c!~"d|e"');
+  const silencesFile = join(tempFolder(t), 'silences.json');
+  writeFileSync(silencesFile, await amtool('silence', 'query', '-o', 'json'));
+  await amtool('silence', 'expire', ...(await amtool('silence', 'query', '-q')).trim().split('\n'));
+  assert.equal((await amtool('silence', 'query', '-q')).trim(), '');
+  await amtool('silence', 'import', '--force', silencesFile);
+  const [imported] = JSON.parse(await amtool('silence', 'query', '-o', 'json'));
+  assert.deepEqual(
+    [imported.comment, imported.matchers.map(({ name }: { name: string }) => name)],
+    ['one', ['a', 'c']],
+  );
   assert.match(await amtool('cluster', 'show'), /disabled/);
   const wrong = plane.url.replace('://', '://amtool:wrong@');
   await assert.rejects(run(programs.amtool, [`--alertmanager.url=${wrong}`, 'alert']));
