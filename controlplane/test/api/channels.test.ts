@@ -73,7 +73,7 @@ test('delivery gets the secret as it was given, also after a restart of the read
       preview: async () => [],
       trySender: async () => {},
       retryNow: async () => {},
-      wake: () => {},
+      wake: () => false,
       stop: async () => {},
     };
   });

@@ -32,7 +32,7 @@ export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
   preview: async () => [],
   trySender: async () => {},
   retryNow: async () => {},
-  wake: () => {},
+  wake: () => false,
   stop: async () => {},
 });
 
