@@ -92,9 +92,23 @@ export interface Preview {
   readonly body: string;
 }
 
+/** What a channel keeps of the group that it is told of, from one notification to the next. */
+export interface Memory {
+  /** What was kept last; undefined: nothing, or too long ago. */
+  readonly known: string | undefined;
+  /** Keeps a text. Never fails: what could not be kept is not known later. */
+  keep(text: string): Promise<void>;
+}
+
+export interface SendOptions {
+  readonly signal: AbortSignal;
+  /** For kinds that ask for it, and notifications of groups. */
+  readonly memory?: Memory | undefined;
+}
+
 export interface Sender {
   /** One attempt. Never throws for what a provider or network can do; throws only on a bug. */
-  send(notification: Notification, options: { readonly signal: AbortSignal }): Promise<Outcome>;
+  send(notification: Notification, options: SendOptions): Promise<Outcome>;
   /** What `send` would send, secrets included. Throws TemplateError. */
   preview(notification: Notification): readonly Preview[];
   /** Closes pools and children. Idempotent. */
@@ -109,6 +123,8 @@ export interface ChannelKind {
   readonly mode?: Channel['mode'];
   /** Each alert is a record of its own in what is sent, so that several can be sent together and are still told apart. */
   readonly records?: true;
+  /** It keeps something of each group. */
+  readonly remembers?: true;
   /** Sends to one channel at a time, of which one is kept for what is urgent; 4 without it. Lanes keep their own order in any case. */
   readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */

@@ -7,7 +7,7 @@ import type { LoggedAttempt } from '../store/delivery-log.ts';
 import type { Fate, Outbox, OutboxEntry, TakenLane } from '../store/outbox.ts';
 import type { Attempt } from './attempt.ts';
 import type { BreakerPolicy } from './breaker.ts';
-import type { Notification, Outcome } from './channel.ts';
+import type { Memory, Notification, Outcome } from './channel.ts';
 import { batchSize, compose, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
 import { samplesOf } from './grouped.ts';
@@ -205,13 +205,28 @@ class Lane {
     return new Map(all.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
+  async #memoryOf({ group }: Notification): Promise<Memory | undefined> {
+    const { outbox, findKind } = this.#parts;
+    const { channel, token } = this.#held;
+    if (!group || !findKind(channel.kind)?.remembers) return undefined;
+    return {
+      known: await outbox.recall(channel.name, group.key),
+      keep: async (text) => {
+        await outbox.remember(channel.name, token, group.key, text).catch(() => false);
+      },
+    };
+  }
+
   async #attempt(notification: Notification): Promise<Outcome> {
     const { senders, metrics, times, killed } = this.#parts;
     const { channel, lost } = this.#held;
     const deadline = startDeadline([killed, lost], times.attemptMs);
     const { signal } = deadline;
+    const memory = await this.#memoryOf(notification);
     const stopTimer = metrics.seconds.startTimer({ kind: channel.kind });
-    const outcome = await sendOnce(() => senders.get(channel).send(notification, { signal }));
+    const outcome = await sendOnce(() =>
+      senders.get(channel).send(notification, { signal, memory }),
+    );
     stopTimer();
     deadline.release();
     metrics.countAttempt(channel.kind, outcome);

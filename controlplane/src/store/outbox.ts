@@ -3,6 +3,7 @@
  * they must be told. Admission and groups append; delivery reads the head, tells it, and acknowledges. Whoever drains a channel holds
  * its lease; the fencing token keeps a late one from changing anything.
  */
+import { hash } from 'node:crypto';
 import { type Channel, digestIntervalMs, type StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
@@ -97,6 +98,7 @@ const acknowledgeScript = loadScript('acknowledge', 'groups', 'log');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease', 'lease');
 const takeScript = loadScript('take', 'lease');
+const rememberScript = loadScript('remember');
 const setBackScript = loadScript('set-back', 'log');
 const retryNowScript = loadScript('retry-now');
 
@@ -104,6 +106,10 @@ const retryNowScript = loadScript('retry-now');
 const OLDEST_OF = 100;
 /** Longer than anything is tried. */
 const ATTEMPT_KEPT_SECONDS = 7 * 86_400;
+const MEMORY_KEPT_SECONDS = 30 * 86_400;
+
+const memoryKey = (channel: string, group: string): string =>
+  channelKeys(channel).memory + hash('sha256', group, 'base64url').slice(0, 22);
 
 /** The throttle of a channel as the scripts want it: microseconds between two, and of saved-up burst. */
 export function throttleOf(channel: Pick<Channel, 'throttle'>): {
@@ -291,6 +297,18 @@ export class Outbox {
   /** What is known of the notification that was tried last at the head of a lane. */
   readAttempt(lane: string): Promise<string | null> {
     return this.#redis.get(laneKeys(lane).attempt);
+  }
+
+  /** What a channel keeps of a group. */
+  async recall(channel: string, group: string): Promise<string | undefined> {
+    return (await this.#redis.get(memoryKey(channel, group))) ?? undefined;
+  }
+
+  /** Keeps something of a group; false when the lease is lost. */
+  async remember(channel: string, token: number, group: string, text: string): Promise<boolean> {
+    const keys = [channelKeys(channel).lease, memoryKey(channel, group)];
+    const args = [token, text, MEMORY_KEPT_SECONDS];
+    return (await runScript(this.#redis, rememberScript, keys, args)) === 1;
   }
 
   /** Keeps the head of a lane for another attempt. False when the lease is lost and nothing changed. */

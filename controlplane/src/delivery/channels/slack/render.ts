@@ -57,7 +57,9 @@ export function renderMessage(notification: Notification): Message {
   const priority = highestPriority(notification);
   const summary = summaryOf(notification, HEADER_CHARACTERS - priority.length - 5);
   const shown = alerts.slice(0, MAX_ALERTS);
-  const heading = `${lookOf(priority).symbol} ${priority}: ${summary}`;
+  const heading = isOver(notification)
+    ? `${RESOLVED.symbol} ${summary}`
+    : `${lookOf(priority).symbol} ${priority}: ${summary}`;
   return {
     text: renderText(notification),
     blocks: [
@@ -70,13 +72,37 @@ export function renderMessage(notification: Notification): Message {
         ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
         : []),
     ],
-    attachments: shown.map((alert) => ({
-      color: lookOf(alert.priority).colour,
-      fallback: escapeMarkup(describeAlert(alert, 200), 400),
-      blocks: shown.length === 1 ? renderSingle(alert) : renderOneOf(alert, shown.length),
-    })),
+    attachments: attachmentsOf(shown),
   };
 }
+
+/** What is said in a thread: what these alerts of a group are, below one line of what the group is now. */
+export function renderReply(notification: Notification, alerts: readonly ShownAlert[]): Message {
+  return {
+    text: renderText({ ...notification, alerts }),
+    blocks: [
+      { type: 'section', text: code(describeGroup(notification), 600) },
+      ...(notification.repeated
+        ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
+        : []),
+    ],
+    attachments: attachmentsOf(alerts.slice(0, MAX_ALERTS)),
+  };
+}
+
+const attachmentsOf = (alerts: readonly ShownAlert[]): Message['attachments'] =>
+  alerts.map((alert) => ({
+    color: lookAs(alert).colour,
+    fallback: escapeMarkup(describeAlert(alert, 200), 400),
+    blocks: alerts.length === 1 ? renderSingle(alert) : renderOneOf(alert, alerts.length),
+  }));
+
+/** Nothing of the group fires any more. */
+const isOver = ({ group }: Notification): boolean => group?.counts.firing === 0;
+
+const RESOLVED = { colour: '#15803d', symbol: '✅' };
+const lookAs = ({ status, priority }: ShownAlert) =>
+  status === 'resolved' ? RESOLVED : lookOf(priority);
 
 /** The whole notification as escaped text, for previews and as the last resort. */
 export function renderText(notification: Notification): string {
@@ -113,7 +139,7 @@ function renderOneOf(alert: ShownAlert, of: number): Block[] {
     .map(({ label, value }) => `${label} ${value}`)
     .join(' · ');
   const ended = alert.status === 'resolved' ? 'resolved · ' : '';
-  const title = `${lookOf(alert.priority).symbol} ${ended}${alert.priority}: ${alert.rule}`;
+  const title = `${lookAs(alert).symbol} ${ended}${alert.priority}: ${alert.rule}`;
   const output = code(
     messageOf(alert),
     Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),
@@ -139,6 +165,9 @@ function escapeMarkup(text: string, max: number): string {
 /** A value within the text of a template: it can neither mention, link, format nor end a code that it stands in. */
 export const neutral = (text: string): string =>
   escapeMarkup(printable(text).replace(/[*_~`]/g, '\u200b$&'), Number.POSITIVE_INFINITY);
+
+/** Escaped text whose marks Slack takes for text. */
+export const withoutFormat = (text: string): string => text.replace(/[*_~`]/g, '\u200b$&');
 
 /** Printable text within code. A backtick would end it, so one that only looks like it takes its place. */
 const withinCode = (text: string, max: number): string =>
