@@ -149,6 +149,7 @@ struct percpu_counter {
 struct mm_struct {
 	unsigned long total_vm;
 	struct percpu_counter rss_stat[4];
+	unsigned long start_stack;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;

@@ -162,6 +162,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	event->process_group = BPF_CORE_READ(group, numbers[0].nr);
 	event->vprocess_group = pid_seen_by(group, READ_TASK(task, signal, pids[PIDTYPE_TGID]));
 	event->tty = tty_of(task);
+	event->stack = READ_TASK(task, mm, start_stack);
 	event->args_total = end > start ? end - start : 0;
 	event->string_length[0] = append_kernel(slot, program->filename);
 	if (file) {
