@@ -23,11 +23,11 @@ static __always_inline void count_call(struct probe_counters *mine, __u32 call, 
 /* Those that end are the doing of who makes them, or a storm of short lives would be nobody's; unless that is out of their cgroup. */
 static __noinline int blame(struct task_struct *task)
 {
-	struct task_struct *culprit = task, *parent = READ_TASK(task, real_parent);
+	struct task_struct *culprit = task, *parent = FOLLOW_TASK(task, real_parent);
 
-	if (READ_TASK(task, flags) & TASK_EXITING && cgroup_of(parent) == cgroup_of(task))
+	if (FOLLOW_TASK(task, flags) & TASK_EXITING && cgroup_of(parent) == cgroup_of(task))
 		culprit = parent;
-	__u32 tgid = READ_TASK(culprit, tgid);
+	__u32 tgid = FOLLOW_TASK(culprit, tgid);
 	struct loser *known = bpf_map_lookup_elem(&losers, &tgid);
 
 	if (known) {

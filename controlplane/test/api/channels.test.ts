@@ -72,7 +72,7 @@ test('delivery gets the secret as it was given, also after a restart of the read
       testSend: async () => ({ result: 'ok', detail: '' }),
       preview: async () => [],
       retryNow: async () => {},
-      wake: () => {},
+      wake: () => false,
       stop: async () => {},
     };
   });

@@ -31,7 +31,7 @@ export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
   testSend: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
   preview: async () => [],
   retryNow: async () => {},
-  wake: () => {},
+  wake: () => false,
   stop: async () => {},
 });
 
