@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := clang llvm g++ make python3 libbpf-dev libelf-dev zlib1g-dev linux-libc-dev redis-server
-TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog sysdig exim4-daemon-light
+TEST_PACKAGES := docker.io busybox-static procps iproute2 rsyslog sysdig exim4-daemon-light kcat
 # What benchmarks compare with.
 BENCH_PACKAGES := prometheus-alertmanager
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -38,7 +38,7 @@ run: build ## install what is missing, build, and run the whole system (ARGS="--
 build: $(BPF) $(ADDON) $(BUNDLE) ## build the probe, the addon and the TypeScript
 
 .PHONY: test
-test: build .make/test-packages ## install what is missing, build, and pass every check and test
+test: build .make/test-packages .make/librdkafka/src/librdkafka.so.1 ## install what is missing, build, and pass every check and test
 	@npx biome ci --error-on-warnings .
 	@node test/boundaries.mjs
 	@npm run --silent check:generated --workspaces --if-present
@@ -81,6 +81,12 @@ clean: ## remove what was built; data/ stays
 .make/test-packages: Makefile
 	@$(call install_packages,$(TEST_PACKAGES))
 	@mkdir -p .make && touch $@
+
+.make/librdkafka/src/librdkafka.so.1: package-lock.json | .make/npm .make/test-packages
+	@echo '== building librdkafka, whose mock cluster tests the Kafka channel'
+	@rm -rf .make/librdkafka && cp -r node_modules/node-rdkafka/deps/librdkafka .make/librdkafka
+	@cd .make/librdkafka && chmod +x configure lds-gen.py && ./configure --disable-ssl --disable-gssapi --disable-curl --disable-zstd \
+		--disable-lz4-ext --disable-optimization >build.log 2>&1 && $(MAKE) -C src librdkafka.so.1 >>build.log 2>&1 || { tail build.log; exit 1; }
 
 .make/bench-packages: Makefile
 	@$(call install_packages,$(BENCH_PACKAGES))

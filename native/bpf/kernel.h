@@ -142,12 +142,25 @@ struct fs_struct {
 	struct path pwd;
 };
 
+struct percpu_counter {
+	__s64 count;
+};
+
 struct mm_struct {
+	unsigned long total_vm;
+	struct percpu_counter rss_stat[4];
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;
 	unsigned long env_end;
 	struct file *exe_file;
+};
+
+/* Before 6.2. */
+struct mm_struct___plain {
+	struct {
+		long count[4];
+	} rss_stat;
 };
 
 typedef struct {
@@ -190,8 +203,14 @@ struct tty_struct {
 	int index;
 };
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
+	struct rlimit rlim[16];
 	int group_exit_code;
 	unsigned int flags;
 	unsigned int is_child_subreaper : 1;
@@ -232,6 +251,8 @@ struct task_struct {
 	int exit_code;
 	int pid;
 	int tgid;
+	unsigned long min_flt;
+	unsigned long maj_flt;
 	struct task_struct *real_parent;
 	struct list_head children;
 	struct task_struct *group_leader;
@@ -302,6 +323,7 @@ struct open_how {
 };
 
 struct io_cqe {
+	__u64 user_data;
 	int fd; /* of the submission, until the answer lies here */
 };
 
@@ -310,6 +332,7 @@ struct io_kiocb {
 	struct file *file;
 	struct io_cqe cqe;
 	__u64 flags;
+	void *ctx;
 	void *async_data;
 };
 
@@ -361,6 +384,17 @@ struct io_link {
 	int flags;
 };
 
+struct io_accept {
+	int flags;
+	int iou_flags;
+	__u32 file_slot;
+};
+
+struct io_uring_cqe {
+	__u64 user_data;
+	__s32 res;
+};
+
 struct io_connect {
 	void *addr;
 	int addr_len;
@@ -409,6 +443,12 @@ struct pt_regs {
 #define S_FORMAT 0170000
 #define S_SOCKET 0140000
 #define AT_CWD (-100)
+#define RLIMIT_FILES 7
+/* Pages of memory by sort. */
+#define PAGES_FILE 0
+#define PAGES_ANONYMOUS 1
+#define PAGES_SWAPPED 2
+#define PAGES_SHARED 3
 
 /*
  * Reads along pointers from a task. Newer kernels let the program follow them directly, which costs a fraction of a

@@ -8,7 +8,7 @@
 #include "control.h"
 
 /* Strings start at most this far into a record and each is at most one path long; one spare word ends reads of 8. */
-#define FIXED_MAX 192
+#define FIXED_MAX 200
 #define STRINGS_MAX 5
 #define LAST_STRING_OFFSET (FIXED_MAX + (STRINGS_MAX - 1) * EVENT_PATH_MAX)
 #define RECORD_MAX (FIXED_MAX + STRINGS_MAX * EVENT_PATH_MAX)
@@ -77,6 +77,8 @@ const volatile __u32 slot_pairs = 1;          /* cpus with two slots of their ow
 const volatile __u32 cgroup_subsystem = ~0u;  /* index in css_set.subsys, ~0 for the unified hierarchy */
 const volatile __u32 cgroup_hierarchy = 0;    /* id of that hierarchy */
 const volatile bool exit_tells_group_dead = false; /* sched_process_exit has a third argument */
+const volatile bool complete_tells_entry = false; /* the third argument of io_uring_complete is the entry */
+const volatile __u32 page_kilobytes = 4;
 
 static __always_inline struct probe_counters *my_counters(void)
 {

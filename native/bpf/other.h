@@ -77,6 +77,8 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 
 	for (int i = 0; i < 6; i++)
 		event->arguments[i] = slot->args[i];
+	if (shape->credentials)
+		read_capabilities(current_task(), &event->arguments[3], &event->arguments[4], &event->arguments[5]);
 	if (shape->text && (slot->call != __NR_prctl || (__u32)slot->args[0] == PR_SET_NAME))
 		event->string_length[0] = append_user(slot, argument(slot, shape->text));
 	else if ((shape->data || shape->vector) && result > 0)

@@ -8,6 +8,35 @@
 #define LIFECYCLE 0
 #define REAPER_STEPS 32
 
+/*
+ * Pages of one sort, a constant for the sake of relocation. The kernel keeps the number in parts, one a cpu; this is without what
+ * the cpus have not added up yet, and can be below zero for a moment.
+ */
+#define READ_PAGES(mm, sort)                                                                        \
+	({                                                                                          \
+		struct mm_struct___plain *early_ = (void *)(mm);                                    \
+		__s64 pages_ = bpf_core_field_exists(early_->rss_stat.count) ?                      \
+				       BPF_CORE_READ(early_, rss_stat.count[sort]) :                \
+				       BPF_CORE_READ(mm, rss_stat[sort].count);                     \
+		pages_ > 0 ? (__u32)pages_ : 0;                                                     \
+	})
+
+static __always_inline void tell_usage(struct event_usage *usage, struct task_struct *task)
+{
+	struct mm_struct *mm = READ_TASK(task, mm);
+
+	usage->file_limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_FILES].rlim_cur);
+	usage->major_faults = READ_TASK(task, maj_flt);
+	usage->minor_faults = READ_TASK(task, min_flt);
+	if (!mm)
+		return; /* a thread of the kernel */
+	usage->virtual_kilobytes = BPF_CORE_READ(mm, total_vm) * page_kilobytes;
+	usage->resident_kilobytes =
+		(READ_PAGES(mm, PAGES_FILE) + READ_PAGES(mm, PAGES_ANONYMOUS) + READ_PAGES(mm, PAGES_SHARED)) *
+		page_kilobytes;
+	usage->swapped_kilobytes = READ_PAGES(mm, PAGES_SWAPPED) * page_kilobytes;
+}
+
 /* Runs in the parent before the child is woken, so this record precedes everything the child does. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -26,6 +55,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	event->tgid = child->tgid;
 	event->vpid = innermost_pid(READ_TASK(child, signal, pids[PIDTYPE_TGID]), &nested);
 	event->flags = nested ? EVENT_PIDNS : 0;
+	read_capabilities(child, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
+	tell_usage(&event->usage, child);
 	finish(slot, EVENT_FORK, LIFECYCLE);
 	return 0;
 }
@@ -123,12 +154,10 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	struct event_exec *event = (void *)slot->data;
 	struct file *file = READ_TASK(task, mm, exe_file);
 	struct pid *group = READ_TASK(task, signal, pids[PIDTYPE_PGID]);
-	const struct cred *cred = READ_TASK(task, cred);
 	__u64 start = READ_TASK(task, mm, arg_start), end = READ_TASK(task, mm, arg_end);
 
-	bpf_probe_read_kernel(&event->cap_permitted, 8, &cred->cap_permitted);
-	bpf_probe_read_kernel(&event->cap_effective, 8, &cred->cap_effective);
-	bpf_probe_read_kernel(&event->cap_inheritable, 8, &cred->cap_inheritable);
+	read_capabilities(task, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
+	tell_usage(&event->usage, task);
 	event->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
 	event->process_group = BPF_CORE_READ(group, numbers[0].nr);
 	event->vprocess_group = pid_seen_by(group, READ_TASK(task, signal, pids[PIDTYPE_TGID]));

@@ -37,9 +37,13 @@ static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, _
 	header->euid = READ_TASK(task, cred, euid.val);
 	header->egid = READ_TASK(task, cred, egid.val);
 	header->audit_uid = audit_uid_of(task);
+	header->threads = threads_of(task);
 	bpf_get_current_comm(header->comm, sizeof(header->comm));
-	if (nested)
+	header->vtid = header->tid;
+	if (nested) {
 		slot->flags |= EVENT_PIDNS;
+		header->vtid = header->tid == header->tgid ? header->vpid : innermost_pid(READ_TASK(task, thread_pid), 0);
+	}
 	return slot;
 }
 

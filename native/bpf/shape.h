@@ -38,6 +38,7 @@ struct shape {
 	__u8 size;          /* SOCKET: bytes asked for; their buffer is the argument before */
 	__u8 message;       /* SOCKET: struct msghdr instead of address and size */
 	__u8 data, vector;  /* CALL: what the call moved, as a buffer or a list of them */
+	__u8 credentials;   /* CALL: it changes capabilities, which are told instead of the last three arguments */
 };
 
 #define OPEN(...) { .kind = EVENT_OPEN, .admission = READ, __VA_ARGS__ }
@@ -121,7 +122,13 @@ static const struct shape shapes[SYSCALL_LIMIT] = {
 	[__NR_fcntl] = CALL(.fd = 1),
 	[__NR_ioctl] = CALL(.fd = 1),
 	[__NR_prctl] = CALL(.text = 2),
-	[__NR_setns] = CALL(.fd = 1),
+	[__NR_setns] = CALL(.fd = 1, .credentials = 1),
+	[__NR_unshare] = CALL(.credentials = 1),
+	[__NR_capset] = CALL(.credentials = 1),
+	[__NR_setuid] = CALL(.credentials = 1),
+	[__NR_setreuid] = CALL(.credentials = 1),
+	[__NR_setresuid] = CALL(.credentials = 1),
+	[__NR_setfsuid] = CALL(.credentials = 1),
 	[__NR_bpf] = CALL(.fd = RESULT),
 	[__NR_userfaultfd] = CALL(.fd = RESULT),
 	[__NR_memfd_create] = CALL(.text = 1),

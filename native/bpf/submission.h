@@ -11,6 +11,9 @@
 #include "socket.h"
 
 /* Operation codes of <linux/io_uring.h>. */
+#define OPERATION_RECVMSG 10
+#define OPERATION_ACCEPT 13
+#define ACCEPT_MULTISHOT 1
 #define OPERATION_CONNECT 16
 #define OPERATION_OPENAT 18
 #define OPERATION_OPENAT2 28
@@ -21,6 +24,7 @@
 #define OPERATION_LINKAT 39
 #define OPERATION_SENDMSG 9
 #define OPERATION_SEND 26
+#define OPERATION_RECV 27
 #define OPERATION_SOCKET 45
 #define OPERATION_SEND_ZC 47
 #define OPERATION_SENDMSG_ZC 48
@@ -104,6 +108,14 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 /* A ring may number its files itself; then the number is told, but not the socket. */
 #define FIXED_FILE 1
 
+static __always_inline void read_socket(struct sock *sk, struct event_socket *event, struct ends *ends)
+{
+	read_ends(sk, ends);
+	event->type = BPF_CORE_READ(sk, sk_type);
+	event->protocol = BPF_CORE_READ(sk, sk_protocol);
+	event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
 /* The socket of a request, as it is before. */
 static __always_inline void tell_socket(struct io_kiocb *request, struct event_socket *event, struct ends *ends)
 {
@@ -115,10 +127,7 @@ static __always_inline void tell_socket(struct io_kiocb *request, struct event_s
 	sk = file ? sock_of(file) : 0;
 	if (!sk)
 		return;
-	read_ends(sk, ends);
-	event->type = BPF_CORE_READ(sk, sk_type);
-	event->protocol = BPF_CORE_READ(sk, sk_protocol);
-	event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	read_socket(sk, event, ends);
 }
 
 static __always_inline void tell_ends(struct event_socket *event, struct ends *ends)
@@ -164,7 +173,7 @@ static __always_inline void submit_bind(struct io_bind *bind, __u64 copy, struct
 	event->from_user = read_end(true, copy, BPF_CORE_READ(bind, addr_len), &ends->family, ends->local, &ends->local_port);
 }
 
-/* Messages and bind: their addresses lie in the kernel already. */
+/* Messages and bind: the addresses of what is sent or bound lie in the kernel already; whom a message came from is not known yet. */
 static __always_inline void submit_addressed(struct io_kiocb *request, __u32 call)
 {
 	struct io_async_msghdr *copy = BPF_CORE_READ(request, async_data);
@@ -179,7 +188,7 @@ static __always_inline void submit_addressed(struct io_kiocb *request, __u32 cal
 	if (copy && bpf_core_field_exists(copy->addr)) {
 		if (call == __NR_bind) {
 			submit_bind((void *)request, (__u64)copy, event, &ends);
-		} else if (event->type != TYPE_STREAM) {
+		} else if (event->type != TYPE_STREAM && (call == __NR_sendto || call == __NR_sendmsg)) {
 			event->from_user = read_end(true, (__u64)BPF_CORE_READ(copy, msg.msg_name),
 						    (__u32)BPF_CORE_READ(copy, msg.msg_namelen), &ends.family,
 						    ends.remote, &ends.remote_port);
@@ -203,6 +212,113 @@ static __always_inline void submit_socket(struct io_socket *command)
 	event->type = event->call_flags & TYPE_MASK;
 	event->protocol = BPF_CORE_READ(command, protocol);
 	finish(slot, EVENT_SOCKET, READ);
+}
+
+/* Requests that accept connection after connection: all answers but the last name the ring and what is the key here, and no request. */
+struct accept_key {
+	void *ring;
+	__u64 user_data;
+};
+
+struct accept_request {
+	__u32 flags;
+	__u32 in_ring; /* the socket gets a place in the ring's own table and no fd */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct accept_key);
+	__type(value, struct accept_request);
+} accepts SEC(".maps");
+
+static __always_inline void read_accept(struct io_accept *command, struct accept_request *asked)
+{
+	asked->flags = BPF_CORE_READ(command, flags);
+	asked->in_ring = bpf_core_field_exists(command->file_slot) && BPF_CORE_READ(command, file_slot);
+}
+
+static __always_inline void remember_accept(struct io_kiocb *request)
+{
+	struct io_accept *command = (void *)request;
+	struct accept_key key = { .ring = BPF_CORE_READ(request, ctx) };
+	struct accept_request asked;
+
+	if (!(config.watch[__NR_accept4] & WATCH_NATIVE) || !bpf_core_field_exists(request->cqe))
+		return;
+	/* Before 6.10 nothing tells those that are answered once. */
+	if (bpf_core_field_exists(command->iou_flags) && !(BPF_CORE_READ(command, iou_flags) & ACCEPT_MULTISHOT))
+		return;
+	key.user_data = BPF_CORE_READ(request, cqe.user_data);
+	read_accept(command, &asked);
+	bpf_map_update_elem(&accepts, &key, &asked, BPF_ANY);
+}
+
+static __always_inline void tell_accept(struct accept_request *asked, __s32 result)
+{
+	struct slot *slot;
+
+	if (result < 0 && !(config.watch[__NR_accept4] & WATCH_FAILED)) {
+		filter(EVENT_SOCKET, FILTER_FAILED);
+		return;
+	}
+	slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), __NR_accept4);
+	if (!slot)
+		return;
+	struct event_socket *event = (void *)slot->data;
+	struct ends ends = {};
+	struct file *file;
+	struct sock *sk;
+
+	event->header.result = result;
+	event->call_flags = asked->flags;
+	event->fd = asked->in_ring ? -1 : result;
+	file = file_of(current_task(), event->fd);
+	sk = file ? sock_of(file) : 0;
+	if (sk) {
+		read_socket(sk, event, &ends);
+		if (ends.family == FAMILY_UNIX)
+			event->string_length[0] = append_unix(slot, sk);
+	}
+	tell_ends(event, &ends);
+	finish(slot, EVENT_SOCKET, WRITE);
+}
+
+/* Answers: of interest are those to accepts, whose sockets do not exist when they are submitted. */
+SEC("?tp_btf/io_uring_complete")
+int ring_completed(__u64 *ctx)
+{
+	struct io_kiocb *request = (void *)ctx[1];
+	struct accept_key key = { .ring = (void *)ctx[0] };
+	struct accept_request asked, *known;
+	__s32 result;
+
+	if (!(config.watch[__NR_accept4] & WATCH_NATIVE))
+		return 0;
+	if (request && BPF_CORE_READ(request, opcode) != OPERATION_ACCEPT)
+		return 0;
+	if (is_muted())
+		return 0;
+	if (complete_tells_entry) {
+		struct io_uring_cqe *entry = (void *)ctx[2];
+
+		key.user_data = BPF_CORE_READ(entry, user_data);
+		result = BPF_CORE_READ(entry, res);
+	} else {
+		key.user_data = ctx[2];
+		result = ctx[3];
+	}
+	if (request) {
+		read_accept((void *)request, &asked);
+		bpf_map_delete_elem(&accepts, &key);
+	} else {
+		known = bpf_map_lookup_elem(&accepts, &key);
+		if (!known)
+			return 0;
+		asked = *known;
+	}
+	tell_accept(&asked, result);
+	return 0;
 }
 
 SEC("?tp_btf/io_uring_submit_req")
@@ -232,6 +348,15 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 	case OPERATION_SEND:
 	case OPERATION_SEND_ZC:
 		submit_addressed(request, __NR_sendto);
+		break;
+	case OPERATION_RECVMSG:
+		submit_addressed(request, __NR_recvmsg);
+		break;
+	case OPERATION_RECV:
+		submit_addressed(request, __NR_recvfrom);
+		break;
+	case OPERATION_ACCEPT:
+		remember_accept(request);
 		break;
 	case OPERATION_BIND:
 		submit_addressed(request, __NR_bind);

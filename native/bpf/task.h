@@ -40,6 +40,13 @@ static __always_inline __u32 pid_seen_by(struct pid *pid, struct pid *observer)
 	return its.nr;
 }
 
+static __always_inline __u16 threads_of(struct task_struct *task)
+{
+	__u32 threads = READ_TASK(task, signal, nr_threads);
+
+	return threads < 0xffff ? threads : 0xffff;
+}
+
 static __always_inline __u32 start_of(struct task_struct *task)
 {
 	return READ_TASK(task, group_leader, start_boottime) >> 20;
@@ -71,6 +78,17 @@ static __always_inline __u32 encode_device(__u32 device)
 	__u32 major = device >> 20, minor = device & 0xfffff;
 
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+/* The three sets of a task's capabilities, each in its place. */
+static __always_inline void read_capabilities(struct task_struct *task, __u64 *permitted, __u64 *effective,
+					      __u64 *inheritable)
+{
+	const struct cred *cred = READ_TASK(task, cred);
+
+	bpf_probe_read_kernel(permitted, 8, &cred->cap_permitted);
+	bpf_probe_read_kernel(effective, 8, &cred->cap_effective);
+	bpf_probe_read_kernel(inheritable, 8, &cred->cap_inheritable);
 }
 
 /* The agent itself and whom it was told to ignore. Lifecycle records are told even so: the process tree needs them. */

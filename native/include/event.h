@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define EVENT_ABI 1
+#define EVENT_ABI 2
 /* Longest string of each sort, in bytes. Longer ones are cut and flagged EVENT_TRUNCATED. */
 #define EVENT_PATH_MAX 4096
 #define EVENT_ARGS_MAX 4096
@@ -63,7 +63,7 @@ struct event_header {
 	__u8 admission; /* graded admission class: 0 lifecycle, 1 rare, 2 write and network, 3 read */
 	__u16 cpu;
 	__u16 syscall; /* native 64-bit number, whatever the entry; 0xffff for records that are not system calls */
-	__u16 reserved;
+	__u16 threads; /* of the process now; 0xffff stands for more, too */
 	__u32 flags;
 	__u32 sequence; /* per cpu, without gaps unless records were lost */
 	__u32 start;    /* thread group leader's start_boottime >> 20 (about a millisecond): with tgid the identity */
@@ -75,13 +75,27 @@ struct event_header {
 	__u32 egid;
 	char comm[16];
 	__u32 audit_uid; /* login uid, 0xffffffff when unset */
-	__u32 padding;
+	__u32 vtid; /* tid in the innermost pid namespace */
+};
+
+/* What a process uses when it is made or executes a program. */
+struct event_usage {
+	__u32 file_limit;   /* soft limit of open files */
+	__u32 major_faults; /* of the thread, since it began */
+	__u32 minor_faults;
+	__u32 virtual_kilobytes;
+	__u32 resident_kilobytes;
+	__u32 swapped_kilobytes;
 };
 
 /* EVENT_FORK: the header is the parent's, this is the child's. */
 struct event_fork {
 	struct event_header header;
 	__u64 cgroup;
+	__u64 cap_permitted;
+	__u64 cap_effective;
+	__u64 cap_inheritable;
+	struct event_usage usage;
 	__u32 start;
 	__u32 tgid;
 	__u32 vpid;
@@ -98,6 +112,7 @@ struct event_exec {
 	__u64 inode;
 	__u64 change_time;       /* of the file, ns since the epoch */
 	__u64 modification_time; /* of the file, ns since the epoch */
+	struct event_usage usage; /* zero for a failed exec */
 	__u32 session;           /* sid */
 	__u32 process_group;     /* pgid */
 	__u32 vprocess_group;    /* pgid in the innermost pid namespace */
@@ -172,7 +187,11 @@ struct event_socket {
 	__u16 string_length[SOCKET_STRINGS];
 };
 
-/* Strings: text (memfd name, module parameters, the first bytes that were read or written), path (of the fd in question, or a path argument). */
+/*
+ * Strings: text (memfd name, module parameters, the first bytes that were read or written), path (of the fd in question, or a path
+ * argument). Calls that change credentials have three arguments at most; the others are the thread's permitted, effective and
+ * inheritable capabilities after the call.
+ */
 #define CALL_STRINGS 2
 struct event_call {
 	struct event_header header;
@@ -206,8 +225,8 @@ struct event_cgroup {
 #define EVENT_SIZE_IS(type, size) static_assert(sizeof(struct type) == (size), #type " changed its size")
 #endif
 EVENT_SIZE_IS(event_header, 96);
-EVENT_SIZE_IS(event_fork, 120);
-EVENT_SIZE_IS(event_exec, 176);
+EVENT_SIZE_IS(event_fork, 168);
+EVENT_SIZE_IS(event_exec, 200);
 EVENT_SIZE_IS(event_exit, 104);
 EVENT_SIZE_IS(event_open, 136);
 EVENT_SIZE_IS(event_path, 120);

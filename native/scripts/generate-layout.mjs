@@ -14,9 +14,9 @@ const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpp
 const structs = [...header.matchAll(/^struct (\w+) \{\n([\s\S]*?)^\};/gm)].map(
   ([, name, body]) => ({
     name,
-    fields: [...body.matchAll(/^\t(?!struct )\w+ (\w+)(?:\[[^\]]+\])?;/gm)].map(
-      ([, field]) => field,
-    ),
+    fields: [...body.matchAll(/^\t(?:struct )?\w+ (\w+)(?:\[[^\]]+\])?;/gm)]
+      .map(([, field]) => field)
+      .filter((field) => field !== 'header'),
   }),
 );
 const constants = [

@@ -135,6 +135,10 @@ Outcome Kernel::set_constants(const KernelOptions &options, const btf *kernel) {
   if (Outcome outcome = set_constant(types, "cgroup_subsystem", subsystem)) return outcome;
   if (Outcome outcome = set_constant(types, "cgroup_hierarchy", options.cgroup_hierarchy))
     return outcome;
+  const bool entry = tracepoint_arguments(kernel, "io_uring_complete") == 3;
+  if (Outcome outcome = set_constant(types, "complete_tells_entry", entry ? 1 : 0)) return outcome;
+  const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE) / 1024);
+  if (Outcome outcome = set_constant(types, "page_kilobytes", page)) return outcome;
   return set_constant(types, "exit_tells_group_dead", group_dead ? 1 : 0);
 }
 

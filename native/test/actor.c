@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <pthread.h>
@@ -252,20 +253,151 @@ static void processes(const char *what, char **a)
 			close(syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0));
 }
 
-static void submit(const char *path)
-{
-	struct io_uring_params parameters = { 0 };
-	int ring = syscall(SYS_io_uring_setup, 2, &parameters);
-	unsigned int size = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned int);
-	char *queue = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	struct io_uring_sqe *entry = mmap(0, 2 * sizeof(*entry), PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+struct ring {
+	int fd;
+	char *queue, *answers;
+	struct io_uring_sqe *entries;
+	struct io_uring_params parameters;
+};
 
-	if (ring < 0 || queue == MAP_FAILED || entry == MAP_FAILED)
+static struct ring open_ring(void)
+{
+	struct ring ring = { 0 };
+	struct io_uring_params *p = &ring.parameters;
+
+	ring.fd = syscall(SYS_io_uring_setup, 8, p);
+	ring.queue = mmap(0, p->sq_off.array + p->sq_entries * 4, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQ_RING);
+	ring.answers = mmap(0, p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    ring.fd, IORING_OFF_CQ_RING);
+	ring.entries = mmap(0, 8 * sizeof(*ring.entries), PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQES);
+	if (ring.fd < 0 || ring.queue == MAP_FAILED || ring.answers == MAP_FAILED || ring.entries == MAP_FAILED)
 		_exit(77);
-	*entry = (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (unsigned long)path, .open_flags = O_WRONLY };
-	*(unsigned int *)(queue + parameters.sq_off.array) = 0;
-	__atomic_store_n((unsigned int *)(queue + parameters.sq_off.tail), 1, __ATOMIC_RELEASE);
-	syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
+	return ring;
+}
+
+// Submits one request; answers that are wanted are waited for.
+static void submit(struct ring *ring, struct io_uring_sqe wanted)
+{
+	unsigned int *tail = (unsigned int *)(ring->queue + ring->parameters.sq_off.tail), at = *tail & 7;
+
+	ring->entries[at] = wanted;
+	((unsigned int *)(ring->queue + ring->parameters.sq_off.array))[at] = at;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0, 0, 0);
+}
+
+// Waits until there were so many answers in all; returns the last one's result.
+static int answer(struct ring *ring, unsigned int count)
+{
+	unsigned int *tail = (unsigned int *)(ring->answers + ring->parameters.cq_off.tail);
+
+	while (__atomic_load_n(tail, __ATOMIC_ACQUIRE) < count)
+		syscall(SYS_io_uring_enter, ring->fd, 0, count, IORING_ENTER_GETEVENTS, 0, 0);
+	return ((struct io_uring_cqe *)(ring->answers + ring->parameters.cq_off.cqes))[count - 1].res;
+}
+
+static int connect_to(int listener)
+{
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	getsockname(listener, (void *)&address, &size);
+	if (connect(fd, (void *)&address, size))
+		_exit(1);
+	return fd;
+}
+
+static void rings(const char *what, char **a)
+{
+	if (strncmp(what, "uring-", 6))
+		return;
+	struct ring ring = open_ring();
+
+	if (!strcmp(what, "uring-open")) {
+		submit(&ring, (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (unsigned long)a[0],
+						     .open_flags = O_WRONLY });
+		answer(&ring, 1);
+		return;
+	}
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	if (bind(listener, (void *)&any, sizeof(any)) || listen(listener, 7))
+		_exit(1);
+	struct io_uring_sqe wanted = { .opcode = IORING_OP_ACCEPT, .fd = listener, .accept_flags = SOCK_CLOEXEC };
+
+	if (!strcmp(what, "uring-accept")) { // one that waits already, and one that comes later
+		connect_to(listener);
+		submit(&ring, wanted);
+		answer(&ring, 1);
+		submit(&ring, wanted);
+		connect_to(listener);
+		answer(&ring, 2);
+	}
+	if (!strcmp(what, "uring-accept-many")) {
+		wanted.ioprio = IORING_ACCEPT_MULTISHOT;
+		submit(&ring, wanted);
+		for (int i = 1; i <= 3; i++) {
+			connect_to(listener);
+			if (answer(&ring, i) < 0)
+				_exit(77);
+		}
+		shutdown(listener, SHUT_RDWR); // the last answer
+		answer(&ring, 4);
+	}
+	if (!strcmp(what, "uring-receive")) {
+		char buffer[8];
+		struct iovec part = { buffer, sizeof(buffer) };
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+		int client = connect_to(listener), server = accept4(listener, 0, 0, 0);
+
+		send(client, "one", 3, 0);
+		submit(&ring, (struct io_uring_sqe){ .opcode = IORING_OP_RECV, .fd = server, .addr = (unsigned long)buffer,
+						     .len = sizeof(buffer) });
+		answer(&ring, 1);
+		send(client, "two", 3, 0);
+		submit(&ring, (struct io_uring_sqe){ .opcode = IORING_OP_RECVMSG, .fd = server, .addr = (unsigned long)&message,
+						     .len = 1 });
+		answer(&ring, 2);
+	}
+}
+
+static void *open_one(void *path)
+{
+	close(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 0));
+	return 0;
+}
+
+static void credentials(const char *what, char **a)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[2];
+
+	if (!strcmp(what, "drop-capability")) { // CAP_NET_RAW
+		syscall(SYS_capget, &header, sets);
+		sets[0].effective &= ~(1u << 13);
+		syscall(SYS_capset, &header, sets);
+	}
+	if (!strcmp(what, "become"))
+		syscall(SYS_setresuid, 1000, 1000, 1000);
+	if (!strcmp(what, "user-namespace")) {
+		if (syscall(SYS_unshare, CLONE_NEWUSER))
+			_exit(77);
+	}
+	if (!strcmp(what, "namespaced-thread")) {
+		pthread_t thread;
+
+		if (unshare(CLONE_NEWPID))
+			_exit(77);
+		pid_t child = fork();
+		if (child == 0) {
+			pthread_create(&thread, 0, open_one, a[0]);
+			pthread_join(thread, 0);
+			_exit(0);
+		}
+		waitpid(child, 0, 0);
+	}
 }
 
 int main(int count, char **arguments)
@@ -275,8 +407,8 @@ int main(int count, char **arguments)
 	files(arguments[1], arguments + 2);
 	network(arguments[1], arguments + 2);
 	calls(arguments[1], arguments + 2);
-	if (!strcmp(arguments[1], "uring-open"))
-		submit(arguments[2]);
+	rings(arguments[1], arguments + 2);
+	credentials(arguments[1], arguments + 2);
 	processes(arguments[1], arguments + 2);
 	return 0;
 }

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { EVENT_CALL, EVENT_IA32, EVENT_SOCKET } from '../lib/index.ts';
+import {
+  EVENT_CALL,
+  EVENT_IA32,
+  EVENT_IO_URING,
+  EVENT_SOCKET,
+  probeCapabilities,
+} from '../lib/index.ts';
 import { numberOf, only, type Run, type Stage, skip, stage, watch } from './live.ts';
 
 const AF_UNIX = 1;
@@ -156,6 +162,47 @@ describe('sockets', { skip }, () => {
         [-11n, 4096, ''],
       ],
     );
+  });
+
+  const uring = !probeCapabilities().ioUring && 'this kernel does not tell submissions';
+  const calls = (run: Run, name: string) =>
+    run.records.filter((one) => one.kind === EVENT_SOCKET && one.u16('syscall') === numberOf(name));
+
+  test('connections accepted through io_uring are told, both ends', { skip: uring }, (t) => {
+    for (const [command, count] of [
+      ['uring-accept', 2],
+      ['uring-accept-many', 3],
+    ] as const) {
+      const run = watch(on, ['connect', 'accept4'], [command]);
+      if (run.status === 77) return t.skip('io_uring is switched off here, or older');
+      // An answer may interrupt a call, which is told and made again.
+      const connections = calls(run, 'connect').filter(({ result }) => result === 0n);
+      const made = calls(run, 'accept4').filter(({ result }) => result >= 0n);
+      assert.equal(made.length, count, command);
+      for (const [index, record] of made.entries()) {
+        const connection = connections[index];
+        assert.equal(record.u32('flags') & EVENT_IO_URING, EVENT_IO_URING);
+        assert.equal(BigInt(record.s32('fd')), record.result);
+        assert.equal(record.u16('localPort'), connection?.u16('remotePort'));
+        assert.equal(record.u16('remotePort'), connection?.u16('localPort'));
+        assert.deepEqual(record.address('remoteAddress', 4), LOOPBACK);
+        assert.equal(record.u32('callFlags'), 0o2000000);
+      }
+      const failed = calls(run, 'accept4').filter(({ result }) => result < 0n);
+      assert.equal(failed.length, command === 'uring-accept-many' ? 1 : 0);
+    }
+  });
+
+  test('what is received through io_uring tells both ends', { skip: uring }, (t) => {
+    const run = watch(on, ['connect', 'recvfrom', 'recvmsg'], ['uring-receive']);
+    if (run.status === 77) return t.skip('io_uring is switched off here');
+    const [connection] = calls(run, 'connect').filter(({ result }) => result === 0n);
+    for (const call of ['recvfrom', 'recvmsg']) {
+      const record = socket(run, call);
+      assert.equal(record.u32('flags') & EVENT_IO_URING, EVENT_IO_URING);
+      assert.equal(record.u16('remotePort'), connection?.u16('localPort'));
+      assert.equal(record.u16('localPort'), connection?.u16('remotePort'));
+    }
   });
 
   const x64 = process.arch === 'x64' ? false : 'only x86 has socketcall';

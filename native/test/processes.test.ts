@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
+  EVENT_CALL,
   EVENT_EXE_MEMFD,
   EVENT_EXE_WRITABLE,
   EVENT_EXEC,
@@ -10,8 +11,13 @@ import {
   EVENT_EXIT,
   EVENT_FORK,
   EVENT_OPEN,
+  execLayout,
+  forkLayout,
+  headerLayout,
+  usageLayout,
 } from '../lib/index.ts';
 import { numberOf, only, type Run, type Stage, skip, stage, watch } from './live.ts';
+import type { ProbeRecord } from './record.ts';
 
 const EXECS = ['execve', 'execveat'];
 
@@ -90,15 +96,21 @@ describe('processes', { skip }, () => {
   test('fork comes before exec, exec before open, open before exit', () => {
     const run = watch(on, ['openat'], ['fork-open', '/etc/passwd'], { cwd: on.folder });
     const fork = run.records.find(({ kind }) => kind === EVENT_FORK);
-    const child = fork?.bytes.readUInt32LE(108);
+    const child = fork?.bytes.readUInt32LE(forkLayout.tgid);
     assert.equal(fork?.u32('tgid'), run.pid);
-    const kinds = run.records.filter((record) => record.bytes.readUInt32LE(48) === child);
+    const kinds = run.records.filter(
+      (record) => record.bytes.readUInt32LE(headerLayout.tgid) === child,
+    );
     assert.deepEqual(
       kinds.map(({ kind }) => kind),
       [EVENT_EXEC, EVENT_OPEN, EVENT_EXIT],
     );
     assert.ok(
-      kinds.every((record) => record.bytes.readUInt32LE(44) === fork?.bytes.readUInt32LE(104)),
+      kinds.every(
+        (record) =>
+          record.bytes.readUInt32LE(headerLayout.start) ===
+          fork?.bytes.readUInt32LE(forkLayout.start),
+      ),
     );
     assert.ok(kinds.every((record) => record.u32('ppid') === run.pid));
     assert.ok(fork && kinds[0] && run.records.indexOf(fork) < run.records.indexOf(kinds[0]));
@@ -110,8 +122,8 @@ describe('processes', { skip }, () => {
     const exits = run.records
       .filter(({ kind }) => kind === EVENT_EXIT)
       .map((one) => one.u32('tgid'));
-    assert.deepEqual(exits, [fork?.bytes.readUInt32LE(108), run.pid]);
-    assert.equal(secondExec(run)?.u32('tgid'), fork?.bytes.readUInt32LE(108));
+    assert.deepEqual(exits, [fork?.bytes.readUInt32LE(forkLayout.tgid), run.pid]);
+    assert.equal(secondExec(run)?.u32('tgid'), fork?.bytes.readUInt32LE(forkLayout.tgid));
   });
 
   test('threads are no processes, and a process ends with its last thread', () => {
@@ -131,6 +143,56 @@ describe('processes', { skip }, () => {
     const run = watch(on, [], ['killed']);
     assert.equal(run.signal, 'SIGKILL');
     assert.equal(only(run, EVENT_EXIT).s32('status') & 0x7f, 9);
+  });
+
+  test('a fork and an exec tell what the process may and what it uses', () => {
+    const run = watch(on, [], ['fork-open', '/etc/passwd']);
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    const fork = run.records.find(({ kind }) => kind === EVENT_FORK);
+    const exec = secondExec(run);
+    for (const [record, { usage }] of [
+      [fork, forkLayout],
+      [exec, execLayout],
+    ] as const) {
+      const used = (at: number) => record?.bytes.readUInt32LE(usage + at) ?? 0;
+      assert.equal(used(usageLayout.fileLimit), Number(limit));
+      assert.ok(used(usageLayout.virtualKilobytes) > used(usageLayout.residentKilobytes));
+      // The kernel may not have added up yet what a process that is this young has in memory.
+      assert.ok(used(usageLayout.residentKilobytes) < 1024 * 1024);
+      assert.equal(record?.u64('capEffective'), run.records[0]?.u64('capEffective'));
+      assert.equal(record?.u64('capPermitted'), run.records[0]?.u64('capPermitted'));
+    }
+    assert.ok((exec?.bytes.readUInt32LE(execLayout.usage + usageLayout.minorFaults) ?? 0) > 0);
+  });
+
+  test('calls that change credentials tell the capabilities after them', (t) => {
+    const before = (run: Run) => run.records.find(({ kind }) => kind === EVENT_EXEC);
+    const sets = (record: ProbeRecord) => [3, 4, 5].map((index) => record.u64('arguments', index));
+    const dropped = watch(on, ['capset'], ['drop-capability']);
+    const [permitted = 0n, effective = 0n] = sets(only(dropped, EVENT_CALL));
+    assert.equal(permitted, before(dropped)?.u64('capPermitted'));
+    assert.equal(effective, (before(dropped)?.u64('capEffective') ?? 0n) & ~(1n << 13n));
+    const become = watch(on, ['setresuid'], ['become']);
+    assert.deepEqual(sets(only(become, EVENT_CALL)), [0n, 0n, 0n]);
+    const inside = watch(on, ['unshare'], ['user-namespace']);
+    if (inside.status === 77) return t.skip('user namespaces are switched off here');
+    const last = BigInt(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8').trim());
+    const all = (2n << last) - 1n;
+    assert.deepEqual(sets(only(inside, EVENT_CALL)), [all, all, 0n]);
+  });
+
+  test('a thread tells its number in its namespace, and how many there are', (t) => {
+    const run = watch(on, ['openat'], ['namespaced-thread', '/etc/passwd']);
+    if (run.status === 77) return t.skip('pid namespaces are switched off here');
+    const record = run.records.find(({ kind }) => kind === EVENT_OPEN);
+    assert.deepEqual(
+      ['vpid', 'vtid'].map((name) => record?.u32(name)),
+      [1, 2],
+    );
+    assert.equal(record?.u16('threads'), 2);
+    const exec = run.records.find(({ kind }) => kind === EVENT_EXEC);
+    assert.equal(exec?.u32('vtid'), exec?.u32('tid'));
+    assert.equal(exec?.u16('threads'), 1);
   });
 
   test('a name longer than 15 bytes is cut as the kernel cuts it', () => {

@@ -3,17 +3,11 @@ import type { Account } from '../events/fields/context.ts';
 import type { ByteString } from '../rules/field.ts';
 import type { ContainerFacts } from '../state/container.ts';
 import type { ProcessFacts } from '../state/proc-files.ts';
+import type { Usage } from '../state/process.ts';
 
 /** One thing the host told. Before `started` come those that were true at the start. */
 export type Fact =
   | { readonly kind: 'process'; readonly facts: ProcessFacts }
-  | {
-      readonly kind: 'capabilities';
-      readonly tgid: number;
-      readonly capPermitted: bigint;
-      readonly capEffective: bigint;
-      readonly capInheritable: bigint;
-    }
   | { readonly kind: 'cgroup'; readonly id: number; readonly path: ByteString }
   | { readonly kind: 'membership'; readonly tgid: number; readonly text: ByteString }
   | { readonly kind: 'exists'; readonly path: string }
@@ -50,11 +44,14 @@ type Shape =
   | { readonly optional: Shape }
   | { readonly record: Readonly<Record<string, Shape>> };
 
-const CAPABILITIES = {
-  capPermitted: 'integer64',
-  capEffective: 'integer64',
-  capInheritable: 'integer64',
-} as const;
+const USAGE: Readonly<Record<keyof Usage, Shape>> = {
+  fileLimit: 'number',
+  majorFaults: 'number',
+  minorFaults: 'number',
+  virtualKilobytes: 'number',
+  residentKilobytes: 'number',
+  swappedKilobytes: 'number',
+};
 
 const PROCESS: Readonly<Record<keyof ProcessFacts, Shape>> = {
   tgid: 'number',
@@ -75,7 +72,10 @@ const PROCESS: Readonly<Record<keyof ProcessFacts, Shape>> = {
   euid: 'number',
   egid: 'number',
   auditUid: 'number',
-  ...CAPABILITIES,
+  capPermitted: 'integer64',
+  capEffective: 'integer64',
+  capInheritable: 'integer64',
+  usage: { record: USAGE },
 };
 
 const MOUNT: Shape = {
@@ -115,7 +115,6 @@ const CONTAINER: Readonly<Record<keyof ContainerFacts, Shape>> = {
 
 const SHAPES: Readonly<Record<Fact['kind'], Readonly<Record<string, Shape>>>> = {
   process: { facts: { record: PROCESS } },
-  capabilities: { tgid: 'number', ...CAPABILITIES },
   cgroup: { id: 'number', path: 'text' },
   membership: { tgid: 'number', text: 'text' },
   exists: { path: 'text' },

@@ -4,7 +4,7 @@ import type { ByteString } from '../rules/field.ts';
 import type { Container, ContainerRuntime } from '../state/container.ts';
 import type { FactsSource } from '../state/containers.ts';
 import { type FactsCounters, keepsFacts } from '../state/facts-loader.ts';
-import type { CapabilitySets, Host } from '../state/host.ts';
+import type { Host } from '../state/host.ts';
 import type { ProcessFacts } from '../state/proc-files.ts';
 import type { Fact } from './facts.ts';
 
@@ -29,7 +29,6 @@ export class RecordedHost implements Host, Accounts, FactsSource {
   /** Records that the recording itself says are missing. */
   lost = 0;
   readonly #processes = new BoundedMap<number, ProcessFacts>();
-  readonly #capabilities = new BoundedMap<number, CapabilitySets>();
   readonly #cgroups = new BoundedMap<ByteString, number>();
   readonly #memberships = new BoundedMap<number, ByteString>();
   readonly #existing = new BoundedMap<string, true>();
@@ -50,9 +49,6 @@ export class RecordedHost implements Host, Accounts, FactsSource {
     switch (fact.kind) {
       case 'process':
         this.#processes.set(fact.facts.tgid, fact.facts);
-        break;
-      case 'capabilities':
-        this.#capabilities.set(fact.tgid, fact);
         break;
       case 'cgroup':
         this.#cgroups.set(fact.path, fact.id);
@@ -88,13 +84,6 @@ export class RecordedHost implements Host, Accounts, FactsSource {
 
   readProcess(tgid: number): ProcessFacts | undefined {
     return this.#processes.get(tgid);
-  }
-
-  readCapabilities(tgid: number): CapabilitySets | undefined {
-    const known = this.#capabilities.get(tgid);
-    if (known === undefined) return undefined;
-    const { capPermitted, capEffective, capInheritable } = known;
-    return { capPermitted, capEffective, capInheritable };
   }
 
   *listCgroups(): Iterable<readonly [number, ByteString]> {

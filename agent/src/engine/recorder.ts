@@ -123,11 +123,6 @@ export class Recorder {
       judge: (event) => {
         // What sets a container up still sees the names of the host; once its facts are there, its own were read.
         if (!event.container.pending) accounts.user(event.euid, event);
-        const { process } = event;
-        if (!process.capabilitiesStale) return;
-        process.capabilitiesStale = false;
-        const now = LIVE_HOST.readCapabilities(process.tgid);
-        if (now !== undefined) this.#tell({ kind: 'capabilities', tgid: process.tgid, ...now });
       },
     };
   }
@@ -154,7 +149,6 @@ function listenTo(host: Host, tell: (fact: Fact) => void): Host {
       if (facts !== undefined) tell({ kind: 'process', facts });
       return facts;
     },
-    readCapabilities: (tgid) => host.readCapabilities(tgid),
     *listCgroups(hierarchy) {
       for (const [id, path] of host.listCgroups(hierarchy)) {
         tell({ kind: 'cgroup', id, path });

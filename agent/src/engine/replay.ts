@@ -150,7 +150,7 @@ class ReplayEngine {
       hostname: bytesOf(head.hostname),
       accounts: host,
       processes: this.#tree,
-      capabilities: (tgid) => host.readCapabilities(tgid),
+      cgroupsOf: (event) => this.#containers.cgroupsOf(event),
       domainOf: () => undefined,
     });
     const judge = RuleJudge.compile(rules, source, () => undefined, onMatch);

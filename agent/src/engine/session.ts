@@ -90,7 +90,7 @@ export class Session {
       hostname: bytesOf(options.hostname),
       accounts: this.accounts,
       processes: this.tree,
-      capabilities: (tgid) => host.readCapabilities(tgid),
+      cgroupsOf: (event) => this.#containers?.cgroupsOf(event) ?? new Map(),
       domainOf: this.domains.domainOf,
       podOf: cluster && ((uid) => cluster.pod(uid)),
     });

@@ -158,6 +158,16 @@ export class KernelEvent {
     return this.uint32(headerLayout.tid);
   }
 
+  /** As its own pid namespace numbers it; 0 when that is not known. */
+  get vtid(): number {
+    return this.uint32(headerLayout.vtid);
+  }
+
+  /** Threads of the process, at most 65,535. */
+  get threads(): number {
+    return this.uint16(headerLayout.threads);
+  }
+
   get vpid(): number {
     return this.uint32(headerLayout.vpid);
   }

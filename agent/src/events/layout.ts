@@ -37,6 +37,7 @@ export {
   pathLayout,
   pathsLayout,
   socketLayout,
+  usageLayout,
 } from '@tocsin/native';
 
 /** Byte offsets of the fields of a record's parts by name, and their `size`. */

@@ -7,14 +7,17 @@ import {
   EVENT_FILE_CREATED,
   EVENT_FILE_OVERLAY,
   EVENT_FILE_UPPER,
+  EVENT_FORK,
   exitLayout,
   forkLayout,
   openLayout,
   pathLayout,
   pathsLayout,
   socketLayout,
+  usageLayout,
 } from '@tocsin/native';
 import type { ByteString } from '../rules/field.ts';
+import type { Usage } from '../state/process.ts';
 import { eventName } from './event-name.ts';
 import { givenPath, mainPath, targetPath } from './event-path.ts';
 import { fdName } from './file-descriptor.ts';
@@ -143,7 +146,22 @@ function argv(event: KernelEvent): readonly [first: ByteString, rest: ByteString
   return end < 0 ? [text, ''] : [text.slice(0, end), text.slice(end + 1)];
 }
 
-const NOT_TOLD = ['fdlimit', 'pgft_maj', 'pgft_min', 'vm_size', 'vm_rss', 'vm_swap'].map(absent);
+/** What the new process or program uses; of a failed exec, what its caller did when it began. */
+const used = (name: string, what: keyof Usage): Parameter =>
+  plainly(name, (event) =>
+    event.kind === EVENT_FORK
+      ? event.uint32(forkLayout.usage + usageLayout[what])
+      : event.process.usage[what],
+  );
+
+const USAGE = [
+  used('fdlimit', 'fileLimit'),
+  used('pgft_maj', 'majorFaults'),
+  used('pgft_min', 'minorFaults'),
+  used('vm_size', 'virtualKilobytes'),
+  used('vm_rss', 'residentKilobytes'),
+  used('vm_swap', 'swappedKilobytes'),
+];
 
 const EXEC_HEAD: readonly Parameter[] = [
   result(),
@@ -153,7 +171,7 @@ const EXEC_HEAD: readonly Parameter[] = [
   processId('pid', (event) => event.tgid),
   processId('ptid', (event) => event.ppid),
   plainly('cwd', () => ''),
-  ...NOT_TOLD,
+  ...USAGE,
   plainly('comm', (event) => event.process.comm),
   absent('cgroups'),
   bytes('env', (event) => event.process.environment),
@@ -222,7 +240,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     bytes('args', (event) => event.process.argumentList.map((one) => `${one}\0`).join('')),
     ...EXEC_HEAD.slice(3, 6),
     plainly('cwd', () => ''),
-    ...NOT_TOLD,
+    ...USAGE,
     plainly('comm', (event) => event.process.comm),
     absent('cgroups'),
     absent('flags'),

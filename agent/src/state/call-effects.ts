@@ -2,7 +2,7 @@ import { type EventName, syscallNumber } from '../events/event-name.ts';
 import { realPath } from '../events/event-path.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
 import { EVENT_CALL, EVENT_PATH } from '../events/layout.ts';
-import type { Process } from './process.ts';
+import type { CapabilitySets, Process } from './process.ts';
 
 interface Processes {
   get(tgid: number): Process | undefined;
@@ -10,25 +10,24 @@ interface Processes {
 
 type Effect = (event: KernelEvent, process: Process, processes: Processes) => void;
 
-const CLONE_NEWUSER = 0x10000000;
-const ALL_CAPABILITIES = (1n << 41n) - 1n;
-
-const markStale: Effect = (_event, process) => {
-  process.capabilitiesStale = true;
+/** Each thread has capabilities of its own; those of the process are its main thread's. */
+const changeCapabilities: Effect = (event, process) => {
+  if (event.tid !== event.tgid) return;
+  Object.assign(process, capabilitiesAfter(event));
 };
+
+/** The sets of the calling thread after a call that changes credentials. */
+export function capabilitiesAfter(event: KernelEvent): CapabilitySets {
+  return {
+    capPermitted: event.argument(3),
+    capEffective: event.argument(4),
+    capInheritable: event.argument(5),
+  };
+}
 
 const changeDirectory: Effect = (event, process) => {
   const real = realPath(event);
   if (real !== undefined) process.cwd = real;
-};
-
-const enterUserNamespace: Effect = (event, process) => {
-  const flags =
-    event.syscall === syscallNumber('setns') ? event.intArgument(1) : event.intArgument(0);
-  if ((flags & CLONE_NEWUSER) === 0) return;
-  process.capPermitted = ALL_CAPABILITIES;
-  process.capEffective = ALL_CAPABILITIES;
-  process.capabilitiesStale = false;
 };
 
 const startSession: Effect = (_event, process) => {
@@ -50,18 +49,22 @@ const setProcessGroup: Effect = (event, process, processes) => {
   else if (group === 0 || group === target.vpid) target.processGroup = target.tgid;
 };
 
-const effects: readonly [EventName, number, Effect][] = [
+/** Calls whose records tell capabilities. */
+const CREDENTIAL_CALLS: readonly EventName[] = [
+  ...['capset', 'setuid', 'setreuid', 'setresuid', 'setfsuid', 'unshare', 'setns'],
+];
+const credentialNumbers: ReadonlySet<number> = new Set(CREDENTIAL_CALLS.map(syscallNumber));
+
+/** Whether a record tells what capabilities its thread has after it. */
+export const tellsCapabilities = (event: KernelEvent): boolean =>
+  event.kind === EVENT_CALL && credentialNumbers.has(event.syscall);
+
+const effects: readonly (readonly [EventName, number, Effect])[] = [
   ['chdir', EVENT_PATH, changeDirectory],
   ['fchdir', EVENT_PATH, changeDirectory],
   ['setsid', EVENT_CALL, startSession],
   ['setpgid', EVENT_CALL, setProcessGroup],
-  ['unshare', EVENT_CALL, enterUserNamespace],
-  ['setns', EVENT_CALL, enterUserNamespace],
-  ['capset', EVENT_CALL, markStale],
-  ['setuid', EVENT_CALL, markStale],
-  ['setreuid', EVENT_CALL, markStale],
-  ['setresuid', EVENT_CALL, markStale],
-  ['setfsuid', EVENT_CALL, markStale],
+  ...CREDENTIAL_CALLS.map((name) => [name, EVENT_CALL, changeCapabilities] as const),
 ];
 
 const byNumber = new Map(
@@ -95,6 +98,6 @@ export const STATE_CALLS: readonly {
   },
   {
     fields: ['thread.cap_permitted', 'thread.cap_effective', 'thread.cap_inheritable'],
-    calls: ['capset', 'setuid', 'setreuid', 'setresuid', 'setfsuid', 'unshare', 'setns'],
+    calls: CREDENTIAL_CALLS,
   },
 ];

@@ -5,6 +5,7 @@ import { type ContainerName, containerOfPath, guessOfPath } from './cgroup-path.
 import { Container, HOST } from './container.ts';
 import { FactsLoader, type FactsLoaderOptions } from './facts-loader.ts';
 import { type Host, LIVE_HOST } from './host.ts';
+import { everywhere, pathsBySubsystem } from './membership.ts';
 import type { Process } from './process.ts';
 import { rememberedBundle } from './runtimes/bundle-path.ts';
 import { DEFAULT_PATHS } from './runtimes/lookup.ts';
@@ -47,11 +48,15 @@ interface Maker {
 
 interface Cgroup {
   readonly container: Container;
+  /** From the root of the hierarchy; empty when it is not known for sure. */
+  readonly path: ByteString;
   /** When it was removed, ms; undefined while it is there. */
   removedAt: number | undefined;
 }
 
 const GRACE_MS = 60_000;
+/** Where the unified hierarchy is mounted if there is no other. */
+const UNIFIED = '/sys/fs/cgroup';
 
 /** Which container each cgroup belongs to, and what is known of the containers. */
 export class Containers {
@@ -162,6 +167,14 @@ export class Containers {
     return (this.#cgroups.get(id) ?? this.#miss(id, tgid)).container;
   }
 
+  /** The paths of the cgroups that the process of an event is in, by subsystem. */
+  cgroupsOf({ cgroup, process }: KernelEvent): ReadonlyMap<ByteString, ByteString> {
+    const path = this.#cgroups.get(cgroup)?.path;
+    if (this.#hierarchy === UNIFIED && path) return everywhere(path);
+    process.membership ??= this.#options.readCgroup(process.tgid);
+    return pathsBySubsystem(process.membership);
+  }
+
   /** The container of a process found at start. */
   ofProcess(tgid: number): Container {
     return this.#classify(pathsIn(this.#options.readCgroup(tgid)), tgid);
@@ -206,16 +219,16 @@ export class Containers {
   }
 
   #enter(id: number, path: ByteString, maker?: Maker): Cgroup {
-    return this.#put(id, this.#containerAt(path, maker) ?? HOST);
+    return this.#put(id, this.#containerAt(path, maker) ?? HOST, path || '/');
   }
 
-  #put(id: number, container: Container): Cgroup {
+  #put(id: number, container: Container, path: ByteString): Cgroup {
     if (this.#cgroups.size >= this.#options.cgroupLimit) {
       const [oldest] = this.#cgroups.keys();
       if (oldest !== undefined) this.#cgroups.delete(oldest);
       this.counters.evicted++;
     }
-    const cgroup = { container, removedAt: undefined };
+    const cgroup = { container, path, removedAt: undefined };
     this.#cgroups.set(id, cgroup);
     return cgroup;
   }
@@ -236,7 +249,8 @@ export class Containers {
     const paths = pathsIn(text);
     // A process is in a group of each hierarchy, and may name those as it likes in some: the event tells the one that counts.
     const own = paths.filter((path) => this.#host.cgroupId(this.#hierarchy, path) === id);
-    return this.#put(id, this.#classify(own.length > 0 ? own : paths, tgid));
+    const [path = ''] = own;
+    return this.#put(id, this.#classify(own.length > 0 ? own : paths, tgid), path);
   }
 
   /** The container that the first of these paths names. */
@@ -293,4 +307,4 @@ function pathsIn(text: ByteString): ByteString[] {
     .filter((path) => path !== '');
 }
 
-const UNKNOWN: Cgroup = { container: HOST, removedAt: undefined };
+const UNKNOWN: Cgroup = { container: HOST, path: '', removedAt: undefined };

@@ -1,25 +1,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import type { ByteString } from '../rules/field.ts';
-import {
-  listProcesses,
-  type ProcessFacts,
-  readBytes,
-  readCapabilitiesOf,
-  readProcess,
-} from './proc-files.ts';
-
-/** The capability sets of a process, a bit a capability. */
-export interface CapabilitySets {
-  readonly capPermitted: bigint;
-  readonly capEffective: bigint;
-  readonly capInheritable: bigint;
-}
+import { listProcesses, type ProcessFacts, readBytes, readProcess } from './proc-files.ts';
 
 /** What the state asks the host itself, because no record tells it. A replay answers from what a recording was told. */
 export interface Host {
   listProcesses(): number[];
   readProcess(tgid: number, withEnvironment: boolean): ProcessFacts | undefined;
-  readCapabilities(tgid: number): CapabilitySets | undefined;
   /** Kernel id and path of every cgroup below a mount point. */
   listCgroups(hierarchy: string): Iterable<readonly [id: number, path: ByteString]>;
   /** The text of /proc/<pid>/cgroup, empty when the process has gone. */
@@ -52,7 +38,6 @@ function* listCgroups(hierarchy: string): Iterable<readonly [number, ByteString]
 export const LIVE_HOST: Host = {
   listProcesses: () => listProcesses(),
   readProcess: (tgid, withEnvironment) => readProcess(tgid, withEnvironment),
-  readCapabilities: readCapabilitiesOf,
   listCgroups,
   readCgroup: (tgid) => readBytes(`/proc/${tgid}/cgroup`, 16_384),
   cgroupId: (hierarchy, path) => {

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import type { ByteString } from '../rules/field.ts';
+import type { Usage } from './process.ts';
 
 /** What /proc tells of one process. */
 export interface ProcessFacts {
@@ -26,6 +27,7 @@ export interface ProcessFacts {
   readonly capPermitted: bigint;
   readonly capEffective: bigint;
   readonly capInheritable: bigint;
+  readonly usage: Usage;
 }
 
 const DELETED = ' (deleted)';
@@ -107,21 +109,17 @@ export function readProcess(
     euid: numbers(status.get('Uid'))[1] ?? 0,
     egid: numbers(status.get('Gid'))[1] ?? 0,
     auditUid: Number(readBytes(`${base}/loginuid`, 16) || 0xffffffff),
-    ...readCapabilities(status),
-  };
-}
-
-/** The capability sets of a live process, or undefined when it has gone. */
-export function readCapabilitiesOf(tgid: number): ReturnType<typeof readCapabilities> | undefined {
-  const text = readBytes(`/proc/${tgid}/status`);
-  return text === '' ? undefined : readCapabilities(readStatus(text));
-}
-
-function readCapabilities(status: Map<string, string>) {
-  return {
     capPermitted: mask(status.get('CapPrm')),
     capEffective: mask(status.get('CapEff')),
     capInheritable: mask(status.get('CapInh')),
+    usage: {
+      fileLimit: 0,
+      minorFaults: Number(columns[7]) || 0,
+      majorFaults: Number(columns[9]) || 0,
+      virtualKilobytes: numbers(status.get('VmSize'))[0] ?? 0,
+      residentKilobytes: numbers(status.get('VmRSS'))[0] ?? 0,
+      swappedKilobytes: numbers(status.get('VmSwap'))[0] ?? 0,
+    },
   };
 }
 

@@ -9,10 +9,11 @@ import {
   execLayout,
   exitLayout,
   forkLayout,
+  usageLayout,
 } from '../events/layout.ts';
 import { applyCall } from './call-effects.ts';
 import { listProcesses, type ProcessFacts, readProcess } from './proc-files.ts';
-import { Process } from './process.ts';
+import { Process, type Usage } from './process.ts';
 import { ProcessBytes } from './process-bytes.ts';
 
 /** How the tree is bounded and where it reads what it has not seen happen. */
@@ -327,6 +328,10 @@ export class ProcessTree {
     // The first process of a pid namespace is in a group that lies outside.
     if (child.inPidNamespace && child.vpid === 1) child.vprocessGroup = 0;
     child.cgroup = event.unsigned64(forkLayout.cgroup);
+    child.capPermitted = event.big64(forkLayout.capPermitted);
+    child.capEffective = event.big64(forkLayout.capEffective);
+    child.capInheritable = event.big64(forkLayout.capInheritable);
+    child.usage = usageOf(event, forkLayout.usage);
     this.#insert(child);
   }
 
@@ -439,6 +444,7 @@ function fill(process: Process, facts: ProcessFacts): void {
   process.capPermitted = facts.capPermitted;
   process.capEffective = facts.capEffective;
   process.capInheritable = facts.capInheritable;
+  process.usage = facts.usage;
 }
 
 function execute(event: KernelEvent, process: Process): void {
@@ -462,11 +468,23 @@ function execute(event: KernelEvent, process: Process): void {
   process.capPermitted = event.big64(execLayout.capPermitted);
   process.capEffective = event.big64(execLayout.capEffective);
   process.capInheritable = event.big64(execLayout.capInheritable);
-  process.capabilitiesStale = false;
+  process.usage = usageOf(event, execLayout.usage);
+  process.membership = undefined;
   process.exeInode = event.big64(execLayout.inode);
   process.exeChangeTime = event.big64(execLayout.changeTime);
   process.exeModificationTime = event.big64(execLayout.modificationTime);
   process.exeFlags = event.flags;
+}
+
+function usageOf(event: KernelEvent, at: number): Usage {
+  return {
+    fileLimit: event.uint32(at + usageLayout.fileLimit),
+    majorFaults: event.uint32(at + usageLayout.majorFaults),
+    minorFaults: event.uint32(at + usageLayout.minorFaults),
+    virtualKilobytes: event.uint32(at + usageLayout.virtualKilobytes),
+    residentKilobytes: event.uint32(at + usageLayout.residentKilobytes),
+    swappedKilobytes: event.uint32(at + usageLayout.swappedKilobytes),
+  };
 }
 
 /** The arguments are kept twice: as they came, of which the first is a part, and joined. */

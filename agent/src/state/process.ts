@@ -6,6 +6,34 @@ export interface SharedText {
   holders: number;
 }
 
+/** Capabilities, a bit each. */
+export interface CapabilitySets {
+  readonly capPermitted: bigint;
+  readonly capEffective: bigint;
+  readonly capInheritable: bigint;
+}
+
+/** What a process used when it was made, executed its program, or was found running. */
+export interface Usage {
+  /** Soft limit of open files; 0 when it is not known. */
+  readonly fileLimit: number;
+  /** Of its main thread. */
+  readonly majorFaults: number;
+  readonly minorFaults: number;
+  readonly virtualKilobytes: number;
+  readonly residentKilobytes: number;
+  readonly swappedKilobytes: number;
+}
+
+export const NO_USAGE: Usage = {
+  fileLimit: 0,
+  majorFaults: 0,
+  minorFaults: 0,
+  virtualKilobytes: 0,
+  residentKilobytes: 0,
+  swappedKilobytes: 0,
+};
+
 /** How many dead ancestors a live process keeps for its original lineage. */
 const LINEAGE_LIMIT = 16;
 
@@ -69,8 +97,9 @@ export class Process {
   capPermitted = 0n;
   capEffective = 0n;
   capInheritable = 0n;
-  /** The sets may have changed since they were read: ask /proc before use. */
-  capabilitiesStale = false;
+  usage = NO_USAGE;
+  /** The text of its /proc/<pid>/cgroup, once asked for; that of its making or last exec. */
+  membership: ByteString | undefined;
   exeInode = 0n;
   exeChangeTime = 0n;
   exeModificationTime = 0n;
@@ -131,7 +160,7 @@ export class Process {
     this.capPermitted = parent.capPermitted;
     this.capEffective = parent.capEffective;
     this.capInheritable = parent.capInheritable;
-    this.capabilitiesStale = parent.capabilitiesStale;
+    this.usage = parent.usage;
     this.exeInode = parent.exeInode;
     this.exeChangeTime = parent.exeChangeTime;
     this.exeModificationTime = parent.exeModificationTime;

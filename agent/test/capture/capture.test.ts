@@ -13,7 +13,6 @@ const FACTS: readonly Fact[] = [
   { kind: 'cgroup', id: 4_294_967_297, path: '/system.slice/\xff\xe9' },
   { kind: 'membership', tgid: 7, text: '0::/x\n' },
   { kind: 'exists', path: '/run/machines/x' },
-  { kind: 'capabilities', tgid: 9, capPermitted: 1n, capEffective: 2n ** 63n, capInheritable: 0n },
   {
     kind: 'container',
     cgroupPath: '/ab',

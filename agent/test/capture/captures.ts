@@ -110,4 +110,12 @@ export const PROCESS: ProcessFacts = {
   capPermitted: 0n,
   capEffective: (1n << 41n) - 1n,
   capInheritable: 0n,
+  usage: {
+    fileLimit: 1024,
+    majorFaults: 1,
+    minorFaults: 250,
+    virtualKilobytes: 9000,
+    residentKilobytes: 3000,
+    swappedKilobytes: 12,
+  },
 };

@@ -53,12 +53,13 @@ const PROCESS = [
     'is_exe_upper_layer',
     'is_exe_lower_layer',
   ],
-  ...['is_exe_from_memfd', 'is_exe_deleted', 'is_exe_writable'],
+  ...['is_exe_from_memfd', 'is_exe_deleted', 'is_exe_writable', 'fdlimit', 'nthreads', 'nchilds'],
   ...Array.from({ length: DEPTH }, (_, n) => ANCESTORS.map((name) => `${name}[${n + 1}]`)).flat(),
   ...['orig.aname[1]', 'orig.aname[2]'],
 ].map((name) => `proc.${name}`);
 const OTHERS = [
   ...['user.uid', 'user.name', 'user.loginuid', 'group.gid', 'group.name', 'thread.cap_effective'],
+  ...['thread.vtid', 'thread.cgroups', 'thread.cgroup[memory]', 'thread.cgroup[cpuset]'],
   ...[
     'thread.cap_permitted',
     'thread.cap_inheritable',
@@ -134,8 +135,24 @@ function factsOf(pid: number) {
     uid: Number(status.get('Uid')?.split('\t')[1]),
     gid: Number(status.get('Gid')?.split('\t')[1]),
     capabilities: (which: string) => capabilityNames(BigInt(`0x${status.get(which)}`)),
+    threads: Number(status.get('Threads')),
+    fileLimit: Number(/^Max open files +(\d+)/m.exec(proc(pid, 'limits'))?.[1]),
+    cgroupOf: (subsystem: string) => cgroupIn(proc(pid, 'cgroup'), subsystem),
     image: statSync(`/proc/${pid}/exe`, { bigint: true }),
   };
+}
+
+/** Where /proc says a process is; what has no hierarchy of its own is in the unified one. */
+function cgroupIn(text: string, subsystem: string): string | undefined {
+  const lines = text.trimEnd().split('\n');
+  const names = subsystem === 'io' ? ['io', 'blkio'] : [subsystem];
+  const own = lines.find((line) =>
+    line
+      .split(':')[1]
+      ?.split(',')
+      .some((one) => names.includes(one)),
+  );
+  return (own ?? lines.find((line) => line.startsWith('0::')))?.split(':').slice(2).join(':');
 }
 
 /** Names from the kernel's own header. */
@@ -201,6 +218,15 @@ function truthOf(pid: number): Record<string, unknown> {
     'thread.cap_effective': own.capabilities('CapEff'),
     'thread.cap_permitted': own.capabilities('CapPrm'),
     'thread.cap_inheritable': own.capabilities('CapInh'),
+    'proc.fdlimit': own.fileLimit,
+    'proc.nthreads': own.threads,
+    'proc.nchilds': own.threads - 1,
+    'thread.vtid': own.vpid,
+    'thread.cgroup[memory]': own.cgroupOf('memory'),
+    'thread.cgroup[cpuset]': own.cgroupOf('cpuset'),
+    'thread.cgroups': ['cpuset', 'cpu', 'cpuacct', 'io', 'memory']
+      .map((name) => `${name}=${own.cgroupOf(name)}`)
+      .join(' '),
   };
   let one = own;
   for (let level = 1; level <= DEPTH && one.ppid > 1; level++) {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EVENT_FAULT, EVENT_FILE_CREATED, EVENT_FROM_FD, EVENT_REAL_SAME } from '@tocsin/native';
-import { get, quietTree } from './fields.ts';
+import {
+  EVENT_FAULT,
+  EVENT_FILE_CREATED,
+  EVENT_FROM_FD,
+  EVENT_REAL_SAME,
+  execLayout,
+  forkLayout,
+} from '@tocsin/native';
+import { kernelEventSource } from '../../src/events/fields/source.ts';
+import { contextOf, get, quietTree } from './fields.ts';
 import {
   eventOf,
   exec,
@@ -34,6 +42,92 @@ function fieldsOf(bytes: Buffer, expected: Record<string, unknown>): void {
   );
   assert.deepEqual(found, expected);
 }
+
+describe('what a process may and what it uses', () => {
+  const usage = (bytes: Buffer, at: number) => {
+    [1024, 3, 500, 9000, 3000, 12].forEach((value, index) => {
+      bytes.writeUInt32LE(value, at + 4 * index);
+    });
+    return bytes;
+  };
+
+  it('is told at exec and fork, and for the main thread', () => {
+    const tree = quietTree();
+    const program = eventOf(usage(exec({}, { argv: ['a'] }), execLayout.usage));
+    program.process = tree.apply(program);
+    const expected = {
+      'proc.fdlimit': 1024,
+      'proc.vmsize': 9000,
+      'proc.vmrss': 3000,
+      'proc.vmswap': 12,
+      'thread.pfmajor': 3,
+      'thread.pfminor': 500,
+      'thread.vmsize': 9000,
+      'thread.vmrss.b': 3000 * 1024,
+      'evt.arg.fdlimit': '1024',
+      'evt.arg.pgft_min': '500',
+      'evt.arg.vm_swap': '12',
+    };
+    for (const [name, value] of Object.entries(expected))
+      assert.equal(get(program, name, tree), value, name);
+    const thread = eventOf(open('/x', {}, { tid: 101 }));
+    thread.process = tree.apply(thread);
+    assert.equal(get(thread, 'thread.vmsize', tree), 0);
+    assert.equal(get(thread, 'proc.vmsize', tree), 9000);
+    const child = eventOf(usage(fork({}, { tgid: 200, start: 600 }), forkLayout.usage));
+    tree.apply(child);
+    assert.equal(tree.get(200)?.usage.minorFaults, 500);
+  });
+
+  it('a limit that was not seen is missing, and so is a number in an unknown namespace', () => {
+    fieldsOf(open('/x'), { 'proc.fdlimit': undefined, 'thread.vtid': undefined });
+    fieldsOf(open('/x', {}, { vtid: 7, threads: 3 }), {
+      'thread.vtid': 7,
+      'proc.nthreads': 3,
+      'proc.nchilds': 2,
+    });
+  });
+
+  it('capabilities are those after the call, of the thread that made it', () => {
+    const tree = quietTree();
+    const first = eventOf(exec({}, { argv: ['a'] }, 'cat', { capEffective: 6n, capPermitted: 7n }));
+    first.process = tree.apply(first);
+    const sets = [0n, 0n, 0n, 3n, 1n, 0n];
+    const apply = (bytes: Buffer) => {
+      const event = eventOf(bytes);
+      event.process = tree.apply(event);
+      return event;
+    };
+    const failed = apply(rawCall('capset', sets, { result: -1 }));
+    assert.equal(get(failed, 'thread.cap_effective', tree), 'CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH');
+    const other = apply(rawCall('capset', sets, { tid: 101 }));
+    assert.equal(get(other, 'thread.cap_effective', tree), 'CAP_CHOWN');
+    assert.equal(first.process.capEffective, 6n);
+    const own = apply(rawCall('capset', sets));
+    assert.equal(get(own, 'thread.cap_permitted', tree), 'CAP_CHOWN CAP_DAC_OVERRIDE');
+    assert.equal(get(apply(open('/x')), 'thread.cap_effective', tree), 'CAP_CHOWN');
+    const child = apply(fork({}, { tgid: 200, start: 600, capEffective: 2n }));
+    assert.equal(child.process.capEffective, 1n);
+    assert.equal(tree.get(200)?.capEffective, 2n);
+  });
+});
+
+describe('times between events', () => {
+  it('count from the event that was last looked at, once for each event', () => {
+    const extract = kernelEventSource(contextOf()).bind({
+      definition: { name: 'evt.deltatime', type: 'reltime', description: '' },
+    });
+    const at = (number: number, time: bigint) => {
+      const event = eventOf(open('/x', {}, { time }));
+      event.number = number;
+      return extract?.(event);
+    };
+    assert.deepEqual(
+      [at(1, 5n), at(2, 2_000_000_005n), at(2, 2_000_000_005n), at(9, 2_000_000_000n), at(10, 7n)],
+      [0, 2_000_000_000, 2_000_000_000, 0, 0],
+    );
+  });
+});
 
 describe('opens', () => {
   it('tells flags, mode and path as Falco does', () => {

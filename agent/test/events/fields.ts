@@ -19,7 +19,7 @@ export function contextOf(tree: ProcessTree = quietTree()): FieldContext {
       group: (gid) => (gid === 1000 ? 'staff' : undefined),
     },
     processes: tree,
-    capabilities: () => undefined,
+    cgroupsOf: () => new Map(),
     domainOf: () => undefined,
   };
 }

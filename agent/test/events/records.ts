@@ -33,6 +33,7 @@ const SIZES: Readonly<Record<string, number>> = {
   admission: 1,
   cpu: 2,
   syscall: 2,
+  threads: 2,
   capPermitted: 8,
   capEffective: 8,
   capInheritable: 8,

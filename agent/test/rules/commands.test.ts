@@ -186,14 +186,14 @@ test('list shows what a rule costs the kernel', () => {
 test('list shows what the probe can never tell', () => {
   const rules = [
     ['a', 'evt.type = switch'],
-    ['b', 'evt.type in (vfork, open) and thread.vtid = 1'],
+    ['b', 'evt.type in (vfork, open) and thread.exectime = 1'],
     ['c', 'proc.name = x'],
   ].map(([rule, condition]) => ({ rule, desc: 'd', condition, output: 'o', priority: 'INFO' }));
   const path = file('blind.yaml', JSON.stringify(rules));
   const { stdout } = run(['rules', 'list', '--json', path]);
   assert.deepEqual(
     JSON.parse(stdout).map(({ blind }: { blind: string[] }) => blind),
-    [['evt.type'], ['thread.vtid'], []],
+    [['evt.type'], ['thread.exectime'], []],
   );
   const text = run(['rules', 'list', path]).stdout;
   assert.match(text, /event types: switch\n {2}blind: evt\.type/);

@@ -1,4 +1,5 @@
 import type { ProcessFacts } from '../../src/state/proc-files.ts';
+import { NO_USAGE } from '../../src/state/process.ts';
 
 /** What /proc might tell of a process. */
 export const facts = (
@@ -27,5 +28,6 @@ export const facts = (
   capPermitted: 0n,
   capEffective: 0n,
   capInheritable: 0n,
+  usage: NO_USAGE,
   ...more,
 });

@@ -116,7 +116,7 @@ describe('ProcessTree', () => {
   it('applies chdir, sessions, groups and namespaces before the event is judged', () => {
     const tree = quietTree();
     shellAndChild(tree);
-    const ls = { tgid: 200, start: 900, ppid: 100, vpid: 200 };
+    const ls = { tgid: 200, tid: 200, start: 900, ppid: 100, vpid: 200 };
     assert.equal(
       get(apply(tree, onPath('chdir', 'x', {}, ls, '/home', '/srv/x')).event, 'proc.cwd', tree),
       '/srv/x/',
@@ -131,7 +131,8 @@ describe('ProcessTree', () => {
     );
     apply(tree, rawCall('setpgid', [0, 77], ls));
     assert.equal(get(apply(tree, open('/x', {}, ls)).event, 'proc.is_vpgid_leader', tree), false);
-    const { event } = apply(tree, rawCall('unshare', [0x10000000], ls));
+    const all = (1n << 41n) - 1n;
+    const { event } = apply(tree, rawCall('unshare', [0x10000000, 0, 0, all, all, 0], ls));
     assert.match(
       String(get(event, 'thread.cap_effective', tree)),
       /^CAP_CHOWN .*CAP_CHECKPOINT_RESTORE$/,

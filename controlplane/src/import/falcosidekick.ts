@@ -56,15 +56,7 @@ function incomingWebhook(kind: string): Output {
 }
 
 const OUTPUTS: Readonly<Record<string, Output>> = {
-  slack(settings, name, imported) {
-    if (asText(settings['webhookurl']) === undefined) return;
-    imported.report(
-      `${name}.webhookurl`,
-      'Slack is called with the token of an app (chat:write), not with an incoming webhook',
-    );
-    const channel = asText(settings['channel']) ?? '#alerts';
-    add(imported, name, 'slack', { token: secretOf(imported, `${name}.token`), channel }, settings);
-  },
+  slack: incomingWebhook('slack'),
   webhook(settings, name, imported) {
     if (asText(settings['address']) === undefined) return;
     const address = addressOf(imported, `${name}.address`, settings['address']);
@@ -169,6 +161,24 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     const url = address.url.replace(/\/services\/collector.*$/, '');
     add(imported, name, 'splunk', { url, token, ...address.more }, settings);
   },
+  kafka(settings, name, imported) {
+    const brokers = (asText(settings['hostport']) ?? '').split(',').map((one) => one.trim());
+    const topic = asText(settings['topic']);
+    if (brokers[0] === '' && topic === undefined) return;
+    if (brokers[0] === '' || topic === undefined)
+      return imported.report(name, 'hostport and topic are needed');
+    add(
+      imported,
+      name,
+      'kafka',
+      {
+        ...{ brokers, topic, tls: settings['tls'] === true },
+        ...kafkaLogin(settings, name, imported),
+        ...kafkaWriting(settings, name, imported),
+      },
+      settings,
+    );
+  },
   alertmanager(settings, name, imported) {
     if (settings['hostport'] !== undefined)
       imported.report(
@@ -177,6 +187,32 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
       );
   },
 };
+
+function kafkaLogin(settings: Mapping, name: string, imported: Imported): Mapping {
+  const [sasl, user] = [asText(settings['sasl']), asText(settings['username'])];
+  if (!sasl) return {};
+  const mechanism = sasl.toUpperCase().replace(/^(SCRAM[_-]SHA[_-]?)(256|512)$/, 'SCRAM-SHA-$2');
+  if (user === undefined || !/^(PLAIN|SCRAM-SHA-(256|512))$/.test(mechanism)) {
+    imported.report(
+      `${name}.sasl`,
+      `'${sasl}' needs a username, and to be PLAIN or SCRAM-SHA-256 or -512`,
+    );
+    return {};
+  }
+  return { sasl: { mechanism, user, password: secretOf(imported, `${name}.password`) } };
+}
+
+function kafkaWriting(settings: Mapping, name: string, imported: Imported): Mapping {
+  const [acks, compression] = ['requiredacks', 'compression'].map((key) =>
+    asText(settings[key])?.toLowerCase(),
+  );
+  const known = compression === undefined || /^(none|gzip|snappy|lz4)$/.test(compression);
+  if (!known) imported.report(`${name}.compression`, `'${compression}' is not spoken here: none`);
+  return {
+    ...(acks === 'one' && { acks: 'leader' }),
+    ...(known && compression !== undefined && { compression }),
+  };
+}
 
 function add(
   imported: Imported,

@@ -188,6 +188,7 @@ syslog: { host: siem, port: 514, protocol: udp }
 datadog: { apikey: canary }
 teams: { webhookurl: '' }
 discord: { webhookurl: 'https://discord.com/canary' }
+kafka: { hostport: 'k1:9092, k2', topic: falco, sasl: SCRAM_SHA512, username: u, password: canary, tls: true, requiredacks: ONE, compression: ZSTD }
 rocketchat: { webhookurl: 'https://rc/canary' }
 pagerduty: { routingkey: canary, region: eu, minimumpriority: critical }
 opsgenie: { apikey: canary }
@@ -202,11 +203,23 @@ alertmanager: { hostport: 'http://am:9093' }
     config.receivers.map((one: { name: string }) => [one.name, one]),
   );
   assert.deepEqual(Object.keys(byName), [
-    ...['slack', 'webhook', 'smtp', 'syslog', 'discord', 'rocketchat'],
+    ...['slack', 'webhook', 'smtp', 'syslog', 'discord', 'kafka', 'rocketchat'],
     ...['pagerduty', 'opsgenie', 'telegram', 'elasticsearch', 'splunk'],
   ]);
   assert.equal(byName['webhook'].webhook.body, 'falco');
   assert.ok(byName['rocketchat'].mattermost.url.env);
+  assert.deepEqual(byName['slack'].slack, { url: { env: 'TOCSIN_SECRET_SLACK_WEBHOOKURL' } });
+  assert.deepEqual(byName['kafka'].kafka, {
+    brokers: ['k1:9092', 'k2'],
+    topic: 'falco',
+    tls: true,
+    sasl: {
+      mechanism: 'SCRAM-SHA-512',
+      user: 'u',
+      password: { env: 'TOCSIN_SECRET_KAFKA_PASSWORD' },
+    },
+    acks: 'leader',
+  });
   assert.equal(byName['pagerduty'].minimum_priority, 'critical');
   assert.equal(byName['splunk'].splunk.url, 'https://splunk.example.org:8088');
   assert.equal(byName['elasticsearch'].elasticsearch.allow_private_addresses, true);
@@ -220,6 +233,7 @@ alertmanager: { hostport: 'http://am:9093' }
     /alertmanager/,
     /intake\.tokens/,
     /elasticsearch\.suffix/,
+    /kafka\.compression: 'zstd'/,
   ])
     assert.match(err, report);
   assert.doesNotMatch(err, /teams/);

@@ -8,6 +8,7 @@ import {
   execLayout,
   exitLayout,
   forkLayout,
+  usageLayout,
 } from '../../events/layout.ts';
 import type { ByteString } from '../../rules/field.ts';
 import type { ScapEvent } from './event.ts';
@@ -17,6 +18,7 @@ import type { ScapProcess } from './process.ts';
 import {
   all,
   argvOf,
+  capabilitiesIn,
   type Handle,
   resultOf,
   type Translation,
@@ -96,10 +98,14 @@ function makeChild(
   translator
     .begin(EVENT_FORK, forkLayout.size, event, parent)
     .int64(forkLayout.cgroup, child.cgroup)
+    .uint64(forkLayout.capPermitted, child.capabilities.capPermitted)
+    .uint64(forkLayout.capEffective, child.capabilities.capEffective)
+    .uint64(forkLayout.capInheritable, child.capabilities.capInheritable)
     .uint32(forkLayout.start, child.start)
     .uint32(forkLayout.tgid, pid)
     .uint32(forkLayout.vpid, child.vpid)
     .uint32(forkLayout.flags, child.inPidNamespace ? EVENT_PIDNS : 0);
+  writeUsage(translator, forkLayout.usage, event);
   translator.emit();
   return child;
 }
@@ -120,9 +126,9 @@ const execute: Handle = (translator, event, caller) => {
   update(translator, event, process, filename);
   translator
     .begin(EVENT_EXEC, execLayout.size, event, process, event.name)
-    .uint64(execLayout.capPermitted, event.wide('cap_permitted'))
-    .uint64(execLayout.capEffective, event.wide('cap_effective'))
-    .uint64(execLayout.capInheritable, event.wide('cap_inheritable'))
+    .uint64(execLayout.capPermitted, process.capabilities.capPermitted)
+    .uint64(execLayout.capEffective, process.capabilities.capEffective)
+    .uint64(execLayout.capInheritable, process.capabilities.capInheritable)
     .uint64(execLayout.inode, event.wide('exe_ino'))
     .uint64(execLayout.changeTime, event.wide('exe_ino_ctime'))
     .uint64(execLayout.modificationTime, event.wide('exe_ino_mtime'))
@@ -140,8 +146,22 @@ const execute: Handle = (translator, event, caller) => {
       argv,
       event.data('env'),
     );
+  writeUsage(translator, execLayout.usage, event);
   translator.emit();
 };
+
+function writeUsage({ builder }: Translation, at: number, event: ScapEvent): void {
+  for (const [name, place] of USAGE) builder.uint32(at + place, event.integer(name) ?? 0);
+}
+
+const USAGE = [
+  ['fdlimit', usageLayout.fileLimit],
+  ['pgft_maj', usageLayout.majorFaults],
+  ['pgft_min', usageLayout.minorFaults],
+  ['vm_size', usageLayout.virtualKilobytes],
+  ['vm_rss', usageLayout.residentKilobytes],
+  ['vm_swap', usageLayout.swappedKilobytes],
+] as const;
 
 /** A process after its exec. */
 function update(
@@ -154,6 +174,7 @@ function update(
   const given = filename || (exe.startsWith('/') ? exe : '');
   const from = folderOf(event, process, 'dirfd');
   const known = event.text('trusted_exepath');
+  process.capabilities = capabilitiesIn(event);
   process.comm =
     event.text('comm') || exe.slice(exe.lastIndexOf('/') + 1).slice(0, 15) || process.comm;
   process.cwd = withoutSlash(event.text('cwd')) || process.cwd;

@@ -1,5 +1,6 @@
 /** Entries of the lists that come before the events: processes with their threads, descriptors, users and groups. */
 import type { ByteString } from '../../rules/field.ts';
+import { NO_USAGE, type Usage } from '../../state/process.ts';
 import { Cursor } from './cursor.ts';
 import { type Descriptor, descriptorOf, LIST_PROTOCOLS } from './descriptor.ts';
 
@@ -28,6 +29,7 @@ export interface ThreadEntry {
   readonly capInheritable: bigint;
   readonly capPermitted: bigint;
   readonly capEffective: bigint;
+  readonly usage: Usage;
 }
 
 /** Bytes after the root folder that captures of libraries before 0.10 have at most: they lack two fields in front. */
@@ -52,12 +54,12 @@ export function readThread(list: Cursor, version: number): ThreadEntry {
   const exePath = version >= 7 ? cursor.text().slice(0, PATH_MAX) : '';
   const args = cursor.text().slice(0, ARGUMENTS_MAX);
   const cwd = cursor.text().slice(0, PATH_MAX);
-  // The limit of descriptors and flags of the reader.
-  cursor.skip(12);
+  const fileLimit = cursor.int64();
+  // Flags of the reader.
+  cursor.skip(4);
   const uid = cursor.uint32();
   const gid = cursor.uint32();
-  // Memory and page faults.
-  if (version >= 2) cursor.skip(28);
+  const usage = version >= 2 ? readUsage(cursor, fileLimit) : { ...NO_USAGE, fileLimit };
   const environment = version >= 3 ? cursor.text().slice(0, ARGUMENTS_MAX) : '';
   const vtid = version >= 4 ? cursor.int64() : -1;
   const vpid = version >= 4 ? cursor.int64() : -1;
@@ -65,8 +67,19 @@ export function readThread(list: Cursor, version: number): ThreadEntry {
   if (version >= 5) cursor.text();
   return {
     ...{ tid, pid, ptid, sid, vpgid, comm, exe, exePath, args, cwd, uid, gid, environment },
-    ...{ vtid, vpid, cgroups },
+    ...{ vtid, vpid, cgroups, usage },
     ...readTail(version >= 9 ? cursor : new Cursor(Buffer.alloc(0))),
+  };
+}
+
+function readUsage(cursor: Cursor, fileLimit: number): Usage {
+  return {
+    fileLimit,
+    virtualKilobytes: cursor.uint32(),
+    residentKilobytes: cursor.uint32(),
+    swappedKilobytes: cursor.uint32(),
+    majorFaults: cursor.int64(),
+    minorFaults: cursor.int64(),
   };
 }
 

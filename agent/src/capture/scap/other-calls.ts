@@ -17,7 +17,7 @@ import type { ScapEvent } from './event.ts';
 import { openFlagsOf } from './flags.ts';
 import { genericCall } from './generic-calls.ts';
 import type { ScapProcess } from './process.ts';
-import { all, type Handle, resultOf, type Translation } from './translation.ts';
+import { all, capabilitiesIn, type Handle, resultOf, type Translation } from './translation.ts';
 
 const UNCHANGED = -1;
 /** First bytes of what a call moved that a record holds. */
@@ -139,17 +139,26 @@ const control: Handle = (translator, event, process) => {
   writeCall(translator, event, process, [fd, command], fd);
 };
 
+const CLONE_NEWUSER = 0x10000000;
+const EVERY = (1n << 41n) - 1n;
+const ALL_CAPABILITIES = { capPermitted: EVERY, capEffective: EVERY, capInheritable: 0n };
+
+/** The arguments of a call that changes credentials, and behind them the capabilities after it. */
+function withCapabilities(
+  args: readonly (number | bigint)[],
+  { capabilities: { capPermitted, capEffective, capInheritable } }: ScapProcess,
+): readonly (number | bigint)[] {
+  const [first = 0, second = 0, third = 0] = args;
+  return [first, second, third, capPermitted, capEffective, capInheritable];
+}
+
 /** A change of the user or group a process acts as. */
 function changingOwner(who: 'uid' | 'gid', effective: string, ...names: readonly string[]): Handle {
   return (translator, event, process) => {
     const id = event.integer(effective) ?? UNCHANGED;
     if (resultOf(event) >= 0 && id !== UNCHANGED) process[who] = id >>> 0;
-    writeCall(
-      translator,
-      event,
-      process,
-      names.map((name) => event.integer(name) ?? 0),
-    );
+    const args = names.map((name) => event.integer(name) ?? 0);
+    writeCall(translator, event, process, withCapabilities(args, process));
   };
 }
 
@@ -157,7 +166,10 @@ const namespaces: Handle = (translator, event, process) => {
   const isJoin = event.name === 'setns';
   const flags = CLONE_FLAGS.toKernel((event.integer(isJoin ? 'nstype' : 'flags') ?? 0) >>> 0);
   const fd = event.integer('fd') ?? -1;
-  writeCall(translator, event, process, isJoin ? [fd, flags] : [flags], isJoin ? fd : -1);
+  if (resultOf(event) >= 0 && (flags & CLONE_NEWUSER) !== 0)
+    process.capabilities = ALL_CAPABILITIES;
+  const args = withCapabilities(isJoin ? [fd, flags] : [flags], process);
+  writeCall(translator, event, process, args, isJoin ? fd : -1);
 };
 
 const trace: Handle = (translator, event, process) => {
@@ -188,16 +200,8 @@ const startSession: Handle = (translator, event, process) => {
 };
 
 const setCapabilities: Handle = (translator, event, process) => {
-  if (resultOf(event) >= 0) {
-    translator.fact({
-      kind: 'capabilities',
-      tgid: process.pid,
-      capPermitted: event.wide('cap_permitted'),
-      capEffective: event.wide('cap_effective'),
-      capInheritable: event.wide('cap_inheritable'),
-    });
-  }
-  writeCall(translator, event, process);
+  if (resultOf(event) >= 0) process.capabilities = capabilitiesIn(event);
+  writeCall(translator, event, process, withCapabilities([], process));
 };
 
 const loadModule: Handle = (translator, event, process) => {

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../rules/field.ts';
+import type { CapabilitySets } from '../../state/process.ts';
 import type { Descriptor } from './descriptor.ts';
 
 /** Live processes, threads and open descriptors that are kept; a capture may be hostile, or of a machine without end. */
@@ -7,6 +8,8 @@ const DESCRIPTOR_LIMIT = 262_144;
 /** Of these, open in one process: a fork copies them. */
 const OPEN_LIMIT = 4096;
 const FD_MAX = 0x7fffffff;
+
+const NO_CAPABILITIES: CapabilitySets = { capPermitted: 0n, capEffective: 0n, capInheritable: 0n };
 
 /** A process as the capture tells it. */
 export class ScapProcess {
@@ -27,6 +30,7 @@ export class ScapProcess {
   group = 0;
   vgroup = -1;
   tty = 0;
+  capabilities: CapabilitySets = NO_CAPABILITIES;
   /** Number of its cgroup, see `Cgroups`. */
   cgroup = 0;
   /** Which of the two that tell of its making has told already: the call returns in the parent and in the child. */
@@ -50,9 +54,10 @@ export class ScapProcess {
 
   inheritFrom(parent: ScapProcess): void {
     const { comm, cwd, exePath, uid, gid, loginuid } = parent;
-    const { inPidNamespace, session, group, vgroup, tty, cgroup } = parent;
+    const { inPidNamespace, session, group, vgroup, tty, cgroup, capabilities } = parent;
     Object.assign(this, { comm, cwd, exePath, uid, gid, loginuid });
-    Object.assign(this, { inPidNamespace, session, group, vgroup, tty, cgroup, parent });
+    Object.assign(this, { inPidNamespace, session, group, vgroup, tty, cgroup });
+    Object.assign(this, { capabilities, parent });
   }
 }
 

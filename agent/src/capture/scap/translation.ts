@@ -1,5 +1,6 @@
 import type { RecordBuilder } from '../../events/record-builder.ts';
 import type { ByteString } from '../../rules/field.ts';
+import type { CapabilitySets } from '../../state/process.ts';
 import type { Fact } from '../facts.ts';
 import type { ScapEvent } from './event.ts';
 import type { AccountEntry } from './lists.ts';
@@ -8,6 +9,8 @@ import type { Processes, ScapProcess } from './process.ts';
 /** What the translation of an event can do: write records and facts, and change what is known of processes. */
 export interface Translation {
   readonly processes: Processes;
+  /** Holds the record that was begun. */
+  readonly builder: RecordBuilder;
   /** Begins a record of an event. `syscall` is the name of the call; without one it is none. */
   begin(
     kind: number,
@@ -38,6 +41,15 @@ export function all(names: readonly string[], handle: Handle): Readonly<Record<s
 /** What a call returned. */
 export function resultOf(event: ScapEvent): number {
   return event.integer('res') ?? event.integer('fd') ?? 0;
+}
+
+/** The capabilities that an event tells. */
+export function capabilitiesIn(event: ScapEvent): CapabilitySets {
+  return {
+    capPermitted: event.wide('cap_permitted'),
+    capEffective: event.wide('cap_effective'),
+    capInheritable: event.wide('cap_inheritable'),
+  };
 }
 
 /** argv of a program, each ended by NUL. */

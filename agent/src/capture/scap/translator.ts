@@ -67,6 +67,8 @@ export class Translator implements Translation {
     if (process === undefined) return;
     const { comm, exePath, uid, gid, loginuid, tty, cgroups } = entry;
     Object.assign(process, { comm, exePath, uid, gid, loginuid, tty });
+    const { capPermitted, capEffective, capInheritable } = entry;
+    process.capabilities = { capPermitted, capEffective, capInheritable };
     process.cwd = withoutSlash(entry.cwd);
     process.session = entry.sid < 0 ? 0 : entry.sid;
     process.vgroup = entry.vpgid;
@@ -96,9 +98,8 @@ export class Translator implements Translation {
         euid: uid,
         egid: gid,
         auditUid: loginuid,
-        capPermitted: entry.capPermitted,
-        capEffective: entry.capEffective,
-        capInheritable: entry.capInheritable,
+        ...process.capabilities,
+        usage: entry.usage,
       },
     });
     if (this.#isMemberOfContainer(process)) this.#tellMembership(process, cgroups);
@@ -171,7 +172,9 @@ export class Translator implements Translation {
       .uint32(headerLayout.euid, process.uid)
       .uint32(headerLayout.egid, process.gid)
       .text(headerLayout.comm, 15, process.comm)
-      .uint32(headerLayout.auditUid, process.loginuid);
+      .uint32(headerLayout.auditUid, process.loginuid)
+      .uint16(headerLayout.threads, Math.min(process.threads.size, 0xffff))
+      .uint32(headerLayout.vtid, vtidOf(event, process));
   }
 
   emit(): void {
@@ -234,4 +237,10 @@ export class Translator implements Translation {
       );
     this.fact({ kind: 'membership', tgid: pid, text: lines.join('') });
   }
+}
+
+/** Captures tell a thread's number in its namespace only where it begins. */
+function vtidOf({ tid }: ScapEvent, { pid, vpid, inPidNamespace }: ScapProcess): number {
+  if (!inPidNamespace) return tid;
+  return tid === pid ? vpid : 0;
 }

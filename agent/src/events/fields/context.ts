@@ -24,10 +24,8 @@ export interface FieldContext {
   readonly hostname: ByteString;
   readonly accounts: Accounts;
   readonly processes: { get(tgid: number): Process | undefined };
-  /** Reads the capability sets of a live process. */
-  readonly capabilities: (
-    tgid: number,
-  ) => { capPermitted: bigint; capEffective: bigint; capInheritable: bigint } | undefined;
+  /** The paths of its cgroups by subsystem. */
+  readonly cgroupsOf: (event: KernelEvent) => ReadonlyMap<ByteString, ByteString>;
   /** A domain known to have this address, as far as domains of the rules were resolved. */
   readonly domainOf: (address: AddressBytes) => ByteString | undefined;
   /** A pod of this node by its uid, as the Kubernetes API tells it, where that is configured. */
@@ -40,7 +38,7 @@ export const NO_STATE: FieldContext = {
   hostname: '',
   accounts: { user: () => undefined, group: () => undefined },
   processes: { get: () => undefined },
-  capabilities: () => undefined,
+  cgroupsOf: () => new Map(),
   domainOf: () => undefined,
 };
 

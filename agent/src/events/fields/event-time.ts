@@ -62,6 +62,27 @@ function relative(name: string, part: (time: bigint) => bigint): [string, Binder
   ];
 }
 
+/** Times since the last event for which a field was asked for. Asked twice for an event, it answers the same. */
+function sinceLast(name: string, part: (time: bigint) => bigint): [string, Binder] {
+  return [
+    name,
+    () => {
+      let number = -1;
+      let last: bigint | undefined;
+      let delta = 0n;
+      return (event) => {
+        if (event.number !== number) {
+          const { time } = event;
+          delta = last === undefined || time < last ? 0n : time - last;
+          number = event.number;
+          last = time;
+        }
+        return integer(part(delta));
+      };
+    },
+  ];
+}
+
 export const eventTimeFields: readonly [string, Binder][] = [
   field('evt.time', clockText),
   field('evt.time.s', localClock),
@@ -74,4 +95,7 @@ export const eventTimeFields: readonly [string, Binder][] = [
   relative('evt.reltime', (time) => time),
   relative('evt.reltime.s', (time) => time / SECOND),
   relative('evt.reltime.ns', (time) => time % SECOND),
+  sinceLast('evt.deltatime', (time) => time),
+  sinceLast('evt.deltatime.s', (time) => time / SECOND),
+  sinceLast('evt.deltatime.ns', (time) => time % SECOND),
 ];

@@ -4,6 +4,7 @@ import { categoryOf } from '../category.ts';
 import { resultText } from '../errno.ts';
 import { eventName, syscallName } from '../event-name.ts';
 import { mainPath, targetPath } from '../event-path.ts';
+import { fdName, fdType } from '../file-descriptor.ts';
 import { FILE_FLAG } from '../flag-names.ts';
 import type { KernelEvent } from '../kernel-event.ts';
 import { messageData, messageDirection } from '../message.ts';
@@ -75,15 +76,23 @@ function io(test: (direction: 'read' | 'write' | undefined) => Value | undefined
   return (event: KernelEvent) => test(messageDirection(event));
 }
 
-/** Bytes that a call sent or received. */
-function transferred(fits: (direction: 'read' | 'write') => boolean): Extractor<KernelEvent> {
+const NETWORK: ReadonlySet<string | undefined> = new Set(['ipv4', 'ipv6']);
+const FILE: ReadonlySet<string | undefined> = new Set(['file']);
+
+/** Bytes that a call moved one way or, without one, any; from or to descriptors of these types or, without them, any. */
+function transferred(
+  wanted?: 'read' | 'write',
+  types?: ReadonlySet<string | undefined>,
+): Extractor<KernelEvent> {
   return (event) => {
     const direction = messageDirection(event);
-    return direction !== undefined && fits(direction) && event.result >= 0
-      ? event.result
-      : undefined;
+    if (direction === undefined || event.result < 0) return undefined;
+    if (wanted !== undefined && direction !== wanted) return undefined;
+    return types === undefined || types.has(fdType(event)) ? event.result : undefined;
   };
 }
+
+const SYSLOG = '/dev/log';
 
 const NEVER = [
   ...['evt.latency', 'evt.latency.s', 'evt.latency.ns', 'evt.latency.human'],
@@ -115,16 +124,20 @@ export const eventFields: readonly [string, Binder][] = [
     'evt.is_io_write': io((direction) => direction === 'write'),
     'evt.io_dir': io((direction) => direction),
     'evt.is_wait': (event) => ACCEPTS.has(eventName(event)),
-    'evt.is_syslog': () => false,
+    'evt.is_syslog': (event) =>
+      messageDirection(event) === 'write' && (fdName(event)?.includes(SYSLOG) ?? false),
     'evt.abi': (event) =>
       event.flags & EVENT_IA32 ? 'ia32' : event.flags & EVENT_X32 ? 'x32' : '64',
     'evt.buffer': messageData,
-    'evt.buflen': transferred(() => true),
-    'evt.buflen.in': transferred((direction) => direction === 'read'),
-    'evt.buflen.out': transferred((direction) => direction === 'write'),
-    'evt.buflen.net': transferred(() => true),
-    'evt.buflen.net.in': transferred((direction) => direction === 'read'),
-    'evt.buflen.net.out': transferred((direction) => direction === 'write'),
+    'evt.buflen': transferred(),
+    'evt.buflen.in': transferred('read'),
+    'evt.buflen.out': transferred('write'),
+    'evt.buflen.file': transferred(undefined, FILE),
+    'evt.buflen.file.in': transferred('read', FILE),
+    'evt.buflen.file.out': transferred('write', FILE),
+    'evt.buflen.net': transferred(undefined, NETWORK),
+    'evt.buflen.net.in': transferred('read', NETWORK),
+    'evt.buflen.net.out': transferred('write', NETWORK),
     'evt.count': () => 1,
     'evt.count.exit': () => 1,
     'evt.count.error': failedWhen(() => true),

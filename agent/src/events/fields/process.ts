@@ -6,12 +6,13 @@ import {
   EVENT_EXE_WRITABLE,
 } from '@tocsin/native';
 import type { ByteString, Extractor, Value } from '../../rules/field.ts';
+import { capabilitiesAfter, tellsCapabilities } from '../../state/call-effects.ts';
 import type { HealthProbe } from '../../state/health-probes.ts';
-import type { Process } from '../../state/process.ts';
+import type { CapabilitySets, Process, Usage } from '../../state/process.ts';
 import { capabilityText } from '../flag-names.ts';
 import { isProbe, probeCommand } from '../health-probe.ts';
 import type { KernelEvent } from '../kernel-event.ts';
-import { type Binder, type FieldContext, integer, plain, podOf } from './context.ts';
+import { type Binder, integer, plain, podOf } from './context.ts';
 
 type Read<T extends Value = Value> = (process: Process) => T | undefined;
 
@@ -191,19 +192,36 @@ function loginShell({ process }: KernelEvent): number | undefined {
   return found;
 }
 
-type CapabilitySet = 'capPermitted' | 'capEffective' | 'capInheritable';
+type CapabilitySet = keyof CapabilitySets;
 
-function capabilities(set: CapabilitySet): Binder {
-  return (context: FieldContext) =>
-    ({ process }) => {
-      if (process.capabilitiesStale) {
-        const now = context.capabilities(process.tgid);
-        if (now !== undefined) Object.assign(process, now);
-        process.capabilitiesStale = false;
-      }
-      return capabilityText(process[set]);
-    };
-}
+/** Those of a thread that is not the main one show where it changes them. */
+const capabilities =
+  (set: CapabilitySet): Extractor<KernelEvent> =>
+  (event) => {
+    const isTold = event.tid !== event.tgid && event.result >= 0 && tellsCapabilities(event);
+    return capabilityText((isTold ? capabilitiesAfter(event) : event.process)[set]);
+  };
+
+/** Of the whole process, and told for its main thread only. */
+const ofMain =
+  (read: (usage: Usage) => number): Extractor<KernelEvent> =>
+  ({ tid, tgid, process }) =>
+    tid === tgid ? read(process.usage) : 0;
+
+const used = (read: (usage: Usage) => number): Extractor<KernelEvent> =>
+  own(({ usage }) => read(usage));
+
+const KILOBYTE = 1024;
+
+const cgroups: Binder = (context) => (event) => {
+  const paths = context.cgroupsOf(event);
+  return paths.size === 0
+    ? undefined
+    : [...paths].map(([subsystem, path]) => `${subsystem}=${path}`).join(' ');
+};
+
+const cgroupOf: Binder = (context, subsystem) =>
+  subsystem === undefined ? undefined : (event) => context.cgroupsOf(event).get(subsystem);
 
 const isProbeOf =
   (kind: HealthProbe): Binder =>
@@ -260,7 +278,23 @@ export const processFields: readonly [string, Binder][] = [
     'proc.exe_ino': own(({ exeInode }) => integer(exeInode)),
     'proc.exe_ino.ctime': own(({ exeChangeTime }) => integer(exeChangeTime)),
     'proc.exe_ino.mtime': own(({ exeModificationTime }) => integer(exeModificationTime)),
+    'proc.fdlimit': own(({ usage: { fileLimit } }) => (fileLimit === 0 ? undefined : fileLimit)),
+    'proc.vmsize': used(({ virtualKilobytes }) => virtualKilobytes),
+    'proc.vmrss': used(({ residentKilobytes }) => residentKilobytes),
+    'proc.vmswap': used(({ swappedKilobytes }) => swappedKilobytes),
+    'proc.nthreads': ({ threads }) => threads,
+    'proc.nchilds': ({ threads }) => threads - 1,
+    'thread.pfmajor': used(({ majorFaults }) => majorFaults),
+    'thread.pfminor': used(({ minorFaults }) => minorFaults),
+    'thread.vmsize': ofMain(({ virtualKilobytes }) => virtualKilobytes),
+    'thread.vmrss': ofMain(({ residentKilobytes }) => residentKilobytes),
+    'thread.vmsize.b': ofMain(({ virtualKilobytes }) => virtualKilobytes * KILOBYTE),
+    'thread.vmrss.b': ofMain(({ residentKilobytes }) => residentKilobytes * KILOBYTE),
+    'thread.cap_permitted': capabilities('capPermitted'),
+    'thread.cap_effective': capabilities('capEffective'),
+    'thread.cap_inheritable': capabilities('capInheritable'),
     'thread.tid': ({ tid }) => tid,
+    'thread.vtid': ({ vtid }) => (vtid === 0 ? undefined : vtid),
     'thread.ismain': ({ tid, tgid }) => tid === tgid,
   }),
   ['proc.is_container_healthcheck', isProbeOf('healthcheck')],
@@ -287,7 +321,6 @@ export const processFields: readonly [string, Binder][] = [
   ['proc.exe_ino.ctime_duration_proc_start', sinceChange],
   ['proc.exe_ino.ctime_duration_pidns_start', sinceChangeToNamespace],
   ['proc.pidns_init_start_ts', namespaceStart],
-  ['thread.cap_permitted', capabilities('capPermitted')],
-  ['thread.cap_effective', capabilities('capEffective')],
-  ['thread.cap_inheritable', capabilities('capInheritable')],
+  ['thread.cgroups', cgroups],
+  ['thread.cgroup', cgroupOf],
 ];

@@ -30,12 +30,20 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.is_async', 'bool', 'Whether the event is asynchronous.'),
   field('evt.asynctype', 'string', 'Name of an asynchronous event.'),
   field('evt.hostname', 'string', 'Name of the host.'),
-  field('evt.deltatime', 'reltime', 'Nanoseconds since the event before.'),
-  field('evt.deltatime.s', 'reltime', 'Whole seconds since the event before.'),
+  field(
+    'evt.deltatime',
+    'reltime',
+    'Nanoseconds since the last event for which this was looked at.',
+  ),
+  field(
+    'evt.deltatime.s',
+    'reltime',
+    'Whole seconds since the last event for which this was looked at.',
+  ),
   field(
     'evt.deltatime.ns',
     'reltime',
-    'Nanoseconds within the second since the event before.',
+    'Nanoseconds within the second since the last event for which this was looked at.',
     NANOSECONDS,
   ),
   field('evt.dir', 'string', 'Always `<`: rules see the exit of a call only.', DEPRECATED),
@@ -97,11 +105,16 @@ export const EVENT_FIELDS: readonly FieldDefinition[] = [
   field('evt.count.exit', 'uint', '1 for the exit of a call.', COUNT),
   field('evt.count.procinfo', 'uint', '1 for process information events.', COUNT),
   field('evt.count.threadinfo', 'uint', '1 for thread information events.', COUNT),
-  field('evt.around', 'uint', 'Whether the event is within some milliseconds of a time.', {
-    ...REQUIRED_KEY,
-    ...BARE,
-    filterOnly: true,
-  }),
+  field(
+    'evt.around',
+    'uint',
+    'Whether the event is within some milliseconds of a time; never so, because it is for captures.',
+    {
+      ...REQUIRED_KEY,
+      ...BARE,
+      filterOnly: true,
+    },
+  ),
   field(
     'evt.abspath',
     'string',

@@ -56,7 +56,7 @@ export const FD_FIELDS: readonly FieldDefinition[] = [
   field('fd.dev.major', 'int', 'Major device number.', { bits: 32 }),
   field('fd.dev.minor', 'int', 'Minor device number.', { bits: 32 }),
   field('fd.ino', 'int', 'Inode number of the file.'),
-  field('fd.types', 'string', 'Types of all descriptors of the process.', {
+  field('fd.types', 'string', 'Never has a value, see `proc.fdopencount`.', {
     list: true,
     argument: { required: false, kind: 'index' },
     noRightSide: true,
@@ -73,10 +73,14 @@ export const FS_FIELDS: readonly FieldDefinition[] = [
   field('fs.path.sourceraw', 'path', 'Source path as given.'),
   field('fs.path.target', 'path', 'Absolute target path.'),
   field('fs.path.targetraw', 'path', 'Target path as given.'),
-  field('fdlist.nums', 'string', 'Polled descriptors by number.'),
-  field('fdlist.names', 'string', 'Polled descriptors by name.'),
-  field('fdlist.cips', 'string', 'Client addresses of polled descriptors.'),
-  field('fdlist.sips', 'string', 'Server addresses of polled descriptors.'),
-  field('fdlist.cports', 'string', 'Client ports of polled descriptors.'),
-  field('fdlist.sports', 'string', 'Server ports of polled descriptors.'),
+  field(
+    'fdlist.nums',
+    'string',
+    'Never has a value: descriptors that are waited for are not watched.',
+  ),
+  field('fdlist.names', 'string', 'Never has a value, see `fdlist.nums`.'),
+  field('fdlist.cips', 'string', 'Never has a value, see `fdlist.nums`.'),
+  field('fdlist.sips', 'string', 'Never has a value, see `fdlist.nums`.'),
+  field('fdlist.cports', 'string', 'Never has a value, see `fdlist.nums`.'),
+  field('fdlist.sports', 'string', 'Never has a value, see `fdlist.nums`.'),
 ];

@@ -3,6 +3,7 @@ import type { ChannelKind } from '../channel.ts';
 import { discordKind } from './discord/index.ts';
 import { elasticsearchKind } from './elasticsearch/index.ts';
 import { emailKind } from './email/index.ts';
+import { kafkaKind } from './kafka/index.ts';
 import { logKind } from './log/index.ts';
 import { mattermostKind } from './mattermost/index.ts';
 import { noneKind } from './none/index.ts';
@@ -32,6 +33,7 @@ export const CHANNEL_KINDS: readonly ChannelKind[] = [
   syslogKind,
   elasticsearchKind,
   splunkKind,
+  kafkaKind,
   logKind,
   noneKind,
 ];

@@ -62,6 +62,24 @@ const GOOD: [string, object[]][] = [
     ],
   ],
   [
+    'kafka',
+    [
+      { brokers: ['k1'], topic: 'alerts' },
+      {
+        brokers: ['k1.example.org:9093', '10.0.0.1', '[::1]:9092'],
+        topic: 'team.alerts_1',
+        tls: true,
+        ca_file: '/etc/ca.pem',
+        cert_file: '/etc/cert.pem',
+        key: secret,
+        sasl: { mechanism: 'SCRAM-SHA-256', user: 'u', password: secret },
+        acks: 'leader',
+        compression: 'lz4',
+        format: 'cloudevents',
+      },
+    ],
+  ],
+  [
     'syslog',
     [
       { host: 'siem' },
@@ -137,6 +155,27 @@ const BAD: [string, object[]][] = [
   [
     'splunk',
     [{}, { url: 'https://splunk' }, { token: secret }, { url: 'ldap://splunk', token: secret }],
+  ],
+  [
+    'kafka',
+    [
+      { topic: 'alerts' },
+      { brokers: [], topic: 'alerts' },
+      { brokers: ['k1'] },
+      { brokers: ['k1 k2'], topic: 'alerts' },
+      { brokers: ['kafka://k1:9092'], topic: 'alerts' },
+      { brokers: ['u:p@k1'], topic: 'alerts' },
+      { brokers: ['k1:port'], topic: 'alerts' },
+      { brokers: ['k1'], topic: '../alerts' },
+      { brokers: ['k1'], topic: 'alerts', sasl: { mechanism: 'PLAIN' } },
+      { brokers: ['k1'], topic: 'alerts', sasl: { mechanism: 'PLAIN', user: 'u', password: 'p' } },
+      {
+        brokers: ['k1'],
+        topic: 'alerts',
+        sasl: { mechanism: 'GSSAPI', user: 'u', password: secret },
+      },
+      { brokers: ['k1'], topic: 'alerts', acks: 'none' },
+    ],
   ],
   [
     'syslog',

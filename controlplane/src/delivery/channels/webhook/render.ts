@@ -1,23 +1,11 @@
-import { notificationJson } from '../../alert-json.ts';
+import { type Body, bodiesOf, JSON_TYPE } from '../../bodies.ts';
 import type { Notification } from '../../channel.ts';
-import { toldAlerts } from '../../digest.ts';
-import { FORMATS } from '../../formats/index.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
 import { checkJson, insideJson, readTemplate } from '../../template.ts';
 import { alertmanagerMessage } from './alertmanager.ts';
 import type { WebhookSettings } from './settings.ts';
 
-type BodyForm = NonNullable<WebhookSettings['body']>;
-
-/** One request. */
-export interface Body {
-  /** Of the message; the same in every attempt. */
-  readonly id: string;
-  readonly contentType: string;
-  readonly text: string;
-}
-
-const JSON_TYPE = 'application/json';
+type Form = NonNullable<WebhookSettings['body']>;
 
 /** Reads how bodies are made. Throws ChannelSettingsError. */
 export function readBody({
@@ -40,36 +28,9 @@ export function readBody({
   return (notification) => [{ id: notification.id, contentType, text: template(notification) }];
 }
 
-/** The bodies of a webhook: one, or one an alert where the form knows no more. */
-function renderBodies(notification: Notification, form: BodyForm): Body[] {
-  const { id, time } = notification;
-  const one = (value: unknown, contentType = JSON_TYPE): Body[] => [
-    { id, contentType, text: JSON.stringify(value) },
-  ];
-  switch (form) {
-    case 'tocsin':
-      return one({ type: 'alert', timestamp: time, data: notificationJson(notification) });
-    case 'cloudevents':
-      return one(
-        {
-          specversion: '1.0',
-          id,
-          source: '/tocsin',
-          type: 'tocsin.notification',
-          subject: notification.channel,
-          time,
-          datacontenttype: JSON_TYPE,
-          data: notificationJson(notification),
-        },
-        'application/cloudevents+json',
-      );
-    case 'alertmanager':
-      return one(alertmanagerMessage(notification));
-    default:
-      return toldAlerts(notification).map((alert, position) => ({
-        id: `${id}-${position}`,
-        contentType: JSON_TYPE,
-        text: FORMATS[form].encode(alert, notification),
-      }));
-  }
+/** The bodies of a webhook. */
+function renderBodies(notification: Notification, form: Form): Body[] {
+  if (form !== 'alertmanager') return bodiesOf(notification, form);
+  const text = JSON.stringify(alertmanagerMessage(notification));
+  return [{ id: notification.id, contentType: JSON_TYPE, text }];
 }
