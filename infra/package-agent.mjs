@@ -27,11 +27,8 @@ const FILES = [
   ...['tocsin.js', 'package.json', 'LICENSE', 'README.md'],
   ...packages.map((one) => `${one}/package.json`),
   ...['native/dist/lib', 'agent/dist/bundle', 'agent/src/rules/library'],
-  ...[
-    'native/build/probe.bpf.o',
-    'native/build/probe-legacy.bpf.o',
-    'native/build/Release/tocsin.node',
-  ],
+  ...['probe', 'probe-typed', 'probe-legacy'].map((one) => `native/build/${one}.bpf.o`),
+  'native/build/Release/tocsin.node',
 ];
 /** Not every host has these; what Node needs itself (libstdc++, libc) is there. */
 const LIBRARIES = /^lib(bpf|elf|z|zstd)\.so/;

@@ -7,7 +7,7 @@
 
 static __always_inline int tell_cgroup(struct cgroup *cgroup, const char *path, __u32 action, __u32 attached)
 {
-	if ((__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) != cgroup_hierarchy)
+	if ((__u32)FOLLOW(cgroup, root, hierarchy_id) != cgroup_hierarchy)
 		return 0;
 	struct slot *slot = begin(current_task(), EVENT_CGROUP, NO_SYSCALL, sizeof(struct event_cgroup));
 
@@ -15,7 +15,7 @@ static __always_inline int tell_cgroup(struct cgroup *cgroup, const char *path, 
 		return 0;
 	struct event_cgroup *event = (void *)slot->data;
 
-	event->id = BPF_CORE_READ(cgroup, kn, id);
+	event->id = FOLLOW(cgroup, kn, id);
 	event->action = action;
 	event->attached = attached;
 	event->hierarchy = cgroup_hierarchy;

@@ -8,27 +8,24 @@
 /* No reference is taken: a sibling thread that closes the fd at this moment can make the answer stale. */
 static __always_inline struct file *file_of(struct task_struct *task, int fd)
 {
-	struct fdtable *table = READ_TASK(task, files, fdt);
-	struct file *file = 0;
+	struct fdtable *table = FOLLOW_TASK(task, files, fdt);
 
-	if (fd < 0 || (__u32)fd >= READ_TASK(table, max_fds))
+	if (fd < 0 || (__u32)fd >= FOLLOW_TASK(table, max_fds))
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), READ_TASK(table, fd) + fd);
-	return file;
+	/* Any structure that begins with a pointer does to read one. */
+	struct list_head *place = (void *)(FOLLOW_TASK(table, fd) + fd);
+
+	return (void *)FOLLOW(place, next);
 }
 
 static __always_inline void walk_file(struct slot *slot, struct file *file)
 {
-	struct path path;
-
-	BPF_CORE_READ_INTO(&path.dentry, file, f_path.dentry);
-	BPF_CORE_READ_INTO(&path.mnt, file, f_path.mnt);
-	walk(slot, path.dentry, path.mnt);
+	walk(slot, FOLLOW(file, f_path.dentry), FOLLOW(file, f_path.mnt));
 }
 
 static __always_inline void walk_cwd(struct slot *slot, struct task_struct *task)
 {
-	walk(slot, READ_TASK(task, fs, pwd.dentry), READ_TASK(task, fs, pwd.mnt));
+	walk(slot, FOLLOW_TASK(task, fs, pwd.dentry), FOLLOW_TASK(task, fs, pwd.mnt));
 }
 
 /* Appends the directory a relative path starts from, and nothing for an absolute path. */
@@ -52,13 +49,13 @@ static __always_inline __u16 append_base(struct slot *slot, struct task_struct *
 /* Overlay facts of an inode: 0 elsewhere, 1 on overlayfs, 2 in its upper layer. */
 static __always_inline int overlay_of(struct inode *inode)
 {
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
+	if (FOLLOW(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
 		return 0;
 	if (!bpf_core_type_exists(struct ovl_inode))
 		return 1;
 	struct ovl_inode *overlay = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
 
-	return BPF_CORE_READ(overlay, __upperdentry) ? 2 : 1;
+	return FOLLOW(overlay, __upperdentry) ? 2 : 1;
 }
 
 #endif

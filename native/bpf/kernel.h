@@ -451,15 +451,29 @@ struct pt_regs {
 #define PAGES_SHARED 3
 
 /*
- * Reads along pointers from a task. Newer kernels let the program follow them directly, which costs a fraction of a
- * helper call; kernels before 5.11 cannot hand out the current task that way and get the other object.
+ * Reads along pointers: FOLLOW from any, FOLLOW_TASK from a task that the kernel handed out. There are three objects, each for the
+ * kernels that the next is too new for. From 6.2 on a program may take any address for a pointer to what it says lies there, and
+ * follow it: a load that finds nothing gives zero, and costs a fraction of a helper call. What the kernel itself hands out is taken
+ * so, too: the verifier asks much about what trusted pointers lead to, at each load, and nothing about others. From 5.11 on programs
+ * follow what the kernel handed out. Before, each load is a call.
  */
-#ifdef TOCSIN_LEGACY
+#if defined(TOCSIN_LEGACY)
 #define current_task() ((struct task_struct *)bpf_get_current_task())
-#define READ_TASK(task, ...) BPF_CORE_READ(task, __VA_ARGS__)
-#else
+#define AT(pointer) (pointer)
+#define FOLLOW_TASK(task, ...) BPF_CORE_READ(task, __VA_ARGS__)
+#define FOLLOW(from, ...) BPF_CORE_READ(from, __VA_ARGS__)
+#elif defined(TOCSIN_TYPED)
 #define current_task() bpf_get_current_task_btf()
-#define READ_TASK(task, ...) ___arrow(task, __VA_ARGS__)
+#define AT(pointer) (pointer)
+#define FOLLOW_TASK(task, ...) ___arrow(task, __VA_ARGS__)
+#define FOLLOW(from, ...) BPF_CORE_READ(from, __VA_ARGS__)
+#else
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym;
+
+#define AT(pointer) ((typeof(pointer))bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(typeof(*(pointer)))))
+#define current_task() AT((struct task_struct *)bpf_get_current_task_btf())
+#define FOLLOW_TASK(task, ...) ___arrow(task, __VA_ARGS__)
+#define FOLLOW(from, ...) ___arrow(AT(from), __VA_ARGS__)
 #endif
 
 #endif

@@ -19,6 +19,8 @@
 struct slot {
 	__u64 users;    /* 1 while a program owns the slot */
 	__u64 args[8];  /* the call's arguments; [6] is its result */
+	__u32 number;   /* of the slot itself */
+	__u32 unused;
 	__u32 length;   /* bytes of the record so far */
 	__u32 call;     /* native call number */
 	__u32 flags;    /* event_header.flags so far */
@@ -106,8 +108,10 @@ static __always_inline struct slot *claim_slot(void)
 		if (!slot)
 			break;
 		__sync_fetch_and_add(&slot->users, 1);
-		if (*(volatile __u64 *)&slot->users == 1)
+		if (*(volatile __u64 *)&slot->users == 1) {
+			slot->number = index;
 			return slot;
+		}
 		__sync_fetch_and_add(&slot->users, -1);
 	}
 	return 0;

@@ -144,9 +144,9 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 		sk = sock_of(file);
 	if (sk) {
 		read_ends(sk, &ends);
-		event->type = BPF_CORE_READ(sk, sk_type);
-		event->protocol = BPF_CORE_READ(sk, sk_protocol);
-		event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+		event->type = FOLLOW(sk, sk_type);
+		event->protocol = FOLLOW(sk, sk_protocol);
+		event->state = FOLLOW(sk, __sk_common.skc_state);
 	}
 	if (bind_failed) {
 		from_user = read_user_end(message.address, message.address_size, &ends.family, ends.local,

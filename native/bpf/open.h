@@ -8,13 +8,13 @@
 /* The facts of an open file: its inode and, unless it is the path as given, its real path. */
 static __always_inline void tell_file(struct slot *slot, struct event_open *event, struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = FOLLOW(file, f_inode);
 	int overlay = overlay_of(inode);
 
-	event->inode = BPF_CORE_READ(inode, i_ino);
-	event->device = encode_device(BPF_CORE_READ(inode, i_sb, s_dev));
-	event->file_mode = BPF_CORE_READ(inode, i_mode);
-	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED)
+	event->inode = FOLLOW(inode, i_ino);
+	event->device = encode_device(FOLLOW(inode, i_sb, s_dev));
+	event->file_mode = FOLLOW(inode, i_mode);
+	if (FOLLOW(file, f_mode) & FMODE_CREATED)
 		slot->flags |= EVENT_FILE_CREATED;
 	if (overlay)
 		slot->flags |= EVENT_FILE_OVERLAY;

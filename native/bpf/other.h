@@ -19,7 +19,7 @@ static __always_inline void tell_descriptor(struct slot *slot, struct event_call
 
 	if (!file)
 		return;
-	event->fd_mode = BPF_CORE_READ(file, f_inode, i_mode);
+	event->fd_mode = FOLLOW(file, f_inode, i_mode);
 	slot->flags |= EVENT_FROM_FD;
 	sk = sock_of(file);
 	if (!sk) {
@@ -29,8 +29,8 @@ static __always_inline void tell_descriptor(struct slot *slot, struct event_call
 	}
 	read_ends(sk, &ends);
 	event->fd_family = ends.family;
-	event->fd_type = BPF_CORE_READ(sk, sk_type);
-	event->fd_protocol = BPF_CORE_READ(sk, sk_protocol);
+	event->fd_type = FOLLOW(sk, sk_type);
+	event->fd_protocol = FOLLOW(sk, sk_protocol);
 	event->fd_local_port = ends.local_port;
 	event->fd_remote_port = ends.remote_port;
 	__builtin_memcpy(event->fd_local_address, ends.local, 16);

@@ -29,13 +29,13 @@ static __always_inline int walk_step(struct slot *slot)
 
 	if (dentry == slot->walk_root) {
 		struct mount *mount = slot->walk_mount;
-		struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+		struct mount *parent = FOLLOW(mount, mnt_parent);
 
 		if (parent == mount)
 			return 1; /* the root of the namespace */
-		slot->walk_dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		slot->walk_dentry = FOLLOW(mount, mnt_mountpoint);
 		slot->walk_mount = parent;
-		slot->walk_root = BPF_CORE_READ(parent, mnt.mnt_root);
+		slot->walk_root = FOLLOW(parent, mnt.mnt_root);
 		return 0;
 	}
 
@@ -52,9 +52,9 @@ static __always_inline int walk_step(struct slot *slot)
 		bpf_probe_read_kernel(&here, sizeof(here),
 				      (void *)dentry + bpf_core_field_offset(struct dentry, d_parent));
 	} else {
-		here.parent = BPF_CORE_READ(dentry, d_parent);
-		here.length = BPF_CORE_READ(dentry, d_name.len);
-		here.name = BPF_CORE_READ(dentry, d_name.name);
+		here.parent = FOLLOW(dentry, d_parent);
+		here.length = FOLLOW(dentry, d_name.len);
+		here.name = FOLLOW(dentry, d_name.name);
 	}
 
 	__u32 length = here.length & 0xff;
@@ -82,15 +82,16 @@ static __always_inline int walk_step(struct slot *slot)
 	return 0;
 }
 
-/* Leaves the path of a dentry in a mount at walk[walk_offset .. WALK_END). */
-static __noinline int walk(struct slot *slot, struct dentry *dentry, struct vfsmount *mount)
+/*
+ * Walks on from where the slot says. Global, as all that loops here is: the verifier looks at it once instead of at each call, and
+ * knows nothing of the caller.
+ */
+__noinline int walk_up(__u32 number)
 {
-	slot->walk_offset = WALK_END;
-	if (!dentry || !mount)
+	struct slot *slot = bpf_map_lookup_elem(&slots, &number);
+
+	if (!slot)
 		return 0;
-	slot->walk_dentry = dentry;
-	slot->walk_mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
-	slot->walk_root = BPF_CORE_READ(mount, mnt_root);
 	for (int i = 0; i < WALK_STEPS; i++) {
 		if (walk_step(slot)) {
 			if (slot->walk_offset == WALK_END) {
@@ -102,6 +103,18 @@ static __noinline int walk(struct slot *slot, struct dentry *dentry, struct vfsm
 	}
 	end_early(slot);
 	return 0;
+}
+
+/* Leaves the path of a dentry in a mount at walk[walk_offset .. WALK_END). */
+static __always_inline void walk(struct slot *slot, struct dentry *dentry, struct vfsmount *mount)
+{
+	slot->walk_offset = WALK_END;
+	if (!dentry || !mount)
+		return;
+	slot->walk_dentry = dentry;
+	slot->walk_mount = (void *)mount - bpf_core_field_offset(struct mount, mnt);
+	slot->walk_root = FOLLOW(mount, mnt_root);
+	walk_up(slot->number);
 }
 
 /* Appends what the last walk found; returns its length. */
@@ -122,14 +135,21 @@ static __always_inline __u16 append_walk(struct slot *slot)
 	return size;
 }
 
-/* Whether the last walk found exactly the string at one place of the record. */
-static __noinline int walk_equals(struct slot *slot, __u32 offset, __u32 size)
+/* A longer path is told twice rather than compared: the verifier goes through each round. */
+#define COMPARED_MAX 512
+
+/* Whether the last walk found exactly the string at one place of the record, of COMPARED_MAX bytes at most. */
+__noinline int walk_is(__u32 number, __u32 offset, __u32 size)
 {
+	struct slot *slot = bpf_map_lookup_elem(&slots, &number);
+
+	if (!slot)
+		return 0;
 	__u32 from = slot->walk_offset;
 
 	if (WALK_END - from != size || !size)
 		return 0;
-	for (int i = 0; i < EVENT_PATH_MAX / 8; i++) {
+	for (int i = 0; i < COMPARED_MAX / 8; i++) {
 		__u32 at = i * 8;
 
 		if (at >= size)
@@ -142,7 +162,12 @@ static __noinline int walk_equals(struct slot *slot, __u32 offset, __u32 size)
 		if (difference)
 			return 0;
 	}
-	return 1;
+	return size == COMPARED_MAX;
+}
+
+static __always_inline bool walk_equals(struct slot *slot, __u32 offset, __u32 size)
+{
+	return walk_is(slot->number, offset, size);
 }
 
 #endif

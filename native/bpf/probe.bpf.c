@@ -13,14 +13,15 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sys_exit")
 int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 {
+	struct task_struct *task = current_task();
 	__u32 flags = 0;
-	__u32 number = identify(regs, result, &flags);
+	__u32 number = identify(task, regs, result, &flags);
 
 	if (number >= SYSCALL_LIMIT)
 		return 0;
 	__u32 kind = kind_of(number);
 
-	if (is_muted()) {
+	if (is_muted(task)) {
 		filter(kind, FILTER_MUTED);
 		return 0;
 	}
@@ -29,7 +30,7 @@ int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 			filter(kind, FILTER_CLASS);
 			return 0;
 		}
-		if (is_ruled_out(regs, number, result, flags)) {
+		if (is_ruled_out(task, regs, number, result, flags)) {
 			filter(kind, FILTER_VERDICT);
 			return 0;
 		}

@@ -16,21 +16,21 @@
 	({                                                                                          \
 		struct mm_struct___plain *early_ = (void *)(mm);                                    \
 		__s64 pages_ = bpf_core_field_exists(early_->rss_stat.count) ?                      \
-				       BPF_CORE_READ(early_, rss_stat.count[sort]) :                \
-				       BPF_CORE_READ(mm, rss_stat[sort].count);                     \
+				       FOLLOW(early_, rss_stat.count[sort]) :                \
+				       FOLLOW(mm, rss_stat[sort].count);                     \
 		pages_ > 0 ? (__u32)pages_ : 0;                                                     \
 	})
 
 static __always_inline void tell_usage(struct event_usage *usage, struct task_struct *task)
 {
-	struct mm_struct *mm = READ_TASK(task, mm);
+	struct mm_struct *mm = FOLLOW_TASK(task, mm);
 
-	usage->file_limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_FILES].rlim_cur);
-	usage->major_faults = READ_TASK(task, maj_flt);
-	usage->minor_faults = READ_TASK(task, min_flt);
+	usage->file_limit = FOLLOW(task, signal, rlim[RLIMIT_FILES].rlim_cur);
+	usage->major_faults = FOLLOW_TASK(task, maj_flt);
+	usage->minor_faults = FOLLOW_TASK(task, min_flt);
 	if (!mm)
 		return; /* a thread of the kernel */
-	usage->virtual_kilobytes = BPF_CORE_READ(mm, total_vm) * page_kilobytes;
+	usage->virtual_kilobytes = FOLLOW(mm, total_vm) * page_kilobytes;
 	usage->resident_kilobytes =
 		(READ_PAGES(mm, PAGES_FILE) + READ_PAGES(mm, PAGES_ANONYMOUS) + READ_PAGES(mm, PAGES_SHARED)) *
 		page_kilobytes;
@@ -39,8 +39,10 @@ static __always_inline void tell_usage(struct event_usage *usage, struct task_st
 
 /* Runs in the parent before the child is woken, so this record precedes everything the child does. */
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(process_fork, struct task_struct *parent_task, struct task_struct *child_task)
 {
+	struct task_struct *parent = AT(parent_task), *child = AT(child_task);
+
 	if (child->tgid == parent->tgid)
 		return 0; /* a thread */
 	struct slot *slot = begin(parent, EVENT_FORK, NO_SYSCALL, sizeof(struct event_fork));
@@ -53,7 +55,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	event->cgroup = cgroup_of(child);
 	event->start = start_of(child);
 	event->tgid = child->tgid;
-	event->vpid = innermost_pid(READ_TASK(child, signal, pids[PIDTYPE_TGID]), &nested);
+	event->vpid = innermost_pid(FOLLOW_TASK(child, signal, pids[PIDTYPE_TGID]), &nested);
 	event->flags = nested ? EVENT_PIDNS : 0;
 	read_capabilities(child, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
 	tell_usage(&event->usage, child);
@@ -74,34 +76,34 @@ static __always_inline void tell_times(struct event_exec *event, struct inode *i
 
 	if (bpf_core_field_exists(inode->i_ctime_sec))
 		event->change_time =
-			nanoseconds(BPF_CORE_READ(inode, i_ctime_sec), BPF_CORE_READ(inode, i_ctime_nsec));
+			nanoseconds(FOLLOW(inode, i_ctime_sec), FOLLOW(inode, i_ctime_nsec));
 	else if (bpf_core_field_exists(later->__i_ctime))
-		event->change_time = nanoseconds(BPF_CORE_READ(later, __i_ctime.tv_sec),
-						 BPF_CORE_READ(later, __i_ctime.tv_nsec));
+		event->change_time = nanoseconds(FOLLOW(later, __i_ctime.tv_sec),
+						 FOLLOW(later, __i_ctime.tv_nsec));
 	else if (bpf_core_field_exists(early->i_ctime))
 		event->change_time =
-			nanoseconds(BPF_CORE_READ(early, i_ctime.tv_sec), BPF_CORE_READ(early, i_ctime.tv_nsec));
+			nanoseconds(FOLLOW(early, i_ctime.tv_sec), FOLLOW(early, i_ctime.tv_nsec));
 	if (bpf_core_field_exists(inode->i_mtime_sec))
 		event->modification_time =
-			nanoseconds(BPF_CORE_READ(inode, i_mtime_sec), BPF_CORE_READ(inode, i_mtime_nsec));
+			nanoseconds(FOLLOW(inode, i_mtime_sec), FOLLOW(inode, i_mtime_nsec));
 	else if (bpf_core_field_exists(later->__i_mtime))
-		event->modification_time = nanoseconds(BPF_CORE_READ(later, __i_mtime.tv_sec),
-						       BPF_CORE_READ(later, __i_mtime.tv_nsec));
+		event->modification_time = nanoseconds(FOLLOW(later, __i_mtime.tv_sec),
+						       FOLLOW(later, __i_mtime.tv_nsec));
 	else if (bpf_core_field_exists(early->i_mtime))
 		event->modification_time =
-			nanoseconds(BPF_CORE_READ(early, i_mtime.tv_sec), BPF_CORE_READ(early, i_mtime.tv_nsec));
+			nanoseconds(FOLLOW(early, i_mtime.tv_sec), FOLLOW(early, i_mtime.tv_nsec));
 }
 
 /* By mode bits, ids and CAP_DAC_OVERRIDE only: no access lists, supplementary groups or read-only mounts. */
 static __always_inline bool may_write(struct task_struct *task, struct inode *inode, __u64 effective)
 {
-	unsigned short mode = BPF_CORE_READ(inode, i_mode);
+	unsigned short mode = FOLLOW(inode, i_mode);
 
 	if (effective & CAP_DAC_OVERRIDE_BIT)
 		return true;
-	if (BPF_CORE_READ(inode, i_uid.val) == READ_TASK(task, cred, fsuid.val))
+	if (FOLLOW(inode, i_uid.val) == FOLLOW_TASK(task, cred, fsuid.val))
 		return mode & 0200;
-	if (BPF_CORE_READ(inode, i_gid.val) == READ_TASK(task, cred, fsgid.val))
+	if (FOLLOW(inode, i_gid.val) == FOLLOW_TASK(task, cred, fsgid.val))
 		return mode & 0020;
 	return mode & 0002;
 }
@@ -109,11 +111,11 @@ static __always_inline bool may_write(struct task_struct *task, struct inode *in
 static __always_inline void tell_executable(struct slot *slot, struct event_exec *event, struct task_struct *task,
 					    struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct inode *inode = FOLLOW(file, f_inode);
+	struct dentry *dentry = FOLLOW(file, f_path.dentry);
 	int overlay = overlay_of(inode);
 
-	event->inode = BPF_CORE_READ(inode, i_ino);
+	event->inode = FOLLOW(inode, i_ino);
 	tell_times(event, inode);
 	if (overlay)
 		slot->flags |= EVENT_EXE_OVERLAY;
@@ -121,49 +123,50 @@ static __always_inline void tell_executable(struct slot *slot, struct event_exec
 		slot->flags |= EVENT_EXE_UPPER;
 	if (may_write(task, inode, event->cap_effective))
 		slot->flags |= EVENT_EXE_WRITABLE;
-	if (BPF_CORE_READ(dentry, d_parent) == dentry) {
+	if (FOLLOW(dentry, d_parent) == dentry) {
 		char name[8] = {};
 
-		bpf_probe_read_kernel(name, 6, BPF_CORE_READ(dentry, d_name.name));
+		bpf_probe_read_kernel(name, 6, FOLLOW(dentry, d_name.name));
 		if (*(__u64 *)name == 0x3a64666d656dULL) /* "memfd:" */
 			slot->flags |= EVENT_EXE_MEMFD;
 	}
-	if (!BPF_CORE_READ(inode, i_nlink))
+	if (!FOLLOW(inode, i_nlink))
 		slot->flags |= EVENT_EXE_DELETED;
 }
 
 static __always_inline __u32 tty_of(struct task_struct *task)
 {
-	struct tty_struct *tty = READ_TASK(task, signal, tty);
+	struct tty_struct *tty = FOLLOW_TASK(task, signal, tty);
 
 	if (!tty)
 		return 0;
-	__u32 major = BPF_CORE_READ(tty, driver, major);
+	__u32 major = FOLLOW(tty, driver, major);
 
-	return encode_device((major << 20) | (BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index)));
+	return encode_device((major << 20) | (FOLLOW(tty, driver, minor_start) + FOLLOW(tty, index)));
 }
 
 /* Arguments still lie where the kernel put them: the new program has not run, and it has one thread. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *program)
+int BPF_PROG(process_exec, struct task_struct *executing, int old_pid, struct linux_binprm *program)
 {
+	struct task_struct *task = AT(executing);
 	struct slot *slot = begin(task, EVENT_EXEC, NO_SYSCALL, sizeof(struct event_exec));
 
 	if (!slot)
 		return 0;
 	struct event_exec *event = (void *)slot->data;
-	struct file *file = READ_TASK(task, mm, exe_file);
-	struct pid *group = READ_TASK(task, signal, pids[PIDTYPE_PGID]);
-	__u64 start = READ_TASK(task, mm, arg_start), end = READ_TASK(task, mm, arg_end);
+	struct file *file = FOLLOW_TASK(task, mm, exe_file);
+	struct pid *group = FOLLOW_TASK(task, signal, pids[PIDTYPE_PGID]);
+	__u64 start = FOLLOW_TASK(task, mm, arg_start), end = FOLLOW_TASK(task, mm, arg_end);
 
 	read_capabilities(task, &event->cap_permitted, &event->cap_effective, &event->cap_inheritable);
 	tell_usage(&event->usage, task);
-	event->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
-	event->process_group = BPF_CORE_READ(group, numbers[0].nr);
-	event->vprocess_group = pid_seen_by(group, READ_TASK(task, signal, pids[PIDTYPE_TGID]));
+	event->session = FOLLOW(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
+	event->process_group = FOLLOW(group, numbers[0].nr);
+	event->vprocess_group = pid_seen_by(group, FOLLOW_TASK(task, signal, pids[PIDTYPE_TGID]));
 	event->tty = tty_of(task);
 	event->args_total = end > start ? end - start : 0;
-	event->string_length[0] = append_kernel(slot, program->filename);
+	event->string_length[0] = append_kernel(slot, FOLLOW(program, filename));
 	if (file) {
 		tell_executable(slot, event, task, file);
 		walk_file(slot, file);
@@ -173,8 +176,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	event->string_length[2] = append_walk(slot);
 	event->string_length[3] = append_user_bytes(slot, start, event->args_total);
 	if (config.environment) {
-		start = READ_TASK(task, mm, env_start);
-		end = READ_TASK(task, mm, env_end);
+		start = FOLLOW_TASK(task, mm, env_start);
+		end = FOLLOW_TASK(task, mm, env_end);
 		event->string_length[4] = append_user_bytes(slot, start, end > start ? end - start : 0);
 	}
 	finish(slot, EVENT_EXEC, LIFECYCLE);
@@ -187,27 +190,27 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
  */
 static __always_inline __u32 reaper_of(struct task_struct *task)
 {
-	struct task_struct *ancestor = BPF_CORE_READ(task, real_parent);
-	struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+	struct task_struct *ancestor = FOLLOW(task, real_parent);
+	struct pid *pid = FOLLOW(task, signal, pids[PIDTYPE_TGID]);
 	struct pid_namespace *namespace = 0;
-	__u32 level = BPF_CORE_READ(pid, level);
+	__u32 level = FOLLOW(pid, level);
 
 	if (level >= 32)
 		return 0;
 	bpf_probe_read_kernel(&namespace, sizeof(namespace),
 			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 				      level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
-	__u32 init = BPF_CORE_READ(namespace, child_reaper, tgid);
+	__u32 init = FOLLOW(namespace, child_reaper, tgid);
 
 	for (int i = 0; i < REAPER_STEPS; i++) {
-		struct signal_struct *signal = BPF_CORE_READ(ancestor, signal);
-		__u32 tgid = BPF_CORE_READ(ancestor, tgid);
+		struct signal_struct *signal = FOLLOW(ancestor, signal);
+		__u32 tgid = FOLLOW(ancestor, tgid);
 
 		if (tgid == init || tgid == 0)
 			return init;
 		if (BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper))
 			return tgid;
-		ancestor = BPF_CORE_READ(ancestor, real_parent);
+		ancestor = FOLLOW(ancestor, real_parent);
 	}
 	return 0;
 }
@@ -220,8 +223,8 @@ static __always_inline __u32 reaper_of(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int process_exit(__u64 *ctx)
 {
-	struct task_struct *task = (void *)ctx[0];
-	bool last = exit_tells_group_dead ? (ctx[1] & 0xff) != 0 : READ_TASK(task, signal, live.counter) == 0;
+	struct task_struct *task = AT((struct task_struct *)ctx[0]);
+	bool last = exit_tells_group_dead ? (ctx[1] & 0xff) != 0 : FOLLOW_TASK(task, signal, live.counter) == 0;
 
 	if (!last)
 		return 0;
@@ -235,10 +238,10 @@ int process_exit(__u64 *ctx)
 		return 0;
 	struct event_exit *event = (void *)slot->data;
 
-	if (READ_TASK(task, signal, flags) & SIGNAL_GROUP_EXIT)
-		event->status = READ_TASK(task, signal, group_exit_code);
+	if (FOLLOW_TASK(task, signal, flags) & SIGNAL_GROUP_EXIT)
+		event->status = FOLLOW_TASK(task, signal, group_exit_code);
 	else
-		event->status = READ_TASK(task, group_leader, exit_code);
+		event->status = FOLLOW_TASK(task, group_leader, exit_code);
 	event->reaper = reaper_of(task);
 	finish(slot, EVENT_EXIT, LIFECYCLE);
 	return 0;

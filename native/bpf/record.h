@@ -32,17 +32,17 @@ static __always_inline struct slot *begin(struct task_struct *task, __u8 kind, _
 	header->start = start_of(task);
 	header->tgid = ids >> 32;
 	header->tid = ids;
-	header->ppid = READ_TASK(task, real_parent, tgid);
-	header->vpid = innermost_pid(READ_TASK(task, signal, pids[PIDTYPE_TGID]), &nested);
-	header->euid = READ_TASK(task, cred, euid.val);
-	header->egid = READ_TASK(task, cred, egid.val);
+	header->ppid = FOLLOW_TASK(task, real_parent, tgid);
+	header->vpid = innermost_pid(FOLLOW_TASK(task, signal, pids[PIDTYPE_TGID]), &nested);
+	header->euid = FOLLOW_TASK(task, cred, euid.val);
+	header->egid = FOLLOW_TASK(task, cred, egid.val);
 	header->audit_uid = audit_uid_of(task);
 	header->threads = threads_of(task);
 	bpf_get_current_comm(header->comm, sizeof(header->comm));
 	header->vtid = header->tid;
 	if (nested) {
 		slot->flags |= EVENT_PIDNS;
-		header->vtid = header->tid == header->tgid ? header->vpid : innermost_pid(READ_TASK(task, thread_pid), 0);
+		header->vtid = header->tid == header->tgid ? header->vpid : innermost_pid(FOLLOW_TASK(task, thread_pid), 0);
 	}
 	return slot;
 }

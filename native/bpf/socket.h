@@ -24,21 +24,21 @@ struct ends {
 
 static __always_inline struct sock *sock_of(struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = FOLLOW(file, f_inode);
 	struct socket *socket;
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != SOCKFS_MAGIC)
+	if (FOLLOW(inode, i_sb, s_magic) != SOCKFS_MAGIC)
 		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
+	socket = FOLLOW(file, private_data);
+	return FOLLOW(socket, sk);
 }
 
 static __always_inline void read_ends(struct sock *sk, struct ends *ends)
 {
-	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	ends->family = FOLLOW(sk, __sk_common.skc_family);
 	if (ends->family == FAMILY_INET) {
-		BPF_CORE_READ_INTO((__u32 *)ends->local, sk, __sk_common.skc_rcv_saddr);
-		BPF_CORE_READ_INTO((__u32 *)ends->remote, sk, __sk_common.skc_daddr);
+		*(__u32 *)ends->local = FOLLOW(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)ends->remote = FOLLOW(sk, __sk_common.skc_daddr);
 	} else if (ends->family == FAMILY_INET6) {
 		if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
 			BPF_CORE_READ_INTO((struct in6_addr *)ends->local, sk, __sk_common.skc_v6_rcv_saddr);
@@ -47,8 +47,8 @@ static __always_inline void read_ends(struct sock *sk, struct ends *ends)
 	} else {
 		return;
 	}
-	ends->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	ends->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	ends->local_port = FOLLOW(sk, __sk_common.skc_num);
+	ends->remote_port = __builtin_bswap16(FOLLOW(sk, __sk_common.skc_dport));
 }
 
 /* Appends the path a unix socket is bound to; an abstract name starts with NUL. */
@@ -58,12 +58,12 @@ static __always_inline __u16 append_unix(struct slot *slot, struct sock *sk)
 
 	if (!bpf_core_type_exists(struct unix_sock))
 		return 0;
-	struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	struct unix_address *address = FOLLOW((struct unix_sock *)sk, addr);
 
 	if (!address)
 		return 0;
 	void *path = (void *)address + bpf_core_field_offset(struct unix_address, name) + sizeof(__u16);
-	__u64 size = BPF_CORE_READ(address, len) - (int)sizeof(__u16);
+	__u64 size = FOLLOW(address, len) - (int)sizeof(__u16);
 	char first = 0;
 
 	PIN(offset);
@@ -83,7 +83,7 @@ static __always_inline struct sock *unix_peer(struct sock *sk)
 {
 	if (!bpf_core_type_exists(struct unix_sock))
 		return 0;
-	return BPF_CORE_READ((struct unix_sock *)sk, peer);
+	return FOLLOW((struct unix_sock *)sk, peer);
 }
 
 /* An address in the caller's memory, at its longest IPv6; unix paths are read when they are appended. */

@@ -56,12 +56,12 @@ static __always_inline void submit_open(void *request, __u32 call)
 		return;
 	struct event_open *event = (void *)slot->data;
 
-	event->open_flags = BPF_CORE_READ(command, how.flags);
+	event->open_flags = FOLLOW(command, how.flags);
 	if (event->open_flags & (O_CREATE | O_TEMPORARY))
-		event->mode = BPF_CORE_READ(command, how.mode);
-	event->resolve = BPF_CORE_READ(command, how.resolve);
-	event->dirfd = BPF_CORE_READ(command, dfd);
-	event->string_length[0] = append_kernel(slot, BPF_CORE_READ(command, filename, name));
+		event->mode = FOLLOW(command, how.mode);
+	event->resolve = FOLLOW(command, how.resolve);
+	event->dirfd = FOLLOW(command, dfd);
+	event->string_length[0] = append_kernel(slot, FOLLOW(command, filename, name));
 	event->string_length[1] =
 		append_base(slot, current_task(), event->dirfd, sizeof(*event), event->string_length[0]);
 	finish(slot, EVENT_OPEN, event->open_flags & (O_ACCESS | O_CREATE | O_TEMPORARY) ? WRITE : READ);
@@ -91,15 +91,15 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 	struct event_paths *event = (void *)slot->data;
 	__u32 target;
 
-	event->call_flags = symlink ? 0 : BPF_CORE_READ(command, flags);
-	event->source_fd = symlink ? AT_CWD : BPF_CORE_READ(command, old_dfd);
-	event->target_fd = BPF_CORE_READ(command, new_dfd);
-	event->string_length[0] = append_kernel(slot, BPF_CORE_READ(command, oldpath, name));
+	event->call_flags = symlink ? 0 : FOLLOW(command, flags);
+	event->source_fd = symlink ? AT_CWD : FOLLOW(command, old_dfd);
+	event->target_fd = FOLLOW(command, new_dfd);
+	event->string_length[0] = append_kernel(slot, FOLLOW(command, oldpath, name));
 	if (!symlink)
 		event->string_length[1] = append_base(slot, current_task(), event->source_fd, sizeof(*event),
 						      event->string_length[0]);
 	target = slot->length;
-	event->string_length[2] = append_kernel(slot, BPF_CORE_READ(command, newpath, name));
+	event->string_length[2] = append_kernel(slot, FOLLOW(command, newpath, name));
 	event->string_length[3] =
 		append_base(slot, current_task(), event->target_fd, target, event->string_length[2]);
 	finish(slot, EVENT_PATHS, WRITE);
@@ -111,9 +111,9 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 static __always_inline void read_socket(struct sock *sk, struct event_socket *event, struct ends *ends)
 {
 	read_ends(sk, ends);
-	event->type = BPF_CORE_READ(sk, sk_type);
-	event->protocol = BPF_CORE_READ(sk, sk_protocol);
-	event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	event->type = FOLLOW(sk, sk_type);
+	event->protocol = FOLLOW(sk, sk_protocol);
+	event->state = FOLLOW(sk, __sk_common.skc_state);
 }
 
 /* The socket of a request, as it is before. */
@@ -122,8 +122,8 @@ static __always_inline void tell_socket(struct io_kiocb *request, struct event_s
 	struct file *file;
 	struct sock *sk;
 
-	event->fd = bpf_core_field_exists(request->cqe) ? BPF_CORE_READ(request, cqe.fd) : 0;
-	file = (BPF_CORE_READ(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
+	event->fd = bpf_core_field_exists(request->cqe) ? FOLLOW(request, cqe.fd) : 0;
+	file = (FOLLOW(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
 	sk = file ? sock_of(file) : 0;
 	if (!sk)
 		return;
@@ -142,8 +142,8 @@ static __always_inline void tell_ends(struct event_socket *event, struct ends *e
 static __always_inline void submit_connect(struct io_kiocb *request)
 {
 	struct io_connect *command = (void *)request;
-	__u64 address = (__u64)BPF_CORE_READ(command, addr);
-	__u32 size = BPF_CORE_READ(command, addr_len);
+	__u64 address = (__u64)FOLLOW(command, addr);
+	__u32 size = FOLLOW(command, addr_len);
 	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), __NR_connect);
 
 	if (!slot)
@@ -170,13 +170,13 @@ static __always_inline void submit_bind(struct io_bind *bind, __u64 copy, struct
 	bpf_probe_read_kernel(&family, sizeof(family), (void *)copy);
 	if (family != FAMILY_INET && family != FAMILY_INET6)
 		copy += bpf_core_field_offset(struct io_async_msghdr, addr);
-	event->from_user = read_end(true, copy, BPF_CORE_READ(bind, addr_len), &ends->family, ends->local, &ends->local_port);
+	event->from_user = read_end(true, copy, FOLLOW(bind, addr_len), &ends->family, ends->local, &ends->local_port);
 }
 
 /* Messages and bind: the addresses of what is sent or bound lie in the kernel already; whom a message came from is not known yet. */
 static __always_inline void submit_addressed(struct io_kiocb *request, __u32 call)
 {
-	struct io_async_msghdr *copy = BPF_CORE_READ(request, async_data);
+	struct io_async_msghdr *copy = FOLLOW(request, async_data);
 	struct slot *slot = begin_submission(EVENT_SOCKET, sizeof(struct event_socket), call);
 
 	if (!slot)
@@ -189,8 +189,8 @@ static __always_inline void submit_addressed(struct io_kiocb *request, __u32 cal
 		if (call == __NR_bind) {
 			submit_bind((void *)request, (__u64)copy, event, &ends);
 		} else if (event->type != TYPE_STREAM && (call == __NR_sendto || call == __NR_sendmsg)) {
-			event->from_user = read_end(true, (__u64)BPF_CORE_READ(copy, msg.msg_name),
-						    (__u32)BPF_CORE_READ(copy, msg.msg_namelen), &ends.family,
+			event->from_user = read_end(true, (__u64)FOLLOW(copy, msg.msg_name),
+						    (__u32)FOLLOW(copy, msg.msg_namelen), &ends.family,
 						    ends.remote, &ends.remote_port);
 		}
 	}
@@ -207,10 +207,10 @@ static __always_inline void submit_socket(struct io_socket *command)
 	struct event_socket *event = (void *)slot->data;
 
 	event->fd = -1;
-	event->family = BPF_CORE_READ(command, domain);
-	event->call_flags = BPF_CORE_READ(command, type);
+	event->family = FOLLOW(command, domain);
+	event->call_flags = FOLLOW(command, type);
 	event->type = event->call_flags & TYPE_MASK;
-	event->protocol = BPF_CORE_READ(command, protocol);
+	event->protocol = FOLLOW(command, protocol);
 	finish(slot, EVENT_SOCKET, READ);
 }
 
@@ -234,22 +234,22 @@ struct {
 
 static __always_inline void read_accept(struct io_accept *command, struct accept_request *asked)
 {
-	asked->flags = BPF_CORE_READ(command, flags);
-	asked->in_ring = bpf_core_field_exists(command->file_slot) && BPF_CORE_READ(command, file_slot);
+	asked->flags = FOLLOW(command, flags);
+	asked->in_ring = bpf_core_field_exists(command->file_slot) && FOLLOW(command, file_slot);
 }
 
 static __always_inline void remember_accept(struct io_kiocb *request)
 {
 	struct io_accept *command = (void *)request;
-	struct accept_key key = { .ring = BPF_CORE_READ(request, ctx) };
+	struct accept_key key = { .ring = FOLLOW(request, ctx) };
 	struct accept_request asked;
 
 	if (!(config.watch[__NR_accept4] & WATCH_NATIVE) || !bpf_core_field_exists(request->cqe))
 		return;
 	/* Before 6.10 nothing tells those that are answered once. */
-	if (bpf_core_field_exists(command->iou_flags) && !(BPF_CORE_READ(command, iou_flags) & ACCEPT_MULTISHOT))
+	if (bpf_core_field_exists(command->iou_flags) && !(FOLLOW(command, iou_flags) & ACCEPT_MULTISHOT))
 		return;
-	key.user_data = BPF_CORE_READ(request, cqe.user_data);
+	key.user_data = FOLLOW(request, cqe.user_data);
 	read_accept(command, &asked);
 	bpf_map_update_elem(&accepts, &key, &asked, BPF_ANY);
 }
@@ -295,15 +295,15 @@ int ring_completed(__u64 *ctx)
 
 	if (!(config.watch[__NR_accept4] & WATCH_NATIVE))
 		return 0;
-	if (request && BPF_CORE_READ(request, opcode) != OPERATION_ACCEPT)
+	if (request && FOLLOW(request, opcode) != OPERATION_ACCEPT)
 		return 0;
-	if (is_muted())
+	if (is_muted(current_task()))
 		return 0;
 	if (complete_tells_entry) {
 		struct io_uring_cqe *entry = (void *)ctx[2];
 
-		key.user_data = BPF_CORE_READ(entry, user_data);
-		result = BPF_CORE_READ(entry, res);
+		key.user_data = FOLLOW(entry, user_data);
+		result = FOLLOW(entry, res);
 	} else {
 		key.user_data = ctx[2];
 		result = ctx[3];
@@ -328,9 +328,9 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 	struct io_mkdir *mkdir = (void *)request;
 	struct io_rename *rename = (void *)request;
 
-	if (is_muted())
+	if (is_muted(current_task()))
 		return 0;
-	switch (BPF_CORE_READ(request, opcode)) {
+	switch (FOLLOW(request, opcode)) {
 	case OPERATION_OPENAT:
 		submit_open(request, __NR_openat);
 		break;
@@ -370,13 +370,13 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 		break;
 	case OPERATION_UNLINKAT:
 		if (bpf_core_field_exists(unlink->filename))
-			submit_path(__NR_unlinkat, BPF_CORE_READ(unlink, dfd), BPF_CORE_READ(unlink, flags),
-				    BPF_CORE_READ(unlink, filename, name));
+			submit_path(__NR_unlinkat, FOLLOW(unlink, dfd), FOLLOW(unlink, flags),
+				    FOLLOW(unlink, filename, name));
 		break;
 	case OPERATION_MKDIRAT:
 		if (bpf_core_field_exists(mkdir->filename))
-			submit_path(__NR_mkdirat, BPF_CORE_READ(mkdir, dfd), BPF_CORE_READ(mkdir, mode),
-				    BPF_CORE_READ(mkdir, filename, name));
+			submit_path(__NR_mkdirat, FOLLOW(mkdir, dfd), FOLLOW(mkdir, mode),
+				    FOLLOW(mkdir, filename, name));
 		break;
 	case OPERATION_RENAMEAT:
 		if (bpf_core_field_exists(rename->oldpath))

@@ -8,7 +8,7 @@
 /* A pid as the innermost namespace of the process sees it; sets nested when that is not the initial one. */
 static __always_inline __u32 innermost_pid(struct pid *pid, bool *nested)
 {
-	__u32 level = BPF_CORE_READ(pid, level);
+	__u32 level = FOLLOW(pid, level);
 	__u32 number = 0;
 
 	if (level >= 32)
@@ -24,9 +24,9 @@ static __always_inline __u32 innermost_pid(struct pid *pid, bool *nested)
 /* A pid as the innermost namespace of another sees it; 0 when it lies outside of that. */
 static __always_inline __u32 pid_seen_by(struct pid *pid, struct pid *observer)
 {
-	__u32 level = BPF_CORE_READ(observer, level);
+	__u32 level = FOLLOW(observer, level);
 
-	if (BPF_CORE_READ(pid, level) < level || level >= 32)
+	if (FOLLOW(pid, level) < level || level >= 32)
 		return 0;
 	struct upid theirs = {}, its = {};
 	__u64 place = bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
@@ -42,33 +42,33 @@ static __always_inline __u32 pid_seen_by(struct pid *pid, struct pid *observer)
 
 static __always_inline __u16 threads_of(struct task_struct *task)
 {
-	__u32 threads = READ_TASK(task, signal, nr_threads);
+	__u32 threads = FOLLOW_TASK(task, signal, nr_threads);
 
 	return threads < 0xffff ? threads : 0xffff;
 }
 
 static __always_inline __u32 start_of(struct task_struct *task)
 {
-	return READ_TASK(task, group_leader, start_boottime) >> 20;
+	return FOLLOW_TASK(task, group_leader, start_boottime) >> 20;
 }
 
 static __always_inline __u64 cgroup_of(struct task_struct *task)
 {
-	struct css_set *set = READ_TASK(task, cgroups);
+	struct css_set *set = FOLLOW_TASK(task, cgroups);
 	struct cgroup_subsys_state *state = 0;
 
 	if (cgroup_subsystem >= 16)
-		return BPF_CORE_READ(set, dfl_cgrp, kn, id);
+		return FOLLOW(set, dfl_cgrp, kn, id);
 	bpf_probe_read_kernel(&state, sizeof(state),
 			      (void *)set + bpf_core_field_offset(struct css_set, subsys) +
 				      cgroup_subsystem * sizeof(state));
-	return BPF_CORE_READ(state, cgroup, kn, id);
+	return FOLLOW(state, cgroup, kn, id);
 }
 
 static __always_inline __u32 audit_uid_of(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->loginuid))
-		return READ_TASK(task, loginuid.val);
+		return FOLLOW_TASK(task, loginuid.val);
 	return ~0u;
 }
 
@@ -84,7 +84,7 @@ static __always_inline __u32 encode_device(__u32 device)
 static __always_inline void read_capabilities(struct task_struct *task, __u64 *permitted, __u64 *effective,
 					      __u64 *inheritable)
 {
-	const struct cred *cred = READ_TASK(task, cred);
+	const struct cred *cred = FOLLOW_TASK(task, cred);
 
 	bpf_probe_read_kernel(permitted, 8, &cred->cap_permitted);
 	bpf_probe_read_kernel(effective, 8, &cred->cap_effective);
@@ -92,9 +92,9 @@ static __always_inline void read_capabilities(struct task_struct *task, __u64 *p
 }
 
 /* The agent itself and whom it was told to ignore. Lifecycle records are told even so: the process tree needs them. */
-static __always_inline bool is_muted(void)
+static __always_inline bool is_muted(struct task_struct *task)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = FOLLOW_TASK(task, tgid);
 
 	return config.muted >> (tgid & 63) & 1 && bpf_map_lookup_elem(&muted, &tgid);
 }

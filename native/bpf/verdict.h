@@ -63,8 +63,11 @@ static __always_inline bool is_wanted_open(struct pt_regs *regs, __u32 call, lon
 	return config.open_classes[call & (SYSCALL_LIMIT - 1)][result < 0] >> class & 1;
 }
 
-/* Components and mount points of a path that is compared; one of more is told. The verifier follows them one by one at each load. */
-#define COMPARE_STEPS 24
+/*
+ * Components and mount points of a path that is compared; one of more is told. The rounds are unrolled: the verifier remembers
+ * what it has seen of a short loop only now and then, and follows all ways through it again and again.
+ */
+#define COMPARE_STEPS 20
 #define SHORT_NAME 40
 
 /* The start of a dentry from its parent on. Short names lie in the dentry itself, behind its inode. */
@@ -77,182 +80,128 @@ struct dentry_head {
 	__u64 short_name[SHORT_NAME / 8];
 };
 
-struct mount_head {
-	struct mount *parent;
-	struct dentry *mountpoint;
-	struct dentry *root;
+/* A dentry whose name lies in it, its parent and that name; whole words of it can be read. False for another. */
+struct named {
+	struct dentry *parent;
+	__u64 length;
+	const __u64 *name;
 };
 
-static __always_inline void read_mount(struct mount_head *head, struct mount *mount)
+#if defined(TOCSIN_LEGACY) || defined(TOCSIN_TYPED)
+
+static __always_inline bool read_named(struct named *named, struct dentry *dentry, struct dentry_head *head)
 {
-	__u32 start = bpf_core_field_offset(struct mount, mnt_parent);
+	__u32 start = bpf_core_field_offset(struct dentry, d_parent);
 
-	if (bpf_core_field_offset(struct mount, mnt_mountpoint) == start + sizeof(void *) &&
-	    bpf_core_field_offset(struct mount, mnt.mnt_root) == start + 2 * sizeof(void *)) {
-		bpf_probe_read_kernel(head, sizeof(*head), (void *)mount + start);
-	} else {
-		head->parent = BPF_CORE_READ(mount, mnt_parent);
-		head->mountpoint = BPF_CORE_READ(mount, mnt_mountpoint);
-		head->root = BPF_CORE_READ(mount, mnt.mnt_root);
-	}
-}
-
-/* Whether a name, of which a whole word may be read too much, is the one at this place. */
-static __always_inline bool is_name(__u64 *name, __u32 length, const char *real, __u32 place)
-{
-	for (__u32 i = 0; i < SHORT_NAME / 8; i++) {
-		if (i * 8 >= length)
-			return true;
-		__u64 difference = name[i] ^ *(__u64 *)&real[(place + i * 8) & 127];
-
-		if (length - i * 8 < 8)
-			difference <<= 64 - 8 * (length - i * 8);
-		if (difference)
-			return false;
-	}
-	return true;
-}
-
-/* What of a path was not compared yet: its first bytes. */
-struct rest {
-	const char *real;
-	__u32 length;
-};
-
-/* Takes a name and the slash before it off the end. False when the rest does not end so. */
-static __always_inline bool take_name(struct rest *rest, __u32 length, __u64 *name)
-{
-	if (length > SHORT_NAME || length >= rest->length)
+	if (bpf_core_field_offset(struct dentry, d_name) != start + sizeof(void *) ||
+	    bpf_probe_read_kernel(head, sizeof(*head), (void *)dentry + start))
 		return false;
-	rest->length = (rest->length - length - 1) & 127;
-	return rest->real[rest->length & 127] == '/' && is_name(name, length, rest->real, rest->length + 1);
-}
-
-#ifndef TOCSIN_LEGACY
-
-#define FILE_1(files, n) \
-	case n:          \
-		return (files)->fd_array[n];
-#define FILE_4(files, n) FILE_1(files, n) FILE_1(files, n + 1) FILE_1(files, n + 2) FILE_1(files, n + 3)
-#define FILE_16(files, n) FILE_4(files, n) FILE_4(files, n + 4) FILE_4(files, n + 8) FILE_4(files, n + 12)
-
-/*
- * A file in the first table of its process, null when it lies in another. The verifier knows its type, and what it knows can be
- * read without a helper; that wants an offset which does not vary.
- */
-static __always_inline struct file *first_file(struct task_struct *task, long fd)
-{
-	struct files_struct *files = task->files;
-
-	if (files->fdt != &files->fdtab)
-		return 0;
-	switch (fd) {
-		FILE_16(files, 0)
-		FILE_16(files, 16)
-		FILE_16(files, 32)
-		FILE_16(files, 48)
-	default:
-		return 0;
-	}
-}
-
-static __always_inline __u32 short_name_offset(void)
-{
-	if (bpf_core_field_exists(struct dentry, d_shortname))
-		return bpf_core_field_offset(struct dentry, d_shortname);
-	return bpf_core_field_offset(struct dentry___iname, d_iname);
-}
-
-/* Compares the names from a file to the root of its mount. */
-static __always_inline bool is_in_mount(struct file *file, struct rest *rest)
-{
-	struct dentry *dentry = file->f_path.dentry, *root = file->f_path.mnt->mnt_root;
-
-	for (int i = 0; i < COMPARE_STEPS; i++) {
-		if (dentry == root)
-			return true;
-		struct dentry *parent = dentry->d_parent;
-		__u64 *name = (void *)dentry + short_name_offset();
-
-		if (parent == dentry || (void *)dentry->d_name.name != (void *)name)
-			return false;
-		if (!take_name(rest, dentry->d_name.len, name))
-			return false;
-		dentry = parent;
-	}
-	return false;
+	named->parent = head->parent;
+	named->length = head->length;
+	named->name = head->short_name;
+	return (void *)head->name == (void *)dentry + start + __builtin_offsetof(struct dentry_head, short_name);
 }
 
 #else
 
-static __always_inline struct file *first_file(struct task_struct *task, long fd)
+static __always_inline bool read_named(struct named *named, struct dentry *dentry, struct dentry_head *head)
 {
-	return 0;
-}
+	__u32 offset = bpf_core_field_exists(struct dentry, d_shortname) ?
+			       bpf_core_field_offset(struct dentry, d_shortname) :
+			       bpf_core_field_offset(struct dentry___iname, d_iname);
 
-static __always_inline bool is_in_mount(struct file *file, struct rest *rest)
-{
-	return false;
+	dentry = AT(dentry);
+	named->parent = dentry->d_parent;
+	named->length = dentry->d_name.len;
+	named->name = (void *)dentry + offset;
+	return (void *)dentry->d_name.name == (void *)named->name;
 }
 
 #endif
+
+/* Of a word of which so many bytes and 32 belong to a name: those of the name. */
+static const __u64 kept[SHORT_NAME + 32 + 1] = {
+	[33] = 0xff,
+	[34] = 0xffff,
+	[35] = 0xffffff,
+	[36] = 0xffffffff,
+	[37] = 0xffffffffff,
+	[38] = 0xffffffffffff,
+	[39] = 0xffffffffffffff,
+	[40 ... SHORT_NAME + 32] = ~0ULL,
+};
+
+/* Whether a name is the one at this place. All words are compared alike: each branch here is one more for the verifier in every round. */
+static __always_inline bool is_name(const __u64 *name, __u64 length, const char *real, __u64 place)
+{
+	__u64 difference = (name[0] ^ *(__u64 *)&real[place & 127]) & kept[length + 32];
+
+	if (length > 8)
+		for (int i = 1; i < SHORT_NAME / 8; i++)
+			difference |= (name[i] ^ *(__u64 *)&real[(place + i * 8) & 127]) & kept[length + 32 - i * 8];
+	return !difference;
+}
 
 /*
  * Whether the path of an open file is exactly this one: the same walk as that of walk(), but nothing is written. A name
  * too long to lie in its dentry never is.
  */
-static __always_inline bool is_really(long fd, struct verdict *verdict)
+static __always_inline bool is_really(struct task_struct *task, long fd, struct verdict *verdict)
 {
-	__u32 start = bpf_core_field_offset(struct dentry, d_parent);
-	struct task_struct *task = current_task();
-	struct rest rest = { .real = verdict->real, .length = verdict->real_length & 127 };
-	struct file *file = first_file(task, fd);
+	struct file *file = file_of(task, fd);
+
+	if (!file)
+		return false;
+	struct dentry *dentry = FOLLOW(file, f_path.dentry), *root;
+	struct mount *mount = (void *)FOLLOW(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	__u64 left = verdict->real_length & 127; /* bytes of the path that were not compared yet */
 	struct dentry_head head;
-	struct mount_head here;
-	struct dentry *dentry;
-	struct mount *mount;
+	struct named named;
 
-	if (file) {
-		if (!is_in_mount(file, &rest))
-			return false;
-		mount = (void *)file->f_path.mnt - bpf_core_field_offset(struct mount, mnt);
-		read_mount(&here, mount);
-		dentry = here.root;
-	} else {
-		struct path path;
-
-		file = file_of(task, fd);
-		if (!file || bpf_core_field_offset(struct dentry, d_name) != start + sizeof(void *))
-			return false;
-		BPF_CORE_READ_INTO(&path, file, f_path);
-		mount = (void *)path.mnt - bpf_core_field_offset(struct mount, mnt);
-		read_mount(&here, mount);
-		dentry = path.dentry;
-	}
+	root = FOLLOW(mount, mnt.mnt_root);
+#pragma unroll
 	for (int i = 0; i < COMPARE_STEPS; i++) {
-		if (dentry == here.root) {
-			if (here.parent == mount)
-				return !rest.length; /* the root of the namespace */
-			dentry = here.mountpoint;
-			mount = here.parent;
-			read_mount(&here, mount);
+		if (dentry == root) {
+			struct mount *parent = FOLLOW(mount, mnt_parent);
+
+			if (parent == mount)
+				return !left; /* the root of the namespace */
+			dentry = FOLLOW(mount, mnt_mountpoint);
+			mount = parent;
+			root = FOLLOW(mount, mnt.mnt_root);
 			continue;
 		}
-		if (bpf_probe_read_kernel(&head, sizeof(head), (void *)dentry + start) || head.parent == dentry)
+		if (!read_named(&named, dentry, &head) || named.parent == dentry)
 			return false;
-		if ((void *)head.name != (void *)dentry + start + __builtin_offsetof(struct dentry_head, short_name))
+		/* The name and the slash before it. */
+		if (named.length > SHORT_NAME || named.length >= left)
 			return false;
-		if (!take_name(&rest, head.length, head.short_name))
+		left = (left - named.length - 1) & 127;
+		if (verdict->real[left] != '/' || !is_name(named.name, named.length, verdict->real, left + 1))
 			return false;
-		dentry = head.parent;
+		dentry = named.parent;
 	}
 	return false;
 }
 
+static __always_inline bool is_given(const struct given_path *path, const struct given_path *other, __u32 length)
+{
+#pragma GCC unroll 16
+	for (__u32 i = 0; i < VERDICT_PATH_MAX / 8; i++) {
+		if (i * 8 >= length)
+			break;
+		if (path->words[i] != other->words[i])
+			return false;
+	}
+	return true;
+}
+
 /* Whether user space has learnt that no rule could match an open like this one, whoever makes it. */
-static __always_inline bool is_ruled_out(struct pt_regs *regs, __u32 call, long result, __u32 event_flags)
+static __always_inline bool is_ruled_out(struct task_struct *task, struct pt_regs *regs, __u32 call, long result,
+					 __u32 event_flags)
 {
 	struct verdict_key key = {};
+	struct given_path given = {};
 	struct verdict *verdict;
 	__u64 path;
 	long size;
@@ -260,17 +209,19 @@ static __always_inline bool is_ruled_out(struct pt_regs *regs, __u32 call, long 
 	if (!config.verdicts || event_flags & (EVENT_IA32 | EVENT_X32) ||
 	    !read_open(regs, call, &key.open_flags, &path) || !path)
 		return false;
-	size = bpf_probe_read_user_str(key.path, sizeof(key.path), (void *)path);
+	size = bpf_probe_read_user_str(&given, sizeof(given), (void *)path);
 	/* What fills it may have been cut. */
-	if (size <= 1 || size >= (long)sizeof(key.path) || key.path[0] != '/')
+	if (size <= 1 || size >= (long)sizeof(given) || (given.words[0] & 0xff) != '/')
 		return false;
+	key.length = size - 1;
+	key.hash = hash_of(&given, key.length);
 	key.generation = config.generation;
 	key.call = call;
 	key.failed = result < 0;
 	verdict = bpf_map_lookup_elem(&verdicts, &key);
-	if (!verdict)
+	if (!verdict || !is_given(&given, &verdict->path, key.length))
 		return false;
-	return !verdict->real_length || (result >= 0 && is_really(result, verdict));
+	return !verdict->real_length || (result >= 0 && is_really(task, result, verdict));
 }
 
 #endif

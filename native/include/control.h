@@ -41,25 +41,48 @@ struct probe_config {
 };
 
 /*
- * Opens that no rule could match, learnt from one like them. The key and the real path are all that the verdict rests on, and both
- * are compared whole: what differs in anything else gets the same verdict, what differs in them none.
+ * Opens that no rule could match, learnt from one like them. The key and both paths are all that the verdict rests on, and they
+ * are compared whole: what differs in anything else gets the same verdict, what differs in them none. The key is short to be found
+ * fast.
  */
-#define VERDICT_PATH_MAX 116
+#define VERDICT_PATH_MAX 120
 #define VERDICT_REAL_MAX 120
 #define VERDICTS_MAX 8192
 
+/* A path as given and absolute, by words, with NUL bytes to its end. */
+struct given_path {
+	__u64 words[VERDICT_PATH_MAX / 8];
+};
+
 struct verdict_key {
+	__u64 hash; /* of the path */
 	__u32 generation;
 	__u32 open_flags; /* O_*, as given */
 	__u16 call;
 	__u16 failed;
-	char path[VERDICT_PATH_MAX]; /* as given and absolute, with NUL bytes to its end */
+	__u32 length; /* of the path in bytes */
 };
 
 struct verdict {
+	struct given_path path;
 	__u64 real_length; /* 0 when the real path does not matter */
 	char real[VERDICT_REAL_MAX + 16]; /* some words more, so that reads of 8 bytes stay inside */
 };
+
+/* Of the words of a path of so many bytes. Nothing rests on it but how fast a verdict is found. */
+static inline __attribute__((always_inline)) __u64 hash_of(const struct given_path *path, __u32 length)
+{
+	__u64 hash = 0;
+
+#pragma GCC unroll 16
+	for (__u32 i = 0; i < VERDICT_PATH_MAX / 8; i++) {
+		if (i * 8 >= length)
+			break;
+		hash = (hash ^ path->words[i]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
 
 /* What became of a record. */
 #define CAUSE_SENT 0

@@ -40,7 +40,7 @@ export interface NativeProbe {
 
 /** What the addon opens a probe with. */
 export type NativeOptions = [
-  objectPath: string,
+  objectPaths: readonly string[],
   ringBytes: number,
   cpus: number,
   cgroupController: string,
@@ -55,8 +55,6 @@ export interface Binding {
     /** The same in another thread. */
     open(...options: NativeOptions): Promise<NativeProbe>;
   };
-  /** `currentTask`: a kernel that hands out the current task as a typed pointer (5.11). */
-  features(): { readonly currentTask: boolean };
   /** Gives what the allocator of the process keeps for later back to the system. */
   trim(): void;
 }
@@ -64,14 +62,14 @@ export interface Binding {
 const packageRoot = join(import.meta.dirname, '..', '..');
 const addonPath = join(packageRoot, 'build', 'Release', 'tocsin.node');
 
-/** The compiled eBPF programs. */
-export const PROBE_OBJECT = join(packageRoot, 'build', 'probe.bpf.o');
-/** The same for kernels before 5.11; it reads tasks through helper calls, which is slower. */
-export const LEGACY_PROBE_OBJECT = join(packageRoot, 'build', 'probe-legacy.bpf.o');
+/** The compiled eBPF programs: for kernels from 6.2 on, from 5.11 on, and older ones, where the same costs ever more. */
+export const PROBE_OBJECTS = ['probe.bpf.o', 'probe-typed.bpf.o', 'probe-legacy.bpf.o'].map(
+  (name) => join(packageRoot, 'build', name),
+);
 
-/** Whether both were built. */
+/** Whether everything was built. */
 export const isBuilt = (): boolean =>
-  [addonPath, PROBE_OBJECT, LEGACY_PROBE_OBJECT].every((path) => existsSync(path));
+  [addonPath, ...PROBE_OBJECTS].every((path) => existsSync(path));
 
 /** Gives memory that the allocator of the process keeps for later back to the system. Throws what Node throws without the addon. */
 export const trimMemory = (): void => loadBinding().trim();

@@ -1,11 +1,10 @@
 /** The running probe: what it watches, the records it wrote, and the account of those it could not. */
 import { availableParallelism } from 'node:os';
 import {
-  LEGACY_PROBE_OBJECT,
   loadBinding,
   type NativeOptions,
   type NativeProbe,
-  PROBE_OBJECT,
+  PROBE_OBJECTS,
   type SkippedProgram,
 } from './binding.ts';
 import { currentHierarchy } from './cgroups.ts';
@@ -117,9 +116,7 @@ export interface ProbeOptions {
   readonly environment?: boolean;
   /** Processes that are never told: the agent itself. */
   readonly mutedProcesses?: readonly number[];
-  /** Use the programs for kernels before 5.11; decided by the kernel's type information unless given. */
-  readonly legacy?: boolean;
-  /** Compiled programs in place of those two. */
+  /** Compiled programs in place of those of `PROBE_OBJECTS` that suit the kernel. */
   readonly object?: string;
   /** Copy spans to a buffer instead of exposing the ring's own pages, as where Node refuses external buffers. */
   readonly copy?: boolean;
@@ -238,10 +235,9 @@ function prepare(options: ProbeOptions) {
   );
   const hierarchy = currentHierarchy();
   const cpus = Math.min(availableParallelism(), SLOT_CPUS_MAX);
-  const { Probe: Native, features } = loadBinding();
-  const legacy = options.legacy ?? !features().currentTask;
+  const { Probe: Native } = loadBinding();
   const words: NativeOptions = [
-    options.object ?? (legacy ? LEGACY_PROBE_OBJECT : PROBE_OBJECT),
+    options.object === undefined ? PROBE_OBJECTS : [options.object],
     ringBytes,
     cpus,
     hierarchy.controller,

@@ -27,8 +27,12 @@ const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-
 // Where Debian puts the kernel's headers for this machine, and for another.
 const headers = isCross ? `/usr/${triplet}/include` : `/usr/include/${triplet}`;
 const includes = ['-idirafter', headers, '-I', join(root, 'include')];
-// The second is for kernels before 5.11.
-const variants = { 'probe.bpf.o': [], 'probe-legacy.bpf.o': ['-DTOCSIN_LEGACY'] };
+// The second is for kernels before 6.2, the third for those before 5.11.
+const variants = {
+  'probe.bpf.o': [],
+  'probe-typed.bpf.o': ['-DTOCSIN_TYPED'],
+  'probe-legacy.bpf.o': ['-DTOCSIN_LEGACY'],
+};
 
 mkdirSync(build, { recursive: true });
 const inputs = [join(root, 'bpf'), join(root, 'include')].flatMap((folder) =>

@@ -65,18 +65,21 @@ class Probe : public Napi::ObjectWrap<Probe> {
   // False, and an exception, when it is something else.
   static bool read_options(const Napi::CallbackInfo &info, KernelOptions &options) {
     const Napi::Env env = info.Env();
-    if (info.Length() < 6 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber() ||
+    if (info.Length() < 6 || !info[0].IsArray() || !info[1].IsNumber() || !info[2].IsNumber() ||
         !info[3].IsString() || !info[4].IsNumber() || !info[5].IsBoolean()) {
       throw_argument(env, "wrong arguments for a new probe");
       return false;
     }
-    options.object = info[0].As<Napi::String>().Utf8Value();
+    const auto objects = info[0].As<Napi::Array>();
+    for (uint32_t index = 0; index < objects.Length(); index++)
+      options.objects.push_back(objects.Get(index).ToString().Utf8Value());
     options.ring_bytes = info[1].As<Napi::Number>().Uint32Value();
     options.slot_pairs = info[2].As<Napi::Number>().Uint32Value();
     options.cgroup_controller = info[3].As<Napi::String>().Utf8Value();
     options.cgroup_hierarchy = info[4].As<Napi::Number>().Uint32Value();
-    if (options.slot_pairs == 0) throw_argument(env, "a probe needs a pair of slots at least");
-    return options.slot_pairs != 0;
+    const bool usable = options.slot_pairs != 0 && !options.objects.empty();
+    if (!usable) throw_argument(env, "a probe needs an object and a pair of slots at least");
+    return usable;
   }
 
   // With the options, or with what Opening has opened.
@@ -242,7 +245,9 @@ class Probe : public Napi::ObjectWrap<Probe> {
     key.call = static_cast<uint16_t>(info[0].As<Napi::Number>().Uint32Value());
     key.open_flags = info[1].As<Napi::Number>().Uint32Value();
     key.failed = info[2].As<Napi::Boolean>().Value() ? 1 : 0;
-    std::copy(path.begin(), path.end(), key.path);
+    key.length = static_cast<uint32_t>(path.size());
+    memcpy(verdict.path.words, path.data(), path.size());
+    key.hash = hash_of(&verdict.path, key.length);
     verdict.real_length = real.size();
     std::copy(real.begin(), real.end(), verdict.real);
     if (const Outcome outcome = kernel_->rule_out(key, verdict)) throw_failure(env, *outcome);
@@ -351,13 +356,6 @@ Napi::Value Probe::open(const Napi::CallbackInfo &info) {
   return promise;
 }
 
-Napi::Value features(const Napi::CallbackInfo &info) {
-  const KernelFeatures found = kernel_features();
-  auto out = Napi::Object::New(info.Env());
-  out.Set("currentTask", found.current_task);
-  return out;
-}
-
 // Compilers in many threads leave the allocator with memory that is free and never given back by itself.
 void trim(const Napi::CallbackInfo &) {
 #if defined(__GLIBC__)
@@ -369,7 +367,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Probe", Probe::define(env));
   exports.Set("abi", Napi::Number::New(env, EVENT_ABI));
   exports.Set("trim", Napi::Function::New<trim>(env, "trim"));
-  exports.Set("features", Napi::Function::New<features>(env, "features"));
   return exports;
 }
 

@@ -56,20 +56,17 @@ int enum_value(const btf *types, const char *type, const std::string &name) {
   return -1;
 }
 
+// Which of the objects the kernel can run, those for newer kernels before: the first casts pointers (6.2), the second takes the
+// current task as a typed pointer (5.11), the third only calls helpers.
+size_t newest_object(const btf *kernel) {
+  if (btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0) return 0;
+  return enum_value(kernel, "bpf_func_id", "BPF_FUNC_get_current_task_btf") > 0 ? 1 : 2;
+}
+
 }  // namespace
 
 Failure failed(const char *code, const std::string &step, int error) {
   return {code, step + ": " + strerror(error)};
-}
-
-KernelFeatures kernel_features() {
-  const LogCapture quiet;
-  const Types types = running_kernel_types();
-  KernelFeatures features;
-  if (!types) return features;
-  features.current_task =
-      enum_value(types.get(), "bpf_func_id", "BPF_FUNC_get_current_task_btf") > 0;
-  return features;
 }
 
 Outcome Kernel::open(const KernelOptions &options) {
@@ -106,9 +103,11 @@ Outcome Kernel::load(const KernelOptions &options, const btf *kernel, LogCapture
 }
 
 Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
-  object_ = bpf_object__open_file(options.object.c_str(), nullptr);
+  const std::string &path =
+      options.objects[std::min(newest_object(kernel), options.objects.size() - 1)];
+  object_ = bpf_object__open_file(path.c_str(), nullptr);
   if (object_ == nullptr)
-    return failed("PROBE_OBJECT", "cannot open " + options.object + " (is it built?)", errno);
+    return failed("PROBE_OBJECT", "cannot open " + path + " (is it built?)", errno);
   for (const char *name : {"ring", "slots", "counters", "muted", "verdicts", "losers", "families",
                            ".data.config"})
     if (bpf_object__find_map_by_name(object_, name) == nullptr)

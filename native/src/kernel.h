@@ -23,19 +23,12 @@ class LogCapture;
 
 // Resolved by the TypeScript facade, which also checks them.
 struct KernelOptions {
-  std::string object;
+  std::vector<std::string> objects;  // for ever older kernels; the first that this one can run is loaded
   uint32_t ring_bytes = 0;
   uint32_t slot_pairs = 0;
   std::string cgroup_controller;  // empty for the unified hierarchy
   uint32_t cgroup_hierarchy = 0;
 };
-
-// What the running kernel's type information offers.
-struct KernelFeatures {
-  bool current_task = false;  // a helper hands out the current task as a typed pointer (5.11)
-};
-
-KernelFeatures kernel_features();
 
 // An optional program that does not run here.
 struct SkippedProgram {

@@ -10,8 +10,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { PROBE_OBJECTS } from '../lib/binding.ts';
 import { EVENT_EXIT, EVENT_OPEN, OPEN_CLASS_CREATE, openProbe, type Probe } from '../lib/index.ts';
 import { drain, numberOf, numbers, type Stage, skip, stage } from './live.ts';
 
@@ -127,91 +128,96 @@ describe('accounting', { skip }, () => {
     }
   });
 
-  test('what was ruled out is left out, and nothing that differs from it', () => {
-    const file = join(on.folder, 'file');
-    const link = join(on.folder, 'link');
-    const other = join(on.folder, 'other');
-    writeFileSync(file, '');
-    writeFileSync(other, '');
-    symlinkSync(file, link);
-    const watched = numbers('openat', 'openat2', 'open');
-    const probe = openProbe({ syscalls: watched, keepFailed: watched });
-    const opens = (...words: string[]) => {
-      const { pid } = spawnSync(on.actor, words, { cwd: on.folder });
-      const mine = drain(probe).filter((one) => one.u32('tgid') === pid);
-      return mine.filter((one) => one.kind === EVENT_OPEN).length;
-    };
-    const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
-    try {
-      probe.ruleOut({ ...verdict, path: file, real: '' });
-      probe.ruleOut({ ...verdict, path: link, real: file });
-      assert.equal(opens('open', file), 0);
-      assert.equal(opens('open', link), 0, 'it leads where it did');
-      assert.ok(filtersOf(probe).verdict >= 2);
-      assert.equal(opens('open', 'file'), 1, 'a relative path');
-      assert.equal(opens('open', `${on.folder}/./file`), 1, 'other letters');
-      assert.equal(opens('open-mode', file), 1, 'other flags, and it failed');
-      assert.equal(opens('openat2', file), 1, 'another call');
-      if (process.arch === 'x64') assert.equal(opens('open-old', file), 1, 'another call');
-      rmSync(link);
-      symlinkSync(other, link);
-      assert.equal(opens('open', link), 1, 'it leads elsewhere now');
-      rmSync(link);
-      assert.equal(opens('open', link), 1, 'it leads nowhere');
-      linkSync(file, link);
-      assert.equal(opens('open', link), 1, 'another name of the same file is another path');
-      rmSync(link);
+  for (const object of PROBE_OBJECTS) {
+    const name = basename(object);
+    test(`what was ruled out is left out, and nothing that differs from it (${name})`, () => {
+      const folder = join(on.folder, name);
+      const file = join(folder, 'file');
+      const link = join(folder, 'link');
+      const other = join(folder, 'other');
+      mkdirSync(folder);
+      writeFileSync(file, '');
+      writeFileSync(other, '');
       symlinkSync(file, link);
-      assert.equal(opens('open', link), 0);
-      renameSync(file, `${file}.old`);
-      symlinkSync(`${file}.old`, file);
-      assert.equal(opens('open', link), 1, 'the file was renamed');
-      probe.setSyscalls(watched, watched);
-      assert.equal(opens('open', file), 1, 'another setting has no verdicts yet');
-    } finally {
-      probe.close();
-    }
-  });
-
-  test('a real path of many parts and one across mounts are compared whole', () => {
-    const probe = openProbe({ syscalls: numbers('openat'), keepFailed: [] });
-    const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
-    const opens = (path: string, first = '') => {
-      const script = `${first} exec "$0" open "$1"`;
-      const { pid } = spawnSync('bash', ['-c', script, on.actor, path]);
-      return drain(probe).filter(
-        (one) => one.kind === EVENT_OPEN && one.u32('tgid') === pid && one.text('path') === path,
-      );
-    };
-    // Its table of files is another one than that of a process with few.
-    const withMany = (path: string) => opens(path, 'exec 100</dev/null;');
-    const deep = join(on.folder, ...'abcdefgh', 'a-name-of-some-length', 'file');
-    mkdirSync(dirname(deep), { recursive: true });
-    writeFileSync(deep, '');
-    try {
-      for (const path of [deep, '/proc/sys/kernel/ostype', '/proc/self/status']) {
-        const [told] = opens(path);
-        assert.ok(told);
-        const real = told.text('real') || path;
-        for (const wrong of [
-          `${real}x`,
-          real.slice(1),
-          real.slice(0, -1),
-          real.replace('o', 'p'),
-        ]) {
-          probe.ruleOut({ ...verdict, path, real: wrong });
-          assert.equal(opens(path).length, 1, wrong);
-          assert.equal(withMany(path).length, 1, wrong);
-        }
-        probe.ruleOut({ ...verdict, path, real });
-        // Every process has another /proc/self.
-        assert.equal(opens(path).length, path.includes('self') ? 1 : 0, path);
-        assert.equal(withMany(path).length, path.includes('self') ? 1 : 0, path);
+      const watched = numbers('openat', 'openat2', 'open');
+      const probe = openProbe({ object, syscalls: watched, keepFailed: watched });
+      const opens = (...words: string[]) => {
+        const { pid } = spawnSync(on.actor, words, { cwd: folder });
+        const mine = drain(probe).filter((one) => one.u32('tgid') === pid);
+        return mine.filter((one) => one.kind === EVENT_OPEN).length;
+      };
+      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
+      try {
+        probe.ruleOut({ ...verdict, path: file, real: '' });
+        probe.ruleOut({ ...verdict, path: link, real: file });
+        assert.equal(opens('open', file), 0);
+        assert.equal(opens('open', link), 0, 'it leads where it did');
+        assert.ok(filtersOf(probe).verdict >= 2);
+        assert.equal(opens('open', 'file'), 1, 'a relative path');
+        assert.equal(opens('open', `${folder}/./file`), 1, 'other letters');
+        assert.equal(opens('open-mode', file), 1, 'other flags, and it failed');
+        assert.equal(opens('openat2', file), 1, 'another call');
+        if (process.arch === 'x64') assert.equal(opens('open-old', file), 1, 'another call');
+        rmSync(link);
+        symlinkSync(other, link);
+        assert.equal(opens('open', link), 1, 'it leads elsewhere now');
+        rmSync(link);
+        assert.equal(opens('open', link), 1, 'it leads nowhere');
+        linkSync(file, link);
+        assert.equal(opens('open', link), 1, 'another name of the same file is another path');
+        rmSync(link);
+        symlinkSync(file, link);
+        assert.equal(opens('open', link), 0);
+        renameSync(file, `${file}.old`);
+        symlinkSync(`${file}.old`, file);
+        assert.equal(opens('open', link), 1, 'the file was renamed');
+        probe.setSyscalls(watched, watched);
+        assert.equal(opens('open', file), 1, 'another setting has no verdicts yet');
+      } finally {
+        probe.close();
       }
-    } finally {
-      probe.close();
-    }
-  });
+    });
+
+    test(`a real path of many parts and one across mounts are compared whole (${name})`, () => {
+      const probe = openProbe({ object, syscalls: numbers('openat'), keepFailed: [] });
+      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
+      const opens = (path: string, first = '') => {
+        const script = `${first} exec "$0" open "$1"`;
+        const { pid } = spawnSync('bash', ['-c', script, on.actor, path]);
+        return drain(probe).filter(
+          (one) => one.kind === EVENT_OPEN && one.u32('tgid') === pid && one.text('path') === path,
+        );
+      };
+      // Its table of files is another one than that of a process with few.
+      const withMany = (path: string) => opens(path, 'exec 100</dev/null;');
+      const deep = join(on.folder, ...'abcdefgh', 'a-name-of-some-length', 'file');
+      mkdirSync(dirname(deep), { recursive: true });
+      writeFileSync(deep, '');
+      try {
+        for (const path of [deep, '/proc/sys/kernel/ostype', '/proc/self/status']) {
+          const [told] = opens(path);
+          assert.ok(told);
+          const real = told.text('real') || path;
+          for (const wrong of [
+            `${real}x`,
+            real.slice(1),
+            real.slice(0, -1),
+            real.replace('o', 'p'),
+          ]) {
+            probe.ruleOut({ ...verdict, path, real: wrong });
+            assert.equal(opens(path).length, 1, wrong);
+            assert.equal(withMany(path).length, 1, wrong);
+          }
+          probe.ruleOut({ ...verdict, path, real });
+          // Every process has another /proc/self.
+          assert.equal(opens(path).length, path.includes('self') ? 1 : 0, path);
+          assert.equal(withMany(path).length, path.includes('self') ? 1 : 0, path);
+        }
+      } finally {
+        probe.close();
+      }
+    });
+  }
 
   test('a muted process is not told, others are', () => {
     const opened = (probe: Probe) =>

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import { PROBE_OBJECTS } from '../lib/binding.ts';
 
 const packageRoot = join(import.meta.dirname, '..', '..');
 const COMPILER = 'aarch64-linux-gnu-g++';
@@ -18,7 +19,6 @@ test('the probe and the addon compile for arm64', { skip: missing }, () => {
   execFileSync(process.execPath, [script('build-addon-arm64.mjs')]);
   const machine = (name: string) =>
     readFileSync(join(packageRoot, 'build', 'arm64', name)).readUInt16LE(18);
-  assert.equal(machine('probe.bpf.o'), MACHINE.bpf);
-  assert.equal(machine('probe-legacy.bpf.o'), MACHINE.bpf);
+  for (const object of PROBE_OBJECTS) assert.equal(machine(basename(object)), MACHINE.bpf);
   assert.equal(machine('tocsin.node'), MACHINE.arm64);
 });

@@ -7,8 +7,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { PROBE_OBJECTS } from '../lib/binding.ts';
 import {
   EVENT_FAULT,
   EVENT_FILE_CREATED,
@@ -39,9 +40,9 @@ describe('files', { skip }, () => {
     mkdirSync(join(on.folder, 'sub'));
   });
   after(() => on.remove());
-  for (const legacy of [false, true])
-    test(`an absolute open tells path, inode and mode (${legacy ? 'old' : 'new'} kernels)`, () => {
-      const run = watch(on, OPENS, ['open', file], { legacy });
+  for (const object of PROBE_OBJECTS)
+    test(`an absolute open tells path, inode and mode (${basename(object)})`, () => {
+      const run = watch(on, OPENS, ['open', file], { object });
       const record = only(run, EVENT_OPEN);
       const facts = statSync(file);
       assert.deepEqual(record.strings, { path: file, base: '', real: '' });
