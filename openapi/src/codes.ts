@@ -23,6 +23,7 @@ export const PROBLEM_CODES = {
   method_not_allowed: [405, 'The resource has no such method; see Allow.'],
   request_timeout: [408, 'The request did not come whole in time.'],
   channel_exists: [409, 'A channel of this name exists.'],
+  channel_in_use: [409, 'Another channel or a route names the channel.'],
   channel_read_only: [
     409,
     'The channel is defined in the configuration file and is changed there.',

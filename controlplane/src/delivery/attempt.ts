@@ -1,12 +1,15 @@
 /**
- * The memory of the notification at the head of a lane, so that any worker goes on where another stopped. It is written before a
- * send: the entries that make up the notification stay the same under its id whatever is queued behind them, and a worker that was
+ * The memory of the notification at the head of a lane, so that any worker goes on where another stopped. It is written when the head
+ * is taken: the entries that make up the notification stay the same under its id whatever is queued behind them, and a worker that was
  * killed in mid-send is known to have left the outcome open.
  */
 export interface Attempt {
   /** Id of the first entry: a memory of another head is void. */
   readonly head: string;
-  /** How many entries the notification tells. */
+  /**
+   * How many entries the notification tells at most. While it is first sent: how many there were. Which of them go together follows from
+   * these alone, so whoever tries it again tells the same.
+   */
   readonly count: number;
   /** Attempts that failed; waiting because the provider said so is none. */
   readonly failures: number;

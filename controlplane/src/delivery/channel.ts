@@ -65,8 +65,15 @@ export type Outcome =
       readonly reason: FailureReason;
       readonly detail: string;
       readonly retryAfterMs?: number;
+      /** Some of it was taken before the rest was not. */
+      readonly partly?: true;
     }
-  | { readonly result: 'permanent'; readonly reason: FailureReason; readonly detail: string }
+  | {
+      readonly result: 'permanent';
+      readonly reason: FailureReason;
+      readonly detail: string;
+      readonly partly?: true;
+    }
   /** The request may or may not have been taken; sent again with the same id. */
   | { readonly result: 'ambiguous'; readonly reason: FailureReason; readonly detail: string };
 

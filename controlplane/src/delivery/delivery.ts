@@ -18,7 +18,7 @@ import { DEFAULT_RETRY } from './policy.ts';
 import { openQueue, startWorker, wakeChannels } from './queue.ts';
 import { type Environment, Senders } from './senders.ts';
 import { Sweeper } from './sweeper.ts';
-import { previewOf, testSend } from './test-send.ts';
+import { previewOf, testSend, trySender } from './test-send.ts';
 
 export interface DeliveryOptions {
   /** For short commands; it may fail fast. */
@@ -42,12 +42,14 @@ export interface DeliveryOptions {
 export interface RunningDelivery {
   /** Makes one attempt now, past lane and throttle. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** As of ChannelDelivery. Throws ChannelSettingsError. */
+  trySender(channel: Channel): Promise<void>;
   /** What would be sent of this alert, or of a sample; undefined when there is no such alert. Throws ChannelSettingsError and TemplateError. */
   preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
   retryNow(channel: string): Promise<void>;
-  /** Looks at once whether a channel has something to tell. */
-  wake(channel: string): void;
+  /** Looks at once whether a channel has something to tell; false when others do so earlier, if there are any. */
+  wake(channel: string): boolean;
   /** Begins no further attempt, lets those under way end for `graceMs`, then ends them. Idempotent. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -83,20 +85,32 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     times: { ...TIMES, ...options.times },
     findKind: findChannelKind,
     stopping: stopping.signal,
-    wake: (name) => wakeChannels(queue, [name]),
+    wake: (name) => wake([name]),
     killed: killed.signal,
   };
   const letters = new DeadLetters(redis);
   const queue = openQueue(redis);
   queue.on('error', onProblem);
-  const drains = new Drains({ drain: (channel) => drainChannel(parts, channel), onProblem });
+  const drains = new Drains({
+    drain: (channel, turn) => drainChannel(parts, channel, turn),
+    onProblem,
+  });
+  /** Here, and where there is more time if these have too much to do. */
+  const wake = (names: readonly string[]) =>
+    wakeChannels(
+      queue,
+      names.filter((name) => !drains.wake(name)),
+    );
   const worker = startWorker(workerRedis, (channel) => drains.wake(channel), {
     takeOverMs: parts.times.leaseMs,
     onProblem,
   });
   const sweeper = new Sweeper({
     ...{ outbox, channels, onProblem },
-    wake: (names) => wakeChannels(queue, names),
+    // As the sweepers of others do.
+    wake: (names) => {
+      for (const name of names) drains.wake(name);
+    },
     everyMs: options.times?.sweepMs ?? SWEEP_MS,
     expireLetters: async () => {
       if (options.lettersKeptMs === undefined) return;
@@ -126,11 +140,12 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       if (alert !== undefined && !stored) return undefined;
       return previewOf(channel, stored, findChannelKind, environment);
     },
+    trySender: (channel) => trySender(channel, findChannelKind, environment),
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);
       await outbox.retryNow(channel);
-      await wakeChannels(queue, [channel]);
+      await wake([channel]);
     },
     wake: (channel) => drains.wake(channel),
     stop: (graceMs = GRACE_MS) => {

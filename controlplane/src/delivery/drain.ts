@@ -6,10 +6,11 @@
 import { setMaxListeners } from 'node:events';
 import type { Redis } from 'ioredis';
 import { setBreaker } from '../store/channel-state.ts';
-import type { DueLanes } from '../store/outbox.ts';
+import type { Taken, TakenLane } from '../store/outbox.ts';
 import { type Breaker, CLOSED, judge } from './breaker.ts';
 import { tellBroken, tellWorking } from './broken.ts';
 import type { ChannelKind, Outcome } from './channel.ts';
+import { MAX_BATCH } from './compose.ts';
 import { fallbackOf, moveLane } from './fallback.ts';
 import { type LaneParts, tellHead } from './lane.ts';
 
@@ -36,51 +37,62 @@ const PARALLEL = 4;
 /** While sends are under way, how soon and how late one looks for lanes that came meanwhile. */
 const LOOK_MS = 20;
 const LOOK_LATE_MS = 100;
+/** Between two looks, however often one is woken. */
+const LOOK_AGAIN_MS = 5;
 /** After its slice, a channel waits so long for the sends under way before it goes on beside one that hangs. */
 const HANGING_MS = 1000;
 
+/** What a drain and whoever wakes it know of each other. */
+export interface Turn {
+  /** It was woken since it last looked. */
+  again: boolean;
+  /** Lets it look now. */
+  look?: () => void;
+}
+
 /** Drains until nothing is due, or the slice is over. Throws when Redis is away. */
-export async function drainChannel(parts: DrainParts, name: string): Promise<Drained> {
-  const { outbox, times } = parts;
-  const token = await outbox.acquire(name, times.leaseMs);
-  if (token === undefined) return later(BUSY_MS);
-  const lost = new AbortController();
-  // Each send listens.
-  setMaxListeners(0, lost.signal);
-  const renewal = setInterval(() => {
-    outbox.renew(name, token, times.leaseMs).then(
-      (held) => held || lost.abort(),
-      () => {},
-    );
-  }, times.leaseMs / 3);
-  try {
-    return await new Drain(parts, name, token, lost).run();
-  } finally {
-    clearInterval(renewal);
-    await outbox.release(name, token).catch(() => false);
-  }
+export function drainChannel(parts: DrainParts, name: string, turn: Turn): Promise<Drained> {
+  return new Drain(parts, name, turn).run();
 }
 
 const later = (ms: number): Drained => ({ next: 'later', at: Date.now() + ms });
+const comeBack = ({ next, now }: Taken): Drained =>
+  next === undefined ? { next: 'idle' } : later(Math.max(0, next - now));
 
 class Drain {
   readonly #parts: DrainParts;
   readonly #name: string;
-  readonly #token: number;
-  readonly #lost: AbortController;
+  readonly #turn: Turn;
+  #token: number | undefined;
+  #renewal: NodeJS.Timeout | undefined;
+  readonly #lost = new AbortController();
   /** Lanes whose head is being sent. */
   readonly #busy = new Map<string, Promise<void>>();
   #breaker: Breaker | undefined;
   #failedAt = 0;
   #failure: Error | undefined;
+  /** A send ended since the last look. */
+  #hasRoom = false;
+  #looked = 0;
+  #lookAgain: NodeJS.Timeout | undefined;
   /** Settles the pause between two looks. */
   #wake: () => void = () => {};
 
-  constructor(parts: DrainParts, name: string, token: number, lost: AbortController) {
+  constructor(parts: DrainParts, name: string, turn: Turn) {
     this.#parts = parts;
     this.#name = name;
-    this.#token = token;
-    this.#lost = lost;
+    this.#turn = turn;
+    turn.look = () => {
+      this.#lookAgain ??= setTimeout(
+        () => {
+          this.#lookAgain = undefined;
+          this.#wake();
+        },
+        this.#looked + LOOK_AGAIN_MS - Date.now(),
+      );
+    };
+    // Each send listens.
+    setMaxListeners(0, this.#lost.signal);
   }
 
   async run(): Promise<Drained> {
@@ -88,6 +100,7 @@ class Drain {
       return await this.#drain();
     } finally {
       await Promise.all(this.#busy.values());
+      await this.#release();
     }
   }
 
@@ -95,41 +108,77 @@ class Drain {
     let end = Date.now() + this.#parts.times.sliceMs;
     let pauseMs = LOOK_MS;
     for (;;) {
-      const look = await this.#look();
-      if ('next' in look) return look;
-      const { due, parallel } = look;
-      const ended = this.#ended();
-      if (ended) return ended;
-      const began = this.#start(due.lanes, parallel);
-      const wait = Math.max(0, (due.next ?? Number.POSITIVE_INFINITY) - due.now);
-      if (this.#busy.size === 0) return due.next === undefined ? { next: 'idle' } : later(wait);
-      pauseMs = began ? LOOK_MS : Math.min(pauseMs * 2, LOOK_LATE_MS);
-      await this.#pause(Math.min(pauseMs, wait));
+      const taken = this.#ended() ?? (await this.#look());
+      if (!('lanes' in taken)) return taken;
+      pauseMs = taken.lanes.length > 0 ? LOOK_MS : Math.min(pauseMs * 2, LOOK_LATE_MS);
+      if (!this.#hasRoom) {
+        if (this.#busy.size === 0) return comeBack(taken);
+        const wait = (taken.next ?? Number.POSITIVE_INFINITY) - taken.now;
+        await this.#pause(Math.min(this.#turn.again ? LOOK_AGAIN_MS : pauseMs, wait));
+      }
       if (Date.now() < end) continue;
       if (await this.#isOver()) return later(0);
       end = Date.now() + this.#parts.times.sliceMs;
     }
   }
 
-  /** The lanes that are due and how many sends there may be at a time. What has a fallback is there while the channel is broken. */
-  async #look(): Promise<Drained | { readonly due: DueLanes; readonly parallel: number }> {
-    const { channels, findKind, outbox } = this.#parts;
+  /** Takes what is due and begins to send it. */
+  async #look(): Promise<Drained | Taken> {
+    this.#turn.again = false;
+    this.#hasRoom = false;
+    this.#looked = Date.now();
+    const taken = await this.#take();
+    for (const lane of 'lanes' in taken ? taken.lanes : []) this.#begin(lane);
+    return taken;
+  }
+
+  /** Takes the lanes that are due. What has a fallback moves there while the channel is broken. */
+  async #take(): Promise<Drained | Taken> {
+    const { channels, findKind, outbox, times } = this.#parts;
     for (;;) {
       const channel = channels.get(this.#name);
       if (!channel) return { next: 'unknown channel' };
       const fallback = await fallbackOf(this.#parts, channel);
-      const most = findKind(channel.kind)?.parallel ?? PARALLEL;
-      const due = await outbox.dueLanes(this.#name, most + this.#busy.size, fallback !== undefined);
-      const { failures, opens, openMs } = due;
+      const taken = await outbox.take(this.#name, {
+        ...{ token: this.#token, leaseMs: times.leaseMs, busy: [...this.#busy.keys()] },
+        parallel: findKind(channel.kind)?.parallel ?? PARALLEL,
+        ...{ entries: MAX_BATCH, moves: fallback !== undefined },
+      });
+      if (!taken) return later(BUSY_MS);
+      this.#hold(taken);
+      const { failures, opens, openMs, toMove } = taken;
       const openUntil = openMs > 0 ? Date.now() + openMs : 0;
       if (this.#busy.size === 0) this.#breaker = { failures, opens, openUntil };
-      if (openMs === 0 || !fallback) return { due, parallel: opens > 0 ? 1 : most };
-      const free = due.lanes.filter(({ lane }) => !this.#busy.has(lane));
+      if (!fallback || toMove.length === 0) return taken;
       let moved = 0;
-      for (const { lane } of free)
-        moved += await moveLane(this.#parts, channel, fallback, lane, this.#token);
-      if (moved === 0) return { due: { ...due, lanes: [] }, parallel: 1 };
+      for (const lane of toMove)
+        moved += await moveLane(this.#parts, channel, fallback, lane, taken.token);
+      // What was moved here once stays, until the channel is tried again.
+      if (moved === 0) return { ...taken, next: taken.now + openMs };
     }
+  }
+
+  #hold({ token, released }: Taken): void {
+    if (released) {
+      clearInterval(this.#renewal);
+      this.#token = undefined;
+      return;
+    }
+    this.#token = token;
+    const { outbox, times } = this.#parts;
+    this.#renewal ??= setInterval(() => {
+      outbox.renew(this.#name, token, times.leaseMs).then(
+        (held) => held || this.#lost.abort(),
+        () => {},
+      );
+    }, times.leaseMs / 3);
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#lookAgain);
+    clearInterval(this.#renewal);
+    if (this.#token !== undefined)
+      await this.#parts.outbox.release(this.#name, this.#token).catch(() => false);
   }
 
   #ended(): Drained | undefined {
@@ -144,36 +193,24 @@ class Drain {
     return this.#busy.size === 0;
   }
 
-  /** Whether a send was begun. */
-  #start(lanes: DueLanes['lanes'], parallel: number): boolean {
-    let began = false;
-    for (const { lane, urgent } of lanes) {
-      // One is kept for what is urgent.
-      const most = urgent || parallel === 1 ? parallel : parallel - 1;
-      if (this.#busy.size >= most || this.#busy.has(lane)) continue;
-      this.#begin(lane);
-      began = true;
-    }
-    return began;
-  }
-
-  #begin(lane: string): void {
-    const send = this.#send(lane)
+  #begin(taken: TakenLane): void {
+    const send = this.#send(taken)
       .catch((error: Error) => {
         this.#failure = error;
       })
       .finally(() => {
-        this.#busy.delete(lane);
+        this.#busy.delete(taken.lane);
+        this.#hasRoom = true;
         this.#wake();
       });
-    this.#busy.set(lane, send);
+    this.#busy.set(taken.lane, send);
   }
 
-  async #send(lane: string): Promise<void> {
+  async #send(taken: TakenLane): Promise<void> {
     const channel = this.#parts.channels.get(this.#name);
-    if (!channel) return;
-    const { signal } = this.#lost;
-    const held = { channel, lane, token: this.#token, lost: signal };
+    const token = this.#token;
+    if (!channel || token === undefined) return;
+    const held = { channel, taken, token, lost: this.#lost.signal };
     const began = Date.now();
     const tried = await tellHead(this.#parts, held);
     if (tried.outcome) await this.#judge(tried.outcome, began);
@@ -197,7 +234,8 @@ class Drain {
     // Where it was told that the channel is broken is forgotten with the rest.
     if (opens === 0 && before.opens > 0) await tellWorking(this.#parts, this.#name);
     const change = { failures, opens, openMs, reason, detail };
-    await setBreaker(this.#parts.redis, this.#name, this.#token, change);
+    if (this.#token !== undefined)
+      await setBreaker(this.#parts.redis, this.#name, this.#token, change);
     if (openMs > 0) await tellBroken(this.#parts, this.#name, opens, outcome);
   }
 

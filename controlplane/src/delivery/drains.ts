@@ -2,10 +2,10 @@
  * The channels that this process drains, each once at a time. A wake-up that comes while its channel is drained is kept. When to come
  * back is remembered here only as a hint: the due times are in Redis, and the sweeper of any process finds them.
  */
-import type { Drained } from './drain.ts';
+import type { Drained, Turn } from './drain.ts';
 
 export interface DrainsParts {
-  readonly drain: (channel: string) => Promise<Drained>;
+  readonly drain: (channel: string, turn: Turn) => Promise<Drained>;
   readonly onProblem: (error: unknown) => void;
 }
 
@@ -18,8 +18,8 @@ const LATEST_MS = 60_000;
 
 export class Drains {
   readonly #parts: DrainsParts;
-  /** What is drained, and whether it is to be looked at again. */
-  readonly #running = new Map<string, { again: boolean; readonly done: Promise<void> }>();
+  /** What is drained. */
+  readonly #running = new Map<string, { readonly turn: Turn; readonly done: Promise<void> }>();
   /** Those that began lately. */
   readonly #slots = new Map<string, NodeJS.Timeout>();
   readonly #waiting = new Set<string>();
@@ -30,12 +30,21 @@ export class Drains {
     this.#parts = parts;
   }
 
-  /** Drains a channel; returns at once. */
-  wake(channel: string): void {
-    const running = this.#running.get(channel);
-    if (running) running.again = true;
-    else if (this.#slots.size >= MOST) this.#waiting.add(channel);
-    else this.#start(channel);
+  /** Drains a channel; returns at once. False when others do so earlier, if there are any. */
+  wake(channel: string): boolean {
+    if (this.#stopped) return false;
+    const turn = this.#running.get(channel)?.turn;
+    if (turn) {
+      turn.again = true;
+      turn.look?.();
+      return true;
+    }
+    if (this.#slots.size >= MOST) {
+      this.#waiting.add(channel);
+      return false;
+    }
+    this.#start(channel);
+    return true;
   }
 
   /** Begins nothing more; resolves when what is under way has ended. */
@@ -46,10 +55,10 @@ export class Drains {
   }
 
   #start(channel: string): void {
-    if (this.#stopped) return;
     clearTimeout(this.#timers.get(channel));
     this.#timers.delete(channel);
-    const done = this.#parts.drain(channel).then(
+    const turn: Turn = { again: false };
+    const done = this.#parts.drain(channel, turn).then(
       (drained) => this.#ended(channel, drained),
       (error: unknown) => {
         this.#parts.onProblem(error);
@@ -57,7 +66,7 @@ export class Drains {
         this.#ended(channel, { next: 'idle' });
       },
     );
-    this.#running.set(channel, { again: false, done });
+    this.#running.set(channel, { turn, done });
     this.#slots.set(channel, setTimeout(() => this.#free(channel), SLOT_MS).unref());
   }
 
@@ -68,11 +77,11 @@ export class Drains {
     const [next] = this.#waiting;
     if (next === undefined) return;
     this.#waiting.delete(next);
-    this.#start(next);
+    this.wake(next);
   }
 
   #ended(channel: string, drained: Drained): void {
-    const again = this.#running.get(channel)?.again;
+    const again = this.#running.get(channel)?.turn.again;
     this.#running.delete(channel);
     if (drained.next === 'later') this.#comeBack(channel, drained.at);
     this.#free(channel);

@@ -1,18 +1,18 @@
 /**
- * One attempt with the head of a lane: reads it, sends it, and acknowledges it or sets it back, in order and under the lease of the
- * channel. Whoever crashes leaves the entries where they are; at most the sends in flight are repeated, under the same id and marked.
+ * One attempt with the head of a lane that was taken: sends it, and acknowledges it or sets it back, in order and under the lease of
+ * the channel. Whoever crashes leaves the entries where they are; at most the sends in flight are repeated, under the same id and marked.
  */
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { LoggedAttempt } from '../store/delivery-log.ts';
-import type { Fate, Outbox, OutboxEntry } from '../store/outbox.ts';
-import { type Attempt, readAttempt } from './attempt.ts';
+import type { Fate, Outbox, OutboxEntry, TakenLane } from '../store/outbox.ts';
+import type { Attempt } from './attempt.ts';
 import type { BreakerPolicy } from './breaker.ts';
 import type { Notification, Outcome } from './channel.ts';
-import { batchSize, compose, MAX_BATCH, together, unstored } from './compose.ts';
+import { batchSize, compose, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
 import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
-import { ChannelSettingsError, permanent } from './outcome.ts';
+import { ChannelSettingsError, mayBeThere, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
 import type { Senders } from './senders.ts';
 
@@ -42,7 +42,7 @@ export interface LaneParts {
 /** A lane as its holder knows it. */
 export interface HeldLane {
   readonly channel: Channel;
-  readonly lane: string;
+  readonly taken: TakenLane;
   readonly token: number;
   /** The lease is lost: what is under way ends now. */
   readonly lost: AbortSignal;
@@ -55,7 +55,7 @@ export interface Tried {
   readonly outcome?: Outcome;
 }
 
-/** Makes one attempt with the head of a lane. Throws when Redis is away. */
+/** Makes one attempt with the head of a lane that was taken. Throws when Redis is away. */
 export function tellHead(parts: LaneParts, held: HeldLane): Promise<Tried> {
   return new Lane(parts, held).tell();
 }
@@ -100,36 +100,19 @@ class Lane {
   }
 
   async tell(): Promise<Tried> {
-    const { outbox } = this.#parts;
-    const { channel, lane, token } = this.#held;
-    const [head, known] = await Promise.all([
-      outbox.readHead(lane, MAX_BATCH),
-      outbox.readAttempt(lane),
-    ]);
-    const [first] = head;
-    if (!first) return { held: await this.#settle(0, { fate: 'notified' }) };
-    const before = readAttempt(known, first.id);
-    const candidates = head.slice(0, before?.count ?? together(head));
-    const alerts = await this.#readAlerts(candidates);
-    const count = before?.count ?? batchSize(alerts);
+    const { channel, taken } = this.#held;
+    const known = JSON.parse(taken.attempt) as Attempt;
+    const head = taken.entries.slice(0, known.count);
+    const candidates = head.slice(0, together(head));
+    const shown = await this.#shown(candidates);
+    const alerts = candidates.map(({ alert }) => (alert === undefined ? alert : shown.get(alert)));
+    const count = batchSize(alerts);
     const entries = candidates.slice(0, count);
-    const repeated =
-      entries.some((entry) => entry.repeated) ||
-      (before !== undefined && (before.repeated || before.sending));
-    const samples = await this.#readSamples(entries);
-    const notification = compose(channel.name, entries, alerts.slice(0, count), repeated, samples);
+    const repeated = known.repeated || entries.some((entry) => entry.repeated);
+    const notification = compose(channel.name, entries, alerts.slice(0, count), repeated, shown);
     const counted = unstored(entries, alerts).length;
     if (!notification) return { held: await this.#settle(count, { fate: 'notified', counted }) };
-    const attempt: Attempt = {
-      head: notification.id,
-      count,
-      failures: before?.failures ?? 0,
-      since: before?.since ?? Date.now(),
-      sending: true,
-      repeated,
-    };
-    if (!(await outbox.begin(channel.name, lane, token, JSON.stringify(attempt))))
-      return { held: false };
+    const attempt: Attempt = { ...known, count, repeated };
     const begin = performance.now();
     const outcome = await this.#attempt(notification);
     const ms = Math.round(performance.now() - begin);
@@ -157,7 +140,7 @@ class Lane {
     if (decision.next === 'give up') {
       const { reason, detail } = decision;
       metrics.deadLetters.inc({ kind: channel.kind, reason }, attempt.count);
-      const repeated = attempt.repeated || outcome.result === 'ambiguous';
+      const repeated = attempt.repeated || mayBeThere(outcome);
       const fate = { fate: 'dead_lettered', reason, detail, repeated } as const;
       return this.#settle(attempt.count, fate, logged(done, 'dead_lettered'));
     }
@@ -167,7 +150,7 @@ class Lane {
       ...attempt,
       failures: decision.failures,
       sending: false,
-      repeated: attempt.repeated || outcome.result === 'ambiguous',
+      repeated: attempt.repeated || mayBeThere(outcome),
     };
     const pauseMs = Math.max(0, decision.at - now);
     return this.#setBack(done, again, pauseMs, decision.quiet ? pauseMs : 0);
@@ -184,13 +167,15 @@ class Lane {
   }
 
   async #settle(count: number, fate: Fate, line?: LoggedAttempt): Promise<boolean> {
-    const { channel, lane, token } = this.#held;
+    const { channel, taken, token } = this.#held;
+    const { lane } = taken;
     const { outbox } = this.#parts;
     return (await outbox.acknowledge(channel.name, lane, token, count, fate, line)) !== undefined;
   }
 
   #setBack(done: Done, attempt: Attempt, pauseMs: number, quietMs: number): Promise<boolean> {
-    const { channel, lane, token } = this.#held;
+    const { channel, taken, token } = this.#held;
+    const { lane } = taken;
     const line = logged(done, 'again');
     return this.#parts.outbox.setBack(channel.name, lane, token, {
       attempt: JSON.stringify(attempt),
@@ -199,19 +184,17 @@ class Lane {
     });
   }
 
-  async #readAlerts(entries: readonly OutboxEntry[]): Promise<(StoredAlert | undefined)[]> {
-    const byId = await this.#readById(entries.flatMap(({ alert }) => alert ?? []));
-    return entries.map(({ alert }) => (alert === undefined ? undefined : byId.get(alert)));
-  }
-
-  /** The stored alerts that show what a group tells. */
-  #readSamples(entries: readonly OutboxEntry[]): Promise<ReadonlyMap<string, StoredAlert>> {
-    return this.#readById(entries.flatMap(({ group }) => (group ? samplesOf(group) : [])));
-  }
-
-  async #readById(ids: readonly string[]): Promise<ReadonlyMap<string, StoredAlert>> {
-    const found = await this.#parts.alerts.getMany(ids);
-    return new Map(found.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
+  /** The stored alerts that entries show, most of which were taken with them. */
+  async #shown(entries: readonly OutboxEntry[]): Promise<ReadonlyMap<string, StoredAlert>> {
+    const { taken } = this.#held;
+    const ids = entries.flatMap(({ alert, group }) => [
+      ...(alert === undefined ? [] : [alert]),
+      ...(group ? samplesOf(group) : []),
+    ]);
+    const missing = ids.filter((id) => !taken.alerts.has(id));
+    const read = await this.#parts.alerts.getMany(missing);
+    const all = [...taken.alerts.values(), ...read];
+    return new Map(all.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
   async #attempt(notification: Notification): Promise<Outcome> {

@@ -33,6 +33,16 @@ export const retry = (reason: FailureReason, detail: string, retryAfterMs?: numb
   ...(retryAfterMs !== undefined && { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) }),
 });
 
+/** The outcome when messages before this one were taken. */
+export const partly = (outcome: Outcome): Outcome =>
+  outcome.result === 'retry' || outcome.result === 'permanent'
+    ? { ...outcome, partly: true }
+    : outcome;
+
+/** Whether the receiver may have the notification, or some of it, though the attempt failed. */
+export const mayBeThere = (outcome: Outcome): boolean =>
+  outcome.result === 'ambiguous' || ('partly' in outcome && outcome.partly === true);
+
 /** Settings that fit the schema and still cannot be used: a secret that is not there, a key of the wrong length. */
 export class ChannelSettingsError extends Error {
   constructor(message: string, options?: ErrorOptions) {

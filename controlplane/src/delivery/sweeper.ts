@@ -5,7 +5,7 @@ import type { Outbox } from '../store/outbox.ts';
 export interface SweeperParts {
   readonly outbox: Pick<Outbox, 'lanesWithWork' | 'lanesWithHeld' | 'takeHeld'>;
   readonly channels: { get(name: string): Channel | undefined };
-  readonly wake: (channels: readonly string[]) => Promise<void>;
+  readonly wake: (channels: readonly string[]) => void;
   readonly onProblem: (error: unknown) => void;
   /** Between two looks for held counters, ms; lanes and dead letters are looked at less often. */
   readonly everyMs: number;
@@ -54,13 +54,13 @@ export class Sweeper {
     const { outbox, channels, wake } = this.#parts;
     for (const name of await outbox.lanesWithHeld()) {
       const channel = channels.get(name);
-      if (channel && (await outbox.takeHeld(channel)) > 0) await wake([name]);
+      if (channel && (await outbox.takeHeld(channel)) > 0) wake([name]);
     }
   }
 
   async #wakeLanes(): Promise<void> {
     const { outbox, channels, wake } = this.#parts;
     const lanes = await outbox.lanesWithWork();
-    await wake(lanes.filter((name) => channels.get(name) !== undefined));
+    wake(lanes.filter((name) => channels.get(name) !== undefined));
   }
 }

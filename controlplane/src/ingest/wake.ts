@@ -9,7 +9,7 @@ export class LaneWaker {
   readonly #queue: DeliveryQueue;
   readonly #underWay = new Map<string, 'once' | 'again'>();
   #failures = 0;
-  #here: (channel: string) => void = () => {};
+  #here: (channel: string) => boolean = () => false;
 
   constructor(redis: Redis) {
     this.#queue = openQueue(redis);
@@ -23,15 +23,15 @@ export class LaneWaker {
     return this.#failures;
   }
 
-  /** Workers of this process are told at once, too: the way through Redis is for those of others. */
-  tellHere(wake: (channel: string) => void): void {
+  /** Workers of this process are told at once; the way through Redis is for those of others, when these have too much to do. */
+  tellHere(wake: (channel: string) => boolean): void {
     this.#here = wake;
   }
 
   /** Returns at once. */
   wake(channels: readonly string[]): void {
     for (const channel of channels) {
-      this.#here(channel);
+      if (this.#here(channel)) continue;
       if (this.#underWay.has(channel)) this.#underWay.set(channel, 'again');
       else void this.#add(channel);
     }

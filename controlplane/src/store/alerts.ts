@@ -54,8 +54,10 @@ export class AlertStore {
         const record = readRecord(text);
         if (!record) return undefined;
         const [bodies, from, to] = record.body;
-        const body = await this.#redis.getrange(`${alertKeys.bodiesPrefix}${bodies}`, from, to);
-        return body === '' ? undefined : compose(body, record);
+        return compose(
+          await this.#redis.getrange(alertKeys.bodiesPrefix + bodies, from, to),
+          record,
+        );
       }),
     );
   }
@@ -148,7 +150,14 @@ function readRecord(text: string | null | undefined): AlertRecord | undefined {
   };
 }
 
-function compose(body: string, record: AlertRecord): StoredAlert {
+/** The alert of a record and its body; undefined where one of them is gone. */
+export function storedAlert(text: string, body: string): StoredAlert | undefined {
+  const record = readRecord(text);
+  return record && compose(body, record);
+}
+
+function compose(body: string, record: AlertRecord): StoredAlert | undefined {
+  if (body === '') return undefined;
   const { uuid, ...alert } = JSON.parse(body) as Alert;
   const [agent, severity] = record.facts;
   return {

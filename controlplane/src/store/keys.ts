@@ -33,9 +33,12 @@ export const lanesKey = `${TAG}:lanes`;
 /** ZSET channel by the time (ms) at which its held counters may be told. */
 export const heldDueKey = `${TAG}:held-due`;
 
+/** With the name of a lane, what its keys begin with. */
+export const lanePrefix = `${TAG}:lane:`;
+
 /** A lane of a channel: what is to be told there, in order. It has the name of the channel, and for a group `#` and the group. */
 export function laneKeys(lane: string) {
-  const base = `${TAG}:lane:${lane}`;
+  const base = lanePrefix + lane;
   return {
     /** LIST of outbox entries, oldest first. */
     entries: `${base}:entries`,
@@ -46,7 +49,7 @@ export function laneKeys(lane: string) {
 
 /** A channel: its lanes, and what is the same for all of them. */
 export function channelKeys(channel: string) {
-  const base = `${TAG}:lane:${channel}`;
+  const base = lanePrefix + channel;
   return {
     /** ZSET lane by the time (ms) at which it is tried next, 0 for what is urgent. A lane without a group comes in when one looks. */
     ready: `${base}:ready`,

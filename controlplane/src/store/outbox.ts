@@ -6,13 +6,16 @@
 import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
+import { storedAlert } from './alerts.ts';
 import { type LoggedAttempt, resultKey } from './delivery-log.ts';
 import {
+  alertKeys,
   channelKeys,
   fatePrefix,
   groupKeys,
   heldDueKey,
   laneKeys,
+  lanePrefix,
   lanesKey,
   outcomesKey,
   outcomesPrefix,
@@ -86,9 +89,8 @@ export const GROUP_LANE_CAPACITY = 100;
 const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge', 'groups', 'log');
 const takeHeldScript = loadScript('take-held');
-const leaseScript = loadScript('lease');
-const dueLanesScript = loadScript('due-lanes');
-const beginScript = loadScript('begin-attempt');
+const leaseScript = loadScript('lease', 'lease');
+const takeScript = loadScript('take', 'lease');
 const setBackScript = loadScript('set-back', 'log');
 const retryNowScript = loadScript('retry-now');
 
@@ -119,8 +121,36 @@ export function laneScriptKeys(channel: string): string[] {
   return [laneKeys(channel).entries, held, bucket, ledger, heldUnits];
 }
 
-/** What of a channel is to be tried now. Times are ms of the clock of Redis. */
-export interface DueLanes {
+/** The head of a lane that is being sent from now on. */
+export interface TakenLane {
+  readonly lane: string;
+  /** JSON of its attempt; no more than its `count` entries are told. */
+  readonly attempt: string;
+  readonly entries: readonly OutboxEntry[];
+  /** The alerts that the entries show, by id; undefined where none is stored (any more). */
+  readonly alerts: ReadonlyMap<string, StoredAlert | undefined>;
+}
+
+/** What is asked of a channel. */
+export interface Take {
+  /** Of the lease; without one it is taken, for `leaseMs`. */
+  readonly token: number | undefined;
+  readonly leaseMs: number;
+  /** Sends at a time. */
+  readonly parallel: number;
+  /** Lanes whose head is being sent. */
+  readonly busy: readonly string[];
+  /** Entries of a lane. */
+  readonly entries: number;
+  /** While the channel is broken, lanes that are due are not taken but named, to be moved. */
+  readonly moves: boolean;
+}
+
+/** What of a channel is to be told now. Times are ms of the clock of Redis. */
+export interface Taken {
+  readonly token: number;
+  /** There is nothing to do now, and the lease was given back. */
+  readonly released: boolean;
   readonly now: number;
   /** When one has to look again if nothing comes; undefined: not before. */
   readonly next: number | undefined;
@@ -129,7 +159,25 @@ export interface DueLanes {
   readonly opens: number;
   readonly openMs: number;
   /** Those that wait longest in front, and before them what is urgent. */
-  readonly lanes: readonly { readonly lane: string; readonly urgent: boolean }[];
+  readonly lanes: readonly TakenLane[];
+  readonly toMove: readonly string[];
+}
+
+type LaneReply =
+  | readonly [lane: string]
+  | readonly [lane: string, attempt: string, entries: readonly string[], alerts: readonly string[]];
+
+function takenLane([lane, attempt, entries, alerts]: Extract<
+  LaneReply,
+  { readonly length: 4 }
+>): TakenLane {
+  const stored = new Map<string, StoredAlert | undefined>();
+  for (let at = 0; at < alerts.length; at += 3) {
+    const [id = '', record = '', body = ''] = alerts.slice(at, at + 3);
+    stored.set(id, storedAlert(record, body));
+  }
+  const parsed = entries.map((text) => JSON.parse(text) as OutboxEntry);
+  return { lane, attempt, entries: parsed, alerts: stored };
 }
 
 export class Outbox {
@@ -181,37 +229,41 @@ export class Outbox {
       .exec();
   }
 
-  /** Lanes of a channel that may be tried now, at most `limit`; `evenBroken`: even while the channel is taken for broken. */
-  async dueLanes(channel: string, limit: number, evenBroken = false): Promise<DueLanes> {
-    const { ready, state } = channelKeys(channel);
-    const keys = [laneKeys(channel).entries, ready, state];
-    const args = [channel, limit, evenBroken ? 1 : 0];
-    const [now, next, failures, opens, openMs, ...flat] = (await runScript(
+  /** Takes what may be told of a channel now; undefined when another holds its lease. */
+  async take(
+    channel: string,
+    { token, leaseMs, parallel, busy, entries, moves }: Take,
+  ): Promise<Taken | undefined> {
+    const { lease, fence, ready, state } = channelKeys(channel);
+    const keys = [
+      lease,
+      fence,
+      laneKeys(channel).entries,
+      ready,
+      state,
+      lanesKey,
+      alertKeys.record,
+    ];
+    const args = [channel, token ?? '', leaseMs, parallel, entries, ATTEMPT_KEPT_SECONDS];
+    args.push(moves ? 1 : 0, lanePrefix, alertKeys.bodiesPrefix, ...busy);
+    const [held, released, now, next, failures, opens, openMs, ...lanes] = (await runScript(
       this.#redis,
-      dueLanesScript,
+      takeScript,
       keys,
       args,
-    )) as [number, number, number, number, number, ...string[]];
+    )) as [number, number, number, number, number, number, number, ...LaneReply[]];
+    if (held === 0) return undefined;
     return {
-      ...{ now, failures, opens, openMs },
+      ...{ token: held, released: released === 1, now, failures, opens, openMs },
       next: next < 0 ? undefined : next,
-      lanes: Array.from({ length: flat.length / 2 }, (_, index) => ({
-        lane: flat[2 * index] as string,
-        urgent: flat[2 * index + 1] === '0',
-      })),
+      lanes: lanes.flatMap((reply) => (reply.length === 1 ? [] : [takenLane(reply)])),
+      toMove: lanes.flatMap((reply) => (reply.length === 1 ? [reply[0]] : [])),
     };
   }
 
   /** What is known of the notification that was tried last at the head of a lane. */
   readAttempt(lane: string): Promise<string | null> {
     return this.#redis.get(laneKeys(lane).attempt);
-  }
-
-  /** Writes down that the head of a lane is being sent; false when the lease is lost. */
-  async begin(channel: string, lane: string, token: number, attempt: string): Promise<boolean> {
-    const keys = [channelKeys(channel).lease, laneKeys(lane).attempt];
-    const args = [token, attempt, ATTEMPT_KEPT_SECONDS];
-    return (await runScript(this.#redis, beginScript, keys, args)) === 1;
   }
 
   /** Keeps the head of a lane for another attempt. False when the lease is lost and nothing changed. */

@@ -50,8 +50,18 @@ test('fills the lanes of the channels whose minimum priority fits, in order', as
       urgent.map(({ alert }) => alert),
       sent.slice(2),
     );
-    const { lanes } = await plane.outbox.dueLanes(channel, 10);
-    assert.deepEqual(lanes[0], { lane: urgentLane(channel), urgent: true });
+    const taken = await plane.outbox.take(channel, {
+      ...{ token: undefined, leaseMs: 10_000, parallel: 3, busy: [], entries: 20, moves: false },
+    });
+    assert.deepEqual(
+      taken?.lanes.map(({ lane, entries }) => [lane, entries.length]),
+      channel === 'all'
+        ? [
+            [urgentLane(channel), 2],
+            [channel, 2],
+          ]
+        : [[urgentLane(channel), 2]],
+    );
   }
   assert.deepEqual((await plane.outbox.lanesWithWork()).sort(), ['all', 'worst']);
   // The wake-ups of the lanes are jobs that carry only the name.

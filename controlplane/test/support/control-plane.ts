@@ -30,8 +30,9 @@ export interface TestControlPlane extends ControlPlane {
 export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
   testSend: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
   preview: async () => [],
+  trySender: async () => {},
   retryNow: async () => {},
-  wake: () => {},
+  wake: () => false,
   stop: async () => {},
 });
 

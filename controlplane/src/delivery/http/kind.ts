@@ -1,7 +1,7 @@
 /** Kinds that are no more than settings and the requests these make of a notification. */
 import type { TObject } from 'typebox';
 import type { ChannelKind, Notification, Outcome, ResolvedSettings } from '../channel.ts';
-import { ChannelSettingsError, ok, permanent } from '../outcome.ts';
+import { ChannelSettingsError, ok, partly, permanent } from '../outcome.ts';
 import { TemplateError } from '../template.ts';
 import { TLS_FILES } from '../tls.ts';
 import { createEgress } from './egress.ts';
@@ -57,10 +57,10 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
             throw error;
           }
           let outcome = ok('nothing to send');
-          for (const { url, headers, body } of messages) {
+          for (const [taken, { url, headers, body }] of messages.entries()) {
             const request = { url, body, timeoutMs, headers: { ...USUAL_HEADERS, ...headers } };
             outcome = explain(await post(egress, request, signal, read));
-            if (outcome.result !== 'ok') return outcome;
+            if (outcome.result !== 'ok') return taken > 0 ? partly(outcome) : outcome;
           }
           return outcome;
         },

@@ -1,7 +1,7 @@
 /** One POST: what was sent, what came back, and what that means for the delivery. */
-import { setTimeout as after } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
 import type { Outcome } from '../channel.ts';
+import { startDeadline } from '../deadline.ts';
 import {
   ambiguous,
   describeError,
@@ -37,14 +37,14 @@ export async function post(
   signal: AbortSignal,
   read?: ReadAnswer,
 ): Promise<Outcome> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const deadline = startDeadline([signal], timeoutMs);
   try {
     const response = await request(url, {
       method: 'POST',
       headers,
       body,
       dispatcher,
-      signal: bounded,
+      signal: deadline.signal,
       headersTimeout: 0,
       bodyTimeout: 0,
     });
@@ -52,7 +52,9 @@ export async function post(
     const answer = await readBeginning(response.body);
     return readStatus(response, answer);
   } catch (error) {
-    return readFailure(error, bounded);
+    return readFailure(error, deadline.signal);
+  } finally {
+    deadline.release();
   }
 }
 
@@ -72,6 +74,8 @@ function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: st
   if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
   if (statusCode === 413) return permanent('rendering', detail);
   if (statusCode < 500) return permanent('client_error', detail);
+  // A gateway says that it does not know what became of the request.
+  if (statusCode === 502 || statusCode === 504) return ambiguous('server_error', detail);
   return retry('server_error', detail, statusCode === 503 ? retryAfter : undefined);
 }
 
@@ -93,13 +97,10 @@ function readFailure(error: unknown, signal: AbortSignal): Outcome {
 /** The beginning of the answer, for people. A body that drips, floods or breaks does not matter: the connection is dropped. */
 async function readBeginning(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
-  const done = new AbortController();
+  const late = setTimeout(() => body.destroy(), MAX_ANSWER_MS);
   body.on('error', () => {});
-  await Promise.race([
-    readInto(chunks, body, MAX_ANSWER_BYTES).catch(() => {}),
-    after(MAX_ANSWER_MS, undefined, { signal: done.signal }).catch(() => {}),
-  ]);
-  done.abort();
+  await readInto(chunks, body, MAX_ANSWER_BYTES).catch(() => {});
+  clearTimeout(late);
   body.destroy();
   return Buffer.concat(chunks).toString('utf8', 0, MAX_ANSWER_BYTES).trim();
 }

@@ -6,12 +6,7 @@ ARGV  1 acquire | renew | release  2 lifetime (ms; not for release)  3 token (no
 Answer  acquire: the token, 0: another holds it; renew and release: 1 done, 0: the lease is lost
 ]]
 local action = ARGV[1]
-if action == 'acquire' then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-  local token = redis.call('INCR', KEYS[2])
-  redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-  return token
-end
+if action == 'acquire' then return acquire(KEYS[1], KEYS[2], ARGV[2]) end
 if redis.call('GET', KEYS[1]) ~= ARGV[3] then return 0 end
 if action == 'renew' then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return redis.call('DEL', KEYS[1])

@@ -221,6 +221,11 @@ describe('email channel', () => {
     const first = await sender.send(sampleNotification(), forever());
     assert.equal(briefly(first), 'retry server_error');
     assert.match(first.detail, /full@example\.org \(452/);
+    assert.equal((first as { partly?: true }).partly, true);
+    // Another lane of the channel, in between.
+    const other = sampleNotification({ id: 'ntf_00' });
+    assert.equal(briefly(await sender.send(other, forever())), 'retry server_error');
+    received.length = 1;
     full = false;
     const second = await sender.send(sampleNotification(), forever());
     assert.deepEqual(

@@ -8,7 +8,7 @@ import { Webhook } from 'standardwebhooks';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
 import { readSigner, signatureHeaders } from '../../../src/delivery/channels/webhook/signature.ts';
 import { isPublicAddress } from '../../../src/delivery/http/address.ts';
-import { ChannelSettingsError } from '../../../src/delivery/outcome.ts';
+import { ChannelSettingsError, mayBeThere } from '../../../src/delivery/outcome.ts';
 import { shownFingerprint } from '../../../src/routing/fingerprint.ts';
 import { selfSigned } from '../certificate.ts';
 import {
@@ -74,6 +74,26 @@ describe('webhook channel', () => {
   const answerWith = (status: number, headers: Record<string, string> = {}, body = '') => {
     answer = (response) => response.writeHead(status, headers).end(body);
   };
+  it('says when some of several messages were taken, and when a gateway cannot know', async () => {
+    const two = sampleNotification({ alerts: [sampleAlert(), sampleAlert({ hostname: 'b' })] });
+    for (const [status, result] of [
+      [503, 'retry'],
+      [400, 'permanent'],
+    ] as const) {
+      received.length = 0;
+      answer = (response) => response.writeHead(received.length === 1 ? 200 : status).end();
+      const outcome = await send({ body: 'falco' }, two);
+      assert.deepEqual([outcome.result, mayBeThere(outcome)], [result, true]);
+      assert.equal(received.length, 2);
+      answerWith(status);
+      assert.equal(mayBeThere(await send({ body: 'falco' }, two)), false);
+    }
+    for (const status of [502, 504]) {
+      answerWith(status);
+      assert.equal(briefly(await send()), 'ambiguous server_error');
+    }
+  });
+
   it('writes the forms that other receivers know', async () => {
     const two = sampleNotification({
       alerts: [sampleAlert(), sampleAlert({ hostname: 'node-2' })],

@@ -6,7 +6,15 @@ import { createTransport } from 'nodemailer';
 import type { NodemailerError } from 'nodemailer/lib/errors';
 import type { SMTPPoolOptions } from 'nodemailer/lib/smtp-pool';
 import type { Outcome } from '../../channel.ts';
-import { ambiguous, ok, permanent, reasonOfAbort, reasonOfCode, retry } from '../../outcome.ts';
+import {
+  ambiguous,
+  ok,
+  partly,
+  permanent,
+  reasonOfAbort,
+  reasonOfCode,
+  retry,
+} from '../../outcome.ts';
 import type { Mail } from './render.ts';
 
 /** Replies that only another login can change. */
@@ -15,6 +23,8 @@ const AUTH_REPLIES = new Set([530, 534, 535, 538]);
 const TOO_LARGE_REPLY = 552;
 const CONNECT_MS = 10_000;
 const IDLE_SOCKET_MS = 30_000;
+/** Mails whose progress is kept. Of one that is forgotten, those who have it get it again. */
+const MAX_PROGRESS = 1000;
 
 export interface Server {
   readonly host: string;
@@ -30,7 +40,6 @@ export interface Envelope {
 }
 
 interface Progress {
-  readonly id: string;
   /** Who took it. */
   readonly taken: Set<string>;
   /** Who refused it for good, with the words of the server. */
@@ -39,8 +48,8 @@ interface Progress {
 
 export class Mailer {
   readonly #transport;
-  /** How far the mail came that is being tried; a lane tries one at a time. */
-  #progress: Progress | undefined;
+  /** By Message-ID, how far the mails came of which somebody has still to be tried; each lane tries one at a time. */
+  readonly #progress = new Map<string, Progress>();
 
   constructor(server: Server) {
     this.#transport = createTransport(optionsOf(server));
@@ -61,9 +70,17 @@ export class Mailer {
         signal,
       });
       for (const address of info.accepted) taken.add(address);
-      return readPartial(info.response, info.rejectedErrors ?? [], progress);
+      return this.#keep(
+        mail.messageId,
+        progress,
+        readPartial(info.response, info.rejectedErrors ?? [], progress),
+      );
     } catch (error) {
-      return readError(error as NodemailerError, progress, signal);
+      return this.#keep(
+        mail.messageId,
+        progress,
+        readError(error as NodemailerError, progress, signal),
+      );
     }
   }
 
@@ -72,8 +89,19 @@ export class Mailer {
   }
 
   #progressOf(id: string): Progress {
-    if (this.#progress?.id !== id) this.#progress = { id, taken: new Set(), refused: new Map() };
-    return this.#progress;
+    return this.#progress.get(id) ?? { taken: new Set(), refused: new Map() };
+  }
+
+  /** Remembers what the next attempt must know. */
+  #keep(id: string, progress: Progress, outcome: Outcome): Outcome {
+    this.#progress.delete(id);
+    const isOver = outcome.result === 'ok' || progress.taken.size + progress.refused.size === 0;
+    if (isOver) return outcome;
+    this.#progress.set(id, progress);
+    const [oldest] = this.#progress.keys();
+    if (this.#progress.size > MAX_PROGRESS && oldest !== undefined) this.#progress.delete(oldest);
+    // This process may end, and the next one sends to all.
+    return progress.taken.size > 0 ? partly(outcome) : outcome;
   }
 }
 

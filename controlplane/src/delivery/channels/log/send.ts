@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { Outcome } from '../../channel.ts';
-import { describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
+import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
 
 const MODE = 0o640;
 /** Not blocking, so that a FIFO without a reader cannot hang the lane. */
@@ -22,6 +22,7 @@ export async function appendLines(
   rotation?: Rotation,
 ): Promise<Outcome> {
   let file: FileHandle | undefined;
+  let begun = false;
   try {
     file = await open(path, FLAGS, MODE);
     let stat = await file.stat();
@@ -37,10 +38,12 @@ export async function appendLines(
     }
     const last = stat.size > 0 ? await byteAt(file, stat.size - 1) : '\n';
     // A write that was cut short by a full disk leaves half a line: it must not swallow the next one.
+    begun = true;
     await file.appendFile(last === '\n' ? lines : `\n${lines}`);
     return ok(`appended to ${path}`);
   } catch (error) {
-    return retry('configuration', `${path}: ${describeError(error).message}`);
+    // A full disk may have taken some of the lines.
+    return (begun ? ambiguous : retry)('configuration', `${path}: ${describeError(error).message}`);
   } finally {
     await file?.close();
   }
@@ -64,11 +67,13 @@ async function byteAt(file: FileHandle, position: number): Promise<string> {
 /** Writes to standard output and waits until it is taken, so that a slow reader slows the lane and not the memory. */
 export function writeStdout(lines: string, signal: AbortSignal): Promise<Outcome> {
   return new Promise((resolve) => {
-    const stopped = () => resolve(retry(reasonOfAbort(signal), 'standard output takes nothing'));
+    // The lines stay in the stream, and are written when it flows again.
+    const stopped = () =>
+      resolve(ambiguous(reasonOfAbort(signal), 'standard output takes nothing'));
     signal.addEventListener('abort', stopped, { once: true });
     process.stdout.write(lines, (error) => {
       signal.removeEventListener('abort', stopped);
-      resolve(error ? retry('connection', error.message) : ok('written to standard output'));
+      resolve(error ? ambiguous('connection', error.message) : ok('written to standard output'));
     });
   });
 }

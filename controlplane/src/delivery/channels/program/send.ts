@@ -78,7 +78,7 @@ export class KeptProgram {
       };
       const onError = (error: Error) => end(readStartError(error));
       const onExit = () =>
-        end(retry('exit_status', `ended: ${readExit(child, this.#words()).detail}`));
+        end(ambiguous('exit_status', `ended: ${readExit(child, this.#words()).detail}`));
       const onAbort = () => {
         killGroup(child);
         end(ambiguous(reasonOfAbort(bounded), 'killed: the line was not read in time'));
@@ -134,6 +134,8 @@ const argumentsOf = ({ argv, maxMemoryBytes: most }: Program): readonly string[]
 
 function readExit({ exitCode: status, signalCode }: ChildProcess, words: string): Outcome {
   const detail = `${status === null ? `killed by ${signalCode}` : `exit status ${status}`}${words && `: ${words}`}`;
+  // It had no say: nobody knows how far it came.
+  if (status === null) return ambiguous('exit_status', detail);
   if (status === 0) return ok(detail);
   return status === TRY_AGAIN_STATUS
     ? retry('exit_status', detail)
@@ -143,7 +145,7 @@ function readExit({ exitCode: status, signalCode }: ChildProcess, words: string)
 function stopped(signal: AbortSignal, words: string): Outcome {
   const reason = reasonOfAbort(signal);
   const why = reason === 'timeout' ? 'killed: not done in time' : 'killed: stopping';
-  return retry(reason, `${why}${words && `: ${words}`}`);
+  return ambiguous(reason, `${why}${words && `: ${words}`}`);
 }
 
 function readStartError(error: Error): Outcome {

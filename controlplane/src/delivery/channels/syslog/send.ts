@@ -155,19 +155,21 @@ export class DatagramTransport implements Transport {
   async write(messages: readonly Buffer[], signal: AbortSignal): Promise<Outcome> {
     const { host, port } = this.#receiver;
     let socket: Datagrams | undefined;
+    let sent = 0;
     try {
       const { address, family } = await lookup(host);
       socket = createSocket(family === 6 ? 'udp6' : 'udp4');
       for (const message of messages) {
         if (signal.aborted) return ambiguous(reasonOfAbort(signal), 'stopped between datagrams');
         await sendDatagram(socket, message, port, address);
+        sent++;
       }
       return ok(`${messages.length} datagrams sent; nobody confirms them`);
     } catch (error) {
       const { code, message } = describeError(error);
       if (code === 'EMSGSIZE')
         return permanent('configuration', `${message}: lower max_message_bytes`);
-      return retry(reasonOfCode(code), message);
+      return (sent > 0 ? ambiguous : retry)(reasonOfCode(code), message);
     } finally {
       socket?.close();
     }
