@@ -65,11 +65,17 @@ const ALL = 1_000_000;
 const LEASE_MS = 60_000;
 
 /** What was told leaves its lane. */
-async function settle(outbox: Outbox, channel: string, lane: string, count: number): Promise<void> {
+async function settle(
+  outbox: Outbox,
+  channel: string,
+  lane: string,
+  count: number,
+  now: number,
+): Promise<void> {
   if (count === 0) return;
   const token = await outbox.acquire(channel, LEASE_MS);
   if (token === undefined) throw new Error(`${channel} is held by another`);
-  await outbox.acknowledge(channel, lane, token, count, { fate: 'notified' });
+  await outbox.acknowledge(channel, lane, token, count, { fate: 'notified' }, undefined, now);
   await outbox.release(channel, token);
 }
 
@@ -176,7 +182,13 @@ export class Simulation {
         if (!flushed) continue;
         const { channel } = flushed.route;
         for (const entry of flushed.entries) tell({ at: now, channel, entry });
-        await settle(outbox, channel, laneOf(channel, flushed.group.id), flushed.entries.length);
+        await settle(
+          outbox,
+          channel,
+          laneOf(channel, flushed.group.id),
+          flushed.entries.length,
+          now,
+        );
       }
     }
   }
@@ -195,7 +207,7 @@ export class Simulation {
       if ((await outbox.takeHeld(channel, now)) === 0) continue;
       const entries = await outbox.readHead(channel.name, ALL);
       for (const entry of entries) tell({ at: now, channel: channel.name, entry });
-      await settle(outbox, channel.name, channel.name, entries.length);
+      await settle(outbox, channel.name, channel.name, entries.length, now);
     }
   }
 
