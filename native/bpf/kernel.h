@@ -149,6 +149,7 @@ struct percpu_counter {
 struct mm_struct {
 	unsigned long total_vm;
 	struct percpu_counter rss_stat[4];
+	unsigned long start_stack;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;
@@ -248,6 +249,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	struct mm_struct *mm;
+	unsigned int flags;
 	int exit_code;
 	int pid;
 	int tgid;
@@ -436,6 +438,7 @@ struct pt_regs {
 #define SOCKFS_MAGIC 0x534f434b
 #define FMODE_CREATED 0x100000
 #define SIGNAL_GROUP_EXIT 0x4
+#define TASK_EXITING 0x4
 #define PIDTYPE_TGID 1
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3

@@ -28,6 +28,7 @@
 #define OPERATION_SOCKET 45
 #define OPERATION_SEND_ZC 47
 #define OPERATION_SENDMSG_ZC 48
+#define OPERATION_FTRUNCATE 55
 #define OPERATION_BIND 56
 #define OPERATION_LISTEN 57
 
@@ -67,6 +68,18 @@ static __always_inline void submit_open(void *request, __u32 call)
 	finish(slot, EVENT_OPEN, event->open_flags & (O_ACCESS | O_CREATE | O_TEMPORARY) ? WRITE : READ);
 }
 
+/* A ring may number its files itself; then the number is told, but not the file. */
+#define FIXED_FILE 1
+
+/* The number of the file that a request is about, and the file. */
+static __always_inline int descriptor_of(struct io_kiocb *request, struct file **file)
+{
+	int fd = bpf_core_field_exists(request->cqe) ? FOLLOW(request, cqe.fd) : 0;
+
+	*file = (FOLLOW(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), fd);
+	return fd;
+}
+
 static __always_inline void submit_path(__u32 call, int dirfd, __u32 mode, const char *name)
 {
 	struct slot *slot = begin_submission(EVENT_PATH, sizeof(struct event_path), call);
@@ -79,6 +92,24 @@ static __always_inline void submit_path(__u32 call, int dirfd, __u32 mode, const
 	event->mode = mode;
 	event->string_length[0] = append_kernel(slot, name);
 	event->string_length[1] = append_base(slot, current_task(), dirfd, sizeof(*event), event->string_length[0]);
+	finish(slot, EVENT_PATH, WRITE);
+}
+
+static __always_inline void submit_descriptor(__u32 call, struct io_kiocb *request)
+{
+	struct slot *slot = begin_submission(EVENT_PATH, sizeof(struct event_path), call);
+
+	if (!slot)
+		return;
+	struct event_path *event = (void *)slot->data;
+	struct file *file;
+
+	slot->flags |= EVENT_FROM_FD;
+	event->fd = descriptor_of(request, &file);
+	if (file) {
+		walk_file(slot, file);
+		event->string_length[2] = append_walk(slot);
+	}
 	finish(slot, EVENT_PATH, WRITE);
 }
 
@@ -105,9 +136,6 @@ static __always_inline void submit_paths(__u32 call, struct io_rename *command, 
 	finish(slot, EVENT_PATHS, WRITE);
 }
 
-/* A ring may number its files itself; then the number is told, but not the socket. */
-#define FIXED_FILE 1
-
 static __always_inline void read_socket(struct sock *sk, struct event_socket *event, struct ends *ends)
 {
 	read_ends(sk, ends);
@@ -122,8 +150,7 @@ static __always_inline void tell_socket(struct io_kiocb *request, struct event_s
 	struct file *file;
 	struct sock *sk;
 
-	event->fd = bpf_core_field_exists(request->cqe) ? FOLLOW(request, cqe.fd) : 0;
-	file = (FOLLOW(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), event->fd);
+	event->fd = descriptor_of(request, &file);
 	sk = file ? sock_of(file) : 0;
 	if (!sk)
 		return;
@@ -354,6 +381,9 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 		break;
 	case OPERATION_RECV:
 		submit_addressed(request, __NR_recvfrom);
+		break;
+	case OPERATION_FTRUNCATE:
+		submit_descriptor(__NR_ftruncate, request);
 		break;
 	case OPERATION_ACCEPT:
 		remember_accept(request);

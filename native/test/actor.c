@@ -320,6 +320,12 @@ static void rings(const char *what, char **a)
 		answer(&ring, 1);
 		return;
 	}
+	if (!strcmp(what, "uring-truncate")) { // IORING_OP_FTRUNCATE, of Linux 6.9
+		submit(&ring, (struct io_uring_sqe){ .opcode = 55, .fd = open(a[0], O_WRONLY) });
+		if (answer(&ring, 1) < 0)
+			_exit(77);
+		return;
+	}
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 

@@ -28,6 +28,8 @@ export const PROBLEM_CODES = {
     409,
     'The channel is defined in the configuration file and is changed there.',
   ],
+  token_exists: [409, 'A token of this name exists.'],
+  token_read_only: [409, 'The token is in a file of the server and is changed there.'],
   routing_read_only: [409, 'The configuration file alone decides on routing.'],
   sequence_conflict: [409, 'Another body was accepted under this sequence number.'],
   sequence_stale: [409, 'The sequence number is older than what is remembered of this agent.'],
