@@ -65,6 +65,14 @@ struct {
 	__type(value, struct verdict);
 } verdicts SEC(".maps");
 
+/* Cgroups that are in no container, by the ids that records carry. The kernel never gives one again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, HOST_CGROUPS_MAX);
+	__type(key, __u64);
+	__type(value, __u8);
+} host_cgroups SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, KINDS);

@@ -196,7 +196,15 @@ static __always_inline bool is_given(const struct given_path *path, const struct
 	return true;
 }
 
-/* Whether user space has learnt that no rule could match an open like this one, whoever makes it. */
+/* Whether user space told that the task is in no container; in doubt it did not. */
+static __always_inline bool is_on_host(struct task_struct *task)
+{
+	__u64 cgroup = cgroup_of(task);
+
+	return bpf_map_lookup_elem(&host_cgroups, &cgroup);
+}
+
+/* Whether user space has learnt that no rule could match an open like this one, whoever makes it, or whoever does on the host. */
 static __always_inline bool is_ruled_out(struct task_struct *task, struct pt_regs *regs, __u32 call, long result,
 					 __u32 event_flags)
 {
@@ -220,6 +228,8 @@ static __always_inline bool is_ruled_out(struct task_struct *task, struct pt_reg
 	key.failed = result < 0;
 	verdict = bpf_map_lookup_elem(&verdicts, &key);
 	if (!verdict || !is_given(&given, &verdict->path, key.length))
+		return false;
+	if (verdict->on_host && !is_on_host(task))
 		return false;
 	return !verdict->real_length || (result >= 0 && is_really(task, result, verdict));
 }

@@ -42,12 +42,13 @@ struct probe_config {
 
 /*
  * Opens that no rule could match, learnt from one like them. The key and both paths are all that the verdict rests on, and they
- * are compared whole: what differs in anything else gets the same verdict, what differs in them none. The key is short to be found
- * fast.
+ * are compared whole, and the cgroup where it says so: what differs in anything else gets the same verdict, what differs in them none.
+ * The key is short to be found fast.
  */
 #define VERDICT_PATH_MAX 120
 #define VERDICT_REAL_MAX 120
 #define VERDICTS_MAX 8192
+#define HOST_CGROUPS_MAX 4096
 
 /* A path as given and absolute, by words, with NUL bytes to its end. */
 struct given_path {
@@ -66,6 +67,7 @@ struct verdict_key {
 struct verdict {
 	struct given_path path;
 	__u64 real_length; /* 0 when the real path does not matter */
+	__u64 on_host;	   /* only of tasks in cgroups that are known to be in no container */
 	char real[VERDICT_REAL_MAX + 16]; /* some words more, so that reads of 8 bytes stay inside */
 };
 

@@ -26,7 +26,9 @@ export interface NativeProbe {
     failed: boolean,
     path: Uint8Array,
     real: Uint8Array,
+    onHost: boolean,
   ): void;
+  markHost(cgroup: bigint): void;
   /** For each kind first by cause, then by filter; and for each call what was sent and what was lost. */
   counters(): { readonly kinds: Float64Array; readonly calls: Float64Array };
   takeLosers(): {

@@ -101,6 +101,8 @@ export interface OpenVerdict {
   readonly path: string;
   /** Only those of which the kernel's own path is this one, of at most `VERDICT_REAL_MAX` bytes; empty for whatever it is. */
   readonly real: string;
+  /** Only those in a cgroup that `markHost` was called with. */
+  readonly onHost: boolean;
 }
 
 export interface ProbeOptions {
@@ -202,6 +204,8 @@ export interface Probe {
   ): void;
   /** Leaves out what is like this. Takes back nothing: a change of the setting does. */
   ruleOut(verdict: OpenVerdict): void;
+  /** Tells that a cgroup, by the id of the records, is in no container and never will be. Of many the least used are forgotten. */
+  markHost(cgroup: bigint): void;
   /** A process that is never told again, until it ends. */
   mute(tgid: number): void;
   statistics(): ProbeStatistics;
@@ -272,14 +276,16 @@ function facadeOf(
       const classes = classTable(openClasses);
       native.watch(watchTable(syscalls, keepFailed), IA32_NUMBERS, classes, withEnvironment);
     },
-    ruleOut: ({ call, openFlags, failed, path, real }) =>
+    ruleOut: ({ call, openFlags, failed, path, real, onHost }) =>
       native.ruleOut(
         checkedInteger(call, 'call', 0, SYSCALL_LIMIT - 1),
         openFlags,
         failed,
         bytesOf(path),
         bytesOf(real),
+        onHost,
       ),
+    markHost: (cgroup) => native.markHost(cgroup),
     mute: (tgid) => native.mute(checkedInteger(tgid, 'tgid', 1, 0x7fffffff)),
     statistics: () => {
       const { kinds, calls } = native.counters();

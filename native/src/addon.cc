@@ -53,6 +53,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::watch>("watch"),
                            InstanceMethod<&Probe::mute>("mute"),
                            InstanceMethod<&Probe::rule_out>("ruleOut"),
+                           InstanceMethod<&Probe::mark_host>("markHost"),
                            InstanceMethod<&Probe::counters>("counters"),
                            InstanceMethod<&Probe::take_losers>("takeLosers"),
                            InstanceMethod<&Probe::close>("close"),
@@ -231,14 +232,15 @@ class Probe : public Napi::ObjectWrap<Probe> {
       throw_failure(env, *outcome);
   }
 
-  // (call, openFlags, failed, path, real); bytes, the real path empty when it does not matter
+  // (call, openFlags, failed, path, real, onHost); bytes, the real path empty when it does not matter
   void rule_out(const Napi::CallbackInfo &info) {
     const Napi::Env env = info.Env();
     if (!is_open(env)) return;
     const auto path = elements<uint8_t>(info[3], napi_uint8_array);
     const auto real = elements<uint8_t>(info[4], napi_uint8_array);
     if (!info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsBoolean() || path.empty() ||
-        path.size() >= VERDICT_PATH_MAX - 1 || real.size() > VERDICT_REAL_MAX)
+        path.size() >= VERDICT_PATH_MAX - 1 || real.size() > VERDICT_REAL_MAX ||
+        !info[5].IsBoolean())
       return throw_argument(env, "a verdict needs a call, its flags and paths of few bytes");
     verdict_key key = {};
     verdict verdict = {};
@@ -249,8 +251,19 @@ class Probe : public Napi::ObjectWrap<Probe> {
     memcpy(verdict.path.words, path.data(), path.size());
     key.hash = hash_of(&verdict.path, key.length);
     verdict.real_length = real.size();
+    verdict.on_host = info[5].As<Napi::Boolean>().Value() ? 1 : 0;
     std::copy(real.begin(), real.end(), verdict.real);
     if (const Outcome outcome = kernel_->rule_out(key, verdict)) throw_failure(env, *outcome);
+  }
+
+  void mark_host(const Napi::CallbackInfo &info) {
+    const Napi::Env env = info.Env();
+    if (!is_open(env)) return;
+    bool lossless = false;
+    if (info.Length() < 1 || !info[0].IsBigInt()) return throw_argument(env, "a cgroup id expected");
+    const uint64_t cgroup = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
+    if (!lossless) return throw_argument(env, "a cgroup id expected");
+    kernel_->mark_host(cgroup);
   }
 
   Napi::Value counters(const Napi::CallbackInfo &info) {

@@ -108,8 +108,8 @@ Outcome Kernel::open_object(const KernelOptions &options, const btf *kernel) {
   object_ = bpf_object__open_file(path.c_str(), nullptr);
   if (object_ == nullptr)
     return failed("PROBE_OBJECT", "cannot open " + path + " (is it built?)", errno);
-  for (const char *name : {"ring", "slots", "counters", "muted", "verdicts", "losers", "families",
-                           ".data.config"})
+  for (const char *name : {"ring", "slots", "counters", "muted", "verdicts", "host_cgroups",
+                           "losers", "families", ".data.config"})
     if (bpf_object__find_map_by_name(object_, name) == nullptr)
       return Failure{"PROBE_OBJECT", std::string("the probe object has no map ") + name};
   bpf_map__set_max_entries(bpf_object__find_map_by_name(object_, "ring"), options.ring_bytes);
@@ -296,6 +296,13 @@ Outcome Kernel::rule_out(verdict_key key, const verdict &verdict) {
     return failed("PROBE_VERDICT", "cannot keep a verdict", errno);
   __atomic_store_n(&config_->verdicts, 1, __ATOMIC_RELEASE);
   return std::nullopt;
+}
+
+void Kernel::mark_host(uint64_t cgroup) {
+  const int descriptor = bpf_map__fd(bpf_object__find_map_by_name(object_, "host_cgroups"));
+  const uint8_t yes = 1;
+  // Where there is no room, more is told than need be.
+  static_cast<void>(bpf_map_update_elem(descriptor, &cgroup, &yes, BPF_ANY));
 }
 
 Outcome Kernel::counters(probe_counters &sums) const {

@@ -59,6 +59,8 @@ class Kernel {
   Outcome mute(uint32_t tgid);
   // The generation of the key is filled in here.
   Outcome rule_out(verdict_key key, const verdict &verdict);
+  // A cgroup that is in no container.
+  void mark_host(uint64_t cgroup);
   // Sums over all cpus.
   Outcome counters(probe_counters &sums) const;
   // Whose records were lost since the last time, by process.

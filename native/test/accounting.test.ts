@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -146,7 +147,7 @@ describe('accounting', { skip }, () => {
         const mine = drain(probe).filter((one) => one.u32('tgid') === pid);
         return mine.filter((one) => one.kind === EVENT_OPEN).length;
       };
-      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
+      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false, onHost: false };
       try {
         probe.ruleOut({ ...verdict, path: file, real: '' });
         probe.ruleOut({ ...verdict, path: link, real: file });
@@ -178,9 +179,58 @@ describe('accounting', { skip }, () => {
       }
     });
 
+    test(`what was ruled out on the host is told of other cgroups (${name})`, () => {
+      const folder = join(on.folder, `cgroup-${name}`);
+      const file = join(folder, 'file');
+      const link = join(folder, 'link');
+      mkdirSync(folder);
+      writeFileSync(file, '');
+      symlinkSync(file, link);
+      const probe = openProbe({ object, syscalls: numbers('openat'), keepFailed: [] });
+      const group = join(probe.cgroupHierarchy, `tocsin-test-${process.pid}-${name}`);
+      const inside = 'echo $$ >"$0/cgroup.procs"; exec "$1" open "$2"';
+      const opens = (path: string, where?: string) => {
+        const { pid } =
+          where === undefined
+            ? spawnSync(on.actor, ['open', path])
+            : spawnSync('sh', ['-c', inside, where, on.actor, path]);
+        return drain(probe).filter(
+          (one) => one.kind === EVENT_OPEN && one.u32('tgid') === pid && one.text('path') === path,
+        );
+      };
+      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false, onHost: true };
+      mkdirSync(group);
+      try {
+        const [first] = opens(file);
+        assert.ok(first);
+        probe.ruleOut({ ...verdict, path: file, real: '' });
+        probe.ruleOut({ ...verdict, path: link, real: file });
+        assert.equal(opens(file).length, 1, 'no cgroup is on the host yet');
+        probe.markHost(first.u64('cgroup'));
+        assert.equal(opens(file).length, 0);
+        assert.equal(opens(link).length, 0);
+        const [moved] = opens(file, group);
+        assert.ok(moved, 'it left the cgroup');
+        assert.equal(opens(link, group).length, 1);
+        probe.markHost(moved.u64('cgroup'));
+        assert.equal(opens(file, group).length, 0);
+        probe.setSyscalls(numbers('openat'), []);
+        probe.ruleOut({ ...verdict, path: file, real: '' });
+        assert.equal(opens(file).length, 0, 'the cgroup outlives the setting');
+        assert.equal(opens(link).length, 1, 'the verdict does not');
+        rmSync(link);
+        symlinkSync(on.actor, link);
+        probe.ruleOut({ ...verdict, path: link, real: file });
+        assert.equal(opens(link).length, 1, 'it leads elsewhere now');
+      } finally {
+        probe.close();
+        rmdirSync(group);
+      }
+    });
+
     test(`a real path of many parts and one across mounts are compared whole (${name})`, () => {
       const probe = openProbe({ object, syscalls: numbers('openat'), keepFailed: [] });
-      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false };
+      const verdict = { call: numberOf('openat'), openFlags: 0, failed: false, onHost: false };
       const opens = (path: string, first = '') => {
         const script = `${first} exec "$0" open "$1"`;
         const { pid } = spawnSync('bash', ['-c', script, on.actor, path]);

@@ -1,6 +1,7 @@
 /**
- * What watching costs an open/close pair, in one run: on a path that no rule wants, without and with pushdown, and on one that a rule
- * could want from anybody, so that every open is a candidate to be judged. With the agent's CPU time and its lost events.
+ * What watching costs an open/close pair, in one run: on a path that no rule wants, without and with pushdown, on one that a rule wants
+ * of containers alone, and on one that a rule could want from anybody, so that every open is a candidate to be judged. With the agent's
+ * CPU time and its lost events.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +21,7 @@ const program = join(home, 'open-close');
 const path = join(home, 'file');
 const data = join(home, 'data');
 const candidates = join(home, 'candidates.yaml');
+const contained = join(home, 'contained.yaml');
 /** Depends on the process, so that no path can be ruled out. */
 const CANDIDATE_RULE = `- rule: candidate
   desc: every open of the file is judged
@@ -27,6 +29,9 @@ const CANDIDATE_RULE = `- rule: candidate
   output: never
   priority: NOTICE
 `;
+
+/** What the host opens can be ruled out, whatever the process. */
+const CONTAINED_RULE = CANDIDATE_RULE.replace('fd.name=', 'container.id!=host and fd.name=');
 
 interface Sample {
   /** ns of CPU time a pair. */
@@ -60,10 +65,14 @@ try {
   execFileSync('cc', ['-O2', '-o', program, join(ROOT, 'test/bench/open-close.c')]);
   writeFileSync(path, 'x');
   writeFileSync(candidates, CANDIDATE_RULE);
+  writeFileSync(contained, CONTAINED_RULE);
   const unwatched: number[] = [];
   const cases = {
     'watched pair, no rule wants the path': { environment: {} },
     'the same without pushdown': { environment: { TOCSIN_AGENT_PUSHDOWN: 'false' } },
+    'a rule wants it of containers': {
+      environment: { TOCSIN_AGENT_RULES: JSON.stringify([contained]) },
+    },
     [`no rule wants it, ${RATES.pairs.toLocaleString('en')} asked for a second`]: {
       environment: {},
       rate: RATES.pairs,

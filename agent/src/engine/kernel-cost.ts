@@ -16,8 +16,11 @@ export interface KernelCost {
   readonly failed: boolean;
   /** The sorts of opens that are told; absent for other events and where all are. */
   readonly opens?: readonly string[];
-  /** `learnt`: opens of a path that comes again and again are left out once it is known that the rule cannot match there. */
-  readonly paths?: 'all' | 'learnt';
+  /**
+   * `learnt`: opens of a path that comes again and again are left out once it is known that the rule cannot match there; `host`: those
+   * outside of containers are.
+   */
+  readonly paths?: 'all' | 'host' | 'learnt';
 }
 
 /** An absolute path that rules do not name. */
@@ -59,9 +62,16 @@ function costOfOpens(
   const openClass = 31 - Math.clz32(wanted & -wanted);
   const failed = (classes.succeeded & (1 << openClass)) === 0;
   const example = exampleOf(call, openClass, failed, UNNAMED_PATH);
-  const paths = verdictFinder(compiled)(example) === undefined ? 'all' : 'learnt';
+  const verdict = verdictFinder(compiled)(example);
+  const paths = verdict === undefined ? 'all' : verdict.onHost ? 'host' : 'learnt';
   return { opens: wordsOf(wanted), paths };
 }
+
+const PATHS = {
+  all: 'all paths',
+  host: 'hot paths learnt on the host',
+  learnt: 'hot paths learnt',
+} as const;
 
 /** A line for a person. */
 export function kernelCostText({ events, failed, opens, paths }: KernelCost): string {
@@ -69,7 +79,7 @@ export function kernelCostText({ events, failed, opens, paths }: KernelCost): st
     events.join(', '),
     ...(opens === undefined ? [] : [opens.length > 0 ? opens.join(', ') : 'none']),
     failed ? 'succeeded and failed' : 'succeeded',
-    ...(paths === undefined ? [] : [paths === 'all' ? 'all paths' : 'hot paths learnt']),
+    ...(paths === undefined ? [] : [PATHS[paths]]),
   ];
   return parts.join('; ');
 }

@@ -204,6 +204,7 @@ function tee(probe: Probe, writer: CaptureWriter): Probe {
     watch: (interest) => probe.watch(interest),
     statistics: () => probe.statistics(),
     ruleOut: (verdict) => probe.ruleOut(verdict),
+    markHost: (cgroup) => probe.markHost(cgroup),
     calls: () => probe.calls(),
     takeLosers: () => probe.takeLosers(),
     filtered: () => probe.filtered(),

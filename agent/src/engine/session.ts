@@ -110,6 +110,7 @@ export class Session {
       taskRoots: this.#options.runtimes?.taskRoots,
       lookup: this.#lookup,
       host: this.#host,
+      onHostCgroup: (id) => probe.markHost(BigInt(id)),
       onSettled: (container) => {
         this.accounts.learn(container);
         this.#options.onSettled?.(container);

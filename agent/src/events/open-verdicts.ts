@@ -45,6 +45,20 @@ const REAL_KNOWLEDGE: Knowledge<KernelEvent> = {
     REAL_FIELDS.has(field.definition.name) || PATH_KNOWLEDGE.knows(field, event),
 };
 
+/** Fields of which every event outside of containers has the same value. */
+const HOST_FIELDS: ReadonlySet<string> = new Set([
+  ...['container.id', 'container.full_id', 'container.type', 'container.name'],
+  ...['container.image', 'container.image.repository', 'container.privileged'],
+]);
+
+/** And which were made outside of containers, if this one was. */
+const onHost = (knowledge: Knowledge<KernelEvent>): Knowledge<KernelEvent> => ({
+  ...knowledge,
+  knows: (field, event) =>
+    (event.container.isHost && HOST_FIELDS.has(field.definition.name)) ||
+    knowledge.knows(field, event),
+});
+
 /** Opens with more to them than the kernel compares. */
 const UNUSUAL =
   EVENT_IA32 |
@@ -71,12 +85,14 @@ function fits(path: string, real: string): boolean {
   );
 }
 
-/** The verdict over all opens like this one, if it is that no rule could match any of them. */
+/** The broadest verdict over opens like this one that no rule could match any of, if there is one. */
 export function verdictFinder(
   rules: Pick<CompiledRules<KernelEvent>, 'couldMatch'>,
 ): (event: KernelEvent) => OpenVerdict | undefined {
   const byPath = rules.couldMatch(PATH_KNOWLEDGE);
   const byReal = rules.couldMatch(REAL_KNOWLEDGE);
+  const byPathOnHost = rules.couldMatch(onHost(PATH_KNOWLEDGE));
+  const byRealOnHost = rules.couldMatch(onHost(REAL_KNOWLEDGE));
   return (event) => {
     if (!isComparable(event)) return undefined;
     const path = givenPath(event);
@@ -89,9 +105,13 @@ export function verdictFinder(
       failed,
       path,
     };
-    if (!byPath(event)) return { ...key, real: '' };
     // The root itself is no path of a file that the kernel compares.
-    return real.length > 1 && real.startsWith('/') && !byReal(event) ? { ...key, real } : undefined;
+    const comparesReal = real.length > 1 && real.startsWith('/');
+    const narrowest = comparesReal ? byRealOnHost : byPathOnHost;
+    if (narrowest(event)) return undefined;
+    if (!byPath(event)) return { ...key, real: '', onHost: false };
+    if (comparesReal && !byReal(event)) return { ...key, real, onHost: false };
+    return { ...key, real: byPathOnHost(event) ? real : '', onHost: true };
   };
 }
 
@@ -139,12 +159,13 @@ export class OpenVerdicts {
   }
 }
 
-/** A place by flags and path, for counting only: opens that share one by chance are asked about earlier or later. */
+/** A place by flags, path and whether in a container, for counting only: opens that share one by chance are asked about sooner or later. */
 function placeOf(event: KernelEvent): number {
   const { bytes, offset } = event;
   const length = Math.min(event.uint16(openLayout.stringLength), VERDICT_PATH_MAX);
   const start = offset + openLayout.size;
   let hash = event.uint32(openLayout.openFlags) ^ (event.result < 0 ? 0x9e3779b9 : 0);
+  if (event.container.isHost) hash ^= 0x85ebca6b;
   for (let at = start; at < start + length; at++)
     hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
   return ((hash ^ (hash >>> 16)) & (PLACES - 1)) >>> 0;

@@ -57,6 +57,7 @@ function liveProbe(probe: NativeProbe): Probe {
           Object.entries(fates).map(([fate, count]): RecordCount => ({ kind, fate, count })),
         ),
     ruleOut: (verdict) => probe.ruleOut(verdict),
+    markHost: (cgroup) => probe.markHost(cgroup),
     calls: () => probe.statistics().calls.map(({ call, ...counts }) => ({ type: call, ...counts })),
     takeLosers: () => probe.takeLosers(),
     filtered: () =>

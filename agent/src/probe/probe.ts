@@ -18,6 +18,8 @@ export interface Probe {
   watch(interest: Interest): void;
   /** Leaves out opens like this one until `watch` is called again. */
   ruleOut(verdict: OpenVerdict): void;
+  /** Tells that a cgroup, by the id of the records, is in no container and never will be. */
+  markHost(cgroup: bigint): void;
   statistics(): readonly RecordCount[];
   /** What became of the records of each system call that was watched and happened. */
   calls(): readonly CallCount[];

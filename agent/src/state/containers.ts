@@ -25,6 +25,8 @@ export interface ContainersOptions extends FactsLoaderOptions {
   readonly host?: Pick<Host, 'listCgroups' | 'cgroupId' | 'readCgroup' | 'exists'>;
   /** Gets the facts of containers; the runtimes of this host unless given. */
   readonly loader?: FactsSource;
+  /** Called with the id of each cgroup that is in no container and never will be. */
+  readonly onHostCgroup?: (id: number) => void;
 }
 
 /** Where the facts of containers come from, sooner or later. */
@@ -71,7 +73,8 @@ export class Containers {
       ContainersOptions,
       'cgroupLimit' | 'containerLimit' | 'byteLimit' | 'readsPerSecond' | 'readCgroup'
     >
-  >;
+  > &
+    Pick<ContainersOptions, 'onHostCgroup'>;
   readonly #hierarchy: string;
   readonly #host: Pick<Host, 'listCgroups' | 'cgroupId' | 'exists'>;
   readonly #now: () => number;
@@ -230,6 +233,8 @@ export class Containers {
     }
     const cgroup = { container, path, removedAt: undefined };
     this.#cgroups.set(id, cgroup);
+    if (container === HOST && isHostPath(path) && Number.isSafeInteger(id))
+      this.#options.onHostCgroup?.(id);
     return cgroup;
   }
 
@@ -297,6 +302,11 @@ export class Containers {
     this.loader.load(container);
     return container;
   }
+}
+
+/** Whether no container can have the cgroup, whatever its runtime does later. */
+function isHostPath(path: ByteString): boolean {
+  return path !== '' && containerOfPath(path) === undefined && guessOfPath(path) === undefined;
 }
 
 /** The paths of a process's cgroup file, one for each hierarchy. */

@@ -37,6 +37,7 @@ function setUp(
   const notes: string[] = [];
   const answers: ((found: Found | undefined) => void)[] = [];
   const looked: Container[] = [];
+  const onHost: number[] = [];
   const ask = (container: Container) => {
     looked.push(container);
     return new Promise<Found | undefined>((resolve) => answers.push(resolve));
@@ -51,6 +52,7 @@ function setUp(
     retryMs: [],
     now,
     readCgroup: () => '',
+    onHostCgroup: (id) => onHost.push(id),
     onSettled: (container: Container) => release.pipeline?.parking.release(container),
   });
   const judge: Judge = {
@@ -72,7 +74,7 @@ function setUp(
       pipeline.handle(event, 0, bytes.length);
     }
   };
-  return { notes, answers, looked, containers, pipeline, handle };
+  return { notes, answers, looked, onHost, containers, pipeline, handle };
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -84,6 +86,19 @@ describe('Pipeline', () => {
     handle(exec({}, { argv: ['a'] }, 'a'), open('/x'), makeCgroup(7, '/system.slice'));
     assert.deepEqual(notes, ['1 execve a host ', '2 openat a host ']);
     assert.equal(pipeline.counters.records, 3);
+  });
+
+  it('tells which cgroups are on the host, and not of those that are in doubt', () => {
+    const { onHost, handle } = setUp();
+    handle(
+      makeCgroup(7, '/system.slice/ssh.service'),
+      makeCgroup(8, `/docker/${id}`),
+      makeCgroup(9, `/docker/${id}/system.slice`),
+      makeCgroup(10, '/default/web'),
+      makeCgroup(11, '/machine.slice/systemd-nspawn@web.service'),
+      open('/x', {}, { cgroup: 12 }),
+    );
+    assert.deepEqual(onHost, [7]);
   });
 
   it('holds events of a container until its facts are there, in order and as they were', async () => {

@@ -1,12 +1,13 @@
 /** The same workload before two engines at once, one with pushdown and one without: the same alerts. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { currentHierarchy } from '@tocsin/native';
 import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
 
 const run = promisify(execFile);
@@ -27,6 +28,8 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   failed: `${OPENS} and evt.failed=true and fd.name contains absent`,
   excluded: `${OPENS} and not fd.name startswith anyof (/usr, /lib, /etc, /proc, /dev, /sys) and not evt.is_open_write=true
     and not fd.filename in (plain, link)`,
+  contained: `${OPENS} and evt.is_open_read=true and fd.num>=0 and container.id!=host and proc.name=tocsin-tar
+    and not fd.name startswith /etc`,
   foreign: `${OPENS} and evt.abi!=64`,
   files:
     'evt.type in (rename, renameat, renameat2, unlink, unlinkat, rmdir, mkdir, mkdirat, link, linkat, symlink, symlinkat, chmod, fchmodat)',
@@ -39,9 +42,16 @@ const CONDITIONS: Readonly<Record<string, string>> = {
 describe('pushdown', { skip: skipLive }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-pushdown-'));
   const actor = join(folder, 'actor');
+  const tar = join(folder, 'tocsin-tar');
   const engines: LiveEngine[] = [];
+  // By its name the cgroup of a container.
+  const inside = join(
+    currentHierarchy().mount,
+    `docker-${String(process.pid).padStart(64, '0')}.scope`,
+  );
 
   before(async () => {
+    mkdirSync(inside);
     execFileSync('cc', ['-O1', '-static', '-no-pie', '-pthread', '-w', '-o', actor, ACTOR]);
     const ours = `(proc.cmdline contains ${basename(folder)} or proc.cwd startswith ${folder})`;
     const rules = Object.entries(CONDITIONS)
@@ -56,6 +66,7 @@ describe('pushdown', { skip: skipLive }, () => {
   after(async () => {
     await Promise.all(engines.map(({ engine }) => engine.stop()));
     rmSync(folder, { recursive: true, force: true });
+    rmdirSync(inside);
   });
 
   const act = (...words: string[]) => run(actor, words, { cwd: folder }).catch(() => undefined);
@@ -95,6 +106,11 @@ describe('pushdown', { skip: skipLive }, () => {
       ': >"$PWD/plain"; : >>"$PWD/new"; chmod 700 new; rm new; ls . sub /proc/self >/dev/null',
     );
     await shell('cat "$PWD/absent" absent sub/absent 2>/dev/null; mkdir d; rmdir d; cp actor copy');
+    // What no rule wants of the host, one may want of a container, and be it the same process.
+    copyFileSync('/bin/sh', tar);
+    const moving = ': <"$PWD/plain"; echo $$ >"$0/cgroup.procs"; : <"$PWD/plain"; : <"$PWD/link"';
+    const back = `echo $$ >"\${0%/*}/cgroup.procs"; : <"$PWD/plain"`;
+    await run(tar, ['-c', `${moving}; ${back}`, inside], { cwd: folder });
     await act('open', join(folder, 'secret'));
     await act('openat', folder, 'secret');
     await act('openat', '/', 'etc/passwd');

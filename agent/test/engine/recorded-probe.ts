@@ -58,6 +58,8 @@ export class RecordedProbe implements Probe {
 
   ruleOut(): void {}
 
+  markHost(): void {}
+
   filtered(): readonly FilteredCount[] {
     return [];
   }

@@ -16,6 +16,7 @@ import { givenPath, realPath } from '../../src/events/event-path.ts';
 import { kernelEventSource } from '../../src/events/fields/source.ts';
 import type { KernelEvent } from '../../src/events/kernel-event.ts';
 import { OpenVerdicts, verdictFinder } from '../../src/events/open-verdicts.ts';
+import { Container } from '../../src/state/container.ts';
 import { contextOf } from './fields.ts';
 import { compile, openCondition, openEvent } from './random-open.ts';
 import { call, eventOf, open } from './records.ts';
@@ -29,6 +30,11 @@ function opened(path: string, real = path, changes: { openFlags?: number; flags?
   return eventOf(open(path, { openFlags }, { flags: flags | same }, '', real === path ? '' : real));
 }
 
+function inContainer(event: KernelEvent): KernelEvent {
+  event.container = new Container('docker', 'c'.repeat(64));
+  return event;
+}
+
 /** Whether the probe leaves the event out by the verdict. */
 function covers(verdict: OpenVerdict, event: KernelEvent): boolean {
   return (
@@ -36,7 +42,8 @@ function covers(verdict: OpenVerdict, event: KernelEvent): boolean {
     verdict.openFlags === event.uint32(openLayout.openFlags) &&
     verdict.failed === event.result < 0 &&
     verdict.path === givenPath(event) &&
-    (verdict.real === '' || verdict.real === realPath(event))
+    (verdict.real === '' || verdict.real === realPath(event)) &&
+    (!verdict.onHost || event.container.isHost)
   );
 }
 
@@ -53,6 +60,7 @@ describe('verdictFinder', () => {
       failed: false,
       path: '/usr/lib/x',
       real: '',
+      onHost: false,
     });
     assert.equal(find(opened('/etc/x')), undefined, 'cat may open it');
     assert.equal(find(opened('/usr/../etc/x')), undefined, 'folded it is below /etc');
@@ -74,6 +82,30 @@ describe('verdictFinder', () => {
     assert.equal(find(opened('/tmp/link', '/etc/shadow')), undefined);
     assert.equal(find(opened('/tmp/link', '/root/x')), undefined);
     assert.equal(find(opened('/tmp/link', '/tmp/file'))?.real, '/tmp/file');
+  });
+
+  it('ties the verdict to the host when a rule is about containers', () => {
+    const find = verdictFinder(
+      compile([
+        `${READS} and container.id!=host and proc.name=tar and not fd.name startswith /etc/`,
+        `${READS} and fd.path.real=/tmp/secret and container.id=host`,
+      ]),
+    );
+    const verdictOf = (event: KernelEvent) => {
+      const verdict = find(event);
+      return verdict && { real: verdict.real, onHost: verdict.onHost };
+    };
+    assert.deepEqual(verdictOf(opened('/etc/x')), { real: '/etc/x', onHost: false });
+    assert.deepEqual(verdictOf(opened('/tmp/x')), { real: '/tmp/x', onHost: true });
+    assert.equal(verdictOf(opened('/tmp/link', '/tmp/secret')), undefined);
+    assert.equal(verdictOf(inContainer(opened('/tmp/x'))), undefined);
+    assert.deepEqual(verdictOf(inContainer(opened('/etc/x'))), { real: '/etc/x', onHost: false });
+  });
+
+  it('does not take what is known of a container for what is known of all', () => {
+    const find = verdictFinder(compile([`${READS} and container.image.repository!=nginx`]));
+    assert.equal(find(inContainer(opened('/tmp/x'))), undefined);
+    assert.equal(find(opened('/tmp/x')), undefined, 'the host has the empty one');
   });
 
   it('rules out what the packs of ours do not want, as an agent loads them', () => {
@@ -139,6 +171,21 @@ describe('OpenVerdicts', () => {
     for (let i = 0; i < 10; i++) verdicts.everySecond();
     for (let i = 0; i < 50; i++) verdicts.observe(hot);
     assert.equal(told.length, 2, 'the probe may have forgotten it');
+  });
+
+  it('asks about the host and about containers apart', () => {
+    const told: OpenVerdict[] = [];
+    const rules = compile(['evt.type=openat and container.id!=host and proc.name=tar']);
+    const verdicts = new OpenVerdicts(rules, (verdict) => told.push(verdict));
+    const inside = inContainer(opened('/usr/lib/hot'));
+    for (let i = 0; i < 50; i++) verdicts.observe(inside);
+    assert.equal(told.length, 0);
+    const outside = opened('/usr/lib/hot');
+    for (let i = 0; i < 50; i++) verdicts.observe(outside);
+    assert.deepEqual(
+      told.map(({ onHost }) => onHost),
+      [true],
+    );
   });
 
   it('asks about no more kinds a second than it can afford', () => {

@@ -10,8 +10,14 @@ import { kernelEventSource } from '../../src/events/fields/source.ts';
 import { OPEN } from '../../src/events/flag-names.ts';
 import { compileRules } from '../../src/rules/compile-rules.ts';
 import { loadRules } from '../../src/rules/load-rules.ts';
+import { Container, HOST } from '../../src/state/container.ts';
 import { contextOf } from './fields.ts';
 import { call, eventOf, open } from './records.ts';
+
+/** Of this one nothing is known yet. */
+const BARE = new Container('docker', 'b'.repeat(64));
+const NGINX = new Container('docker', 'c'.repeat(64));
+NGINX.facts = { name: 'web', image: 'nginx', privileged: true };
 
 export const TEMPORARY = OPEN.TMPFILE & ~OPEN.DIRECTORY;
 const MAKES_FILE = OPEN.CREAT | TEMPORARY;
@@ -53,6 +59,8 @@ const check = fc.oneof(
     ...['evt.res=EACCES', 'evt.arg.flags contains O_CREAT', 'evt.arg.flags contains O_TMPFILE'],
     ...['fd.name startswith /etc', 'fd.directory=/etc', 'fd.path.real endswith shadow'],
     ...['evt.abi=64', 'evt.category=file', 'proc.name=cat', 'evt.arg.mode=0644'],
+    ...['container.id!=host', 'container.name exists', 'container.image=nginx'],
+    ...['container.image.repository!=nginx', 'container.privileged=true'],
     ...['evt.rawarg.res>=0', 'evt.rawarg.res=-2', 'fd.dev.major=0', 'evt.dir=<'],
   ),
 );
@@ -83,8 +91,9 @@ export const openEvent = fc
     result: fc.constantFrom(0, 3, 400, -2, -13),
     facts: fc.integer({ min: 0, max: 7 }),
     path: fc.constantFrom('/etc/shadow', '/etc', '/tmp/x', 'x'),
+    container: fc.constantFrom(HOST, BARE, NGINX),
   })
-  .map(({ name, access, flags, mode, result, facts, path }) => {
+  .map(({ name, access, flags, mode, result, facts, path, container }) => {
     const given = name === 'creat' ? 0o1101 : flags.reduce((sum, one) => sum | one, access);
     const makes = (given & MAKES_FILE) !== 0;
     const header = {
@@ -93,5 +102,7 @@ export const openEvent = fc
       flags: result < 0 ? 0 : factsOf(facts, makes),
     };
     const record = open(path, { openFlags: given, mode: makes ? mode : 0 }, header, '/home');
-    return { name, given, failed: result < 0, event: eventOf(record) };
+    const event = eventOf(record);
+    event.container = container;
+    return { name, given, failed: result < 0, event };
   });

@@ -154,20 +154,22 @@ test('list shows what a rule costs the kernel', () => {
       `${OPENED} evt.is_open_write = true and fd.typechar = f and fd.name startswith /etc`,
     ],
     ['anywhere', `${OPENED} proc.name = cat`],
+    ['contained', `${OPENED} container.id != host and proc.name = cat`],
     [
       'never',
       'evt.type = openat and evt.is_open_read = true and evt.is_open_write = true and fd.num < 0 and fd.num > 0',
     ],
   ].map(([rule, condition]) => ({ rule, desc: 'd', condition, output: 'o', priority: 'INFO' }));
   const path = file('cost.yaml', JSON.stringify(rules));
-  const [written, anywhere, never] = JSON.parse(run(['rules', 'list', '--json', path]).stdout).map(
-    ({ kernel }: { kernel: unknown }) => kernel,
-  );
+  const [written, anywhere, contained, never] = JSON.parse(
+    run(['rules', 'list', '--json', path]).stdout,
+  ).map(({ kernel }: { kernel: unknown }) => kernel);
   const opens = ['write', 'create', 'temporary'];
   assert.deepEqual(written, [
     { events: ['openat'], failed: false, opens, paths: 'learnt' },
     { events: ['openat2'], failed: false },
   ]);
+  assert.equal(contained[0].paths, 'host');
   assert.deepEqual(anywhere, [
     {
       events: ['openat'],
