@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { channelKeys, heldDueKey, laneKeys } from '../../src/store/keys.ts';
-import { LaneFixture, Receiver, upTo } from './lane-fixture.ts';
+import { LaneFixture, Receiver, TEST_TIMES, upTo } from './lane-fixture.ts';
 import { briefly, waitFor } from './sample.ts';
 
 describe('delivery through lanes', () => {
@@ -279,6 +279,23 @@ describe('delivery through lanes', () => {
     child.kill('SIGTERM');
     const [status] = await once(child, 'exit');
     assert.equal(status, 0);
+  });
+
+  it('ends its sends when Redis is away for longer than the lease lives', async () => {
+    let isOpen = false;
+    receiver.answer = (response) => {
+      isOpen = true;
+      response.once('close', () => {
+        isOpen = false;
+      });
+    };
+    fixture.webhook('hook', url, { timeout: '30s' });
+    await fixture.fill('hook', 1, 1);
+    await fixture.start({ times: { ...TEST_TIMES, attemptMs: 600_000 } });
+    await waitFor(() => isOpen);
+    await fixture.stopRedis();
+    // Another worker may have taken over.
+    await waitFor(() => !isOpen);
   });
 
   it('makes a test notification at once, and returns what the provider said', async () => {
