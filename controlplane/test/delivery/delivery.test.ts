@@ -123,7 +123,7 @@ describe('delivery through lanes', () => {
   it('is patient for a bounded time', async () => {
     receiver.answer = (response) => response.writeHead(500).end('broken');
     await fixture.enqueue('hook', 1);
-    const retry = { firstMs: 20, mostMs: 20, patienceMs: 200 };
+    const retry = { firstMs: 20, mostMs: 20, patienceMs: 2000 };
     await fixture.start({ times: { retry, sweepMs: 50 } });
     await waitFor(isEmpty('hook'));
     const [letter] = await fixture.deadLetters('hook', 1);
