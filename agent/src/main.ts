@@ -16,8 +16,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
     const { registerRulesCommand } = await import('./commands/rules.ts');
     const { kernelCostOf } = await import('./engine/kernel-cost.ts');
     const { kernelEventFields } = await import('./events/fields/source.ts');
-    return (program) =>
-      registerRulesCommand(program, { source: kernelEventFields, kernelCost: kernelCostOf });
+    const { runningCoverage } = await import('./commands/running-coverage.ts');
+    return (program, context) =>
+      registerRulesCommand(program, {
+        source: kernelEventFields,
+        kernelCost: kernelCostOf,
+        coverage: (config) => runningCoverage(config, context),
+      });
   },
   fields: async () => (await import('./commands/fields.ts')).registerFieldsCommand,
   trace: async () => (await import('./commands/trace.ts')).registerTraceCommand,

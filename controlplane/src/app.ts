@@ -24,12 +24,14 @@ import { type HealthRoutesOptions, healthRoutes } from './api/routes/health.ts';
 import { ingestRoutes } from './api/routes/ingest.ts';
 import { type RoutingRoutesOptions, routingRoutes } from './api/routes/routing.ts';
 import { silenceRoutes } from './api/routes/silences.ts';
+import { tokenRoutes } from './api/routes/tokens.ts';
 import { validatorCompiler } from './api/validator.ts';
 import { isLocalProgram, requireRole, tokenOfProgram } from './auth/bearer.ts';
+import { Tokens } from './auth/tokens.ts';
 import type { Enrollment } from './fleet/enrollment.ts';
 import type { RecentAlert } from './silences/recent.ts';
 import type { AlertStore } from './store/alerts.ts';
-import type { Role, TokenStore } from './store/tokens.ts';
+import type { TokenStore } from './store/tokens.ts';
 
 export interface AppParts
   extends Omit<ChannelRoutesOptions, 'delivery'>,
@@ -49,6 +51,8 @@ export interface AppParts
 }
 
 const BODY_LIMIT = 256 * 1024;
+/** What operators change and readers read. */
+const READ_BY_MORE = { role: 'operator', reading: 'reader' } as const;
 const REQUEST_MS = 30_000;
 
 /** Builds the application; it does not listen yet. */
@@ -70,8 +74,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(healthRoutes, parts);
   await app.register(ingestRoutes, parts);
   await app.register(enrollRoutes, parts);
-  const program = (role: Role) => {
-    const check = requireRole(parts.tokens, role, tokenOfProgram);
+  const program = (roles: Parameters<typeof requireRole>[1]) => {
+    const check = requireRole(parts.tokens, roles, tokenOfProgram);
     return async function (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
       if (parts.trustLoopback && tokenOfProgram(request) === undefined && isLocalProgram(request))
         return;
@@ -79,26 +83,27 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     };
   };
   await app.register(async (intake) => {
-    intake.addHook('onRequest', program('intake'));
+    intake.addHook('onRequest', program({ role: 'intake' }));
     await intake.register(falcoRoutes, parts);
     await intake.register(alertmanagerIntake, parts);
   });
   await app.register(async (operator) => {
-    operator.addHook('onRequest', program('operator'));
+    operator.addHook('onRequest', program(READ_BY_MORE));
     await operator.register(alertmanagerRoutes, parts);
   });
   await app.register(async (operator) => {
-    operator.addHook('onRequest', requireRole(parts.tokens, 'operator'));
+    operator.addHook('onRequest', requireRole(parts.tokens, READ_BY_MORE));
+    await operator.register(alertRoutes, parts);
+    await operator.register(groupRoutes, parts);
     await operator.register(silenceRoutes, parts);
   });
   await app.register(async (admin) => {
-    admin.addHook('onRequest', requireRole(parts.tokens, 'admin'));
-    await admin.register(alertRoutes, parts);
-    await admin.register(groupRoutes, parts);
+    admin.addHook('onRequest', requireRole(parts.tokens, { role: 'admin' }));
     await admin.register(agentRoutes, parts);
     await admin.register(channelRoutes, parts);
     await admin.register(deliveryRoutes, parts);
     await admin.register(routingRoutes, parts);
+    await admin.register(tokenRoutes, { issuer: new Tokens(parts.tokens) });
   });
   await app.ready();
   return app;

@@ -195,7 +195,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
       silences,
       recent,
     },
-    ...{ routes, routing: () => routes.routing },
+    ...{ routes, routing: () => routes.routing, routesTo: (name: string) => routes.uses(name) },
     routingText: () => routingText(routes.current.document, registry.all()),
     groups: () => current(),
     receivers: () => registry.all().map(({ name }) => name),

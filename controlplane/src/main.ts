@@ -12,6 +12,7 @@ import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
 import { silencesCommand } from './commands/silences.ts';
+import { tokensCommand } from './commands/tokens.ts';
 import { StartupError } from './errors.ts';
 
 const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
@@ -19,7 +20,7 @@ const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
 const STOP_MS = 4500;
 
 const COMMANDS = [
-  ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand],
+  ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand, tokensCommand],
   ...[routesCommand, silencesCommand, groupsCommand, ledgerCommand],
 ];
 

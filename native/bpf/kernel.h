@@ -149,6 +149,7 @@ struct percpu_counter {
 struct mm_struct {
 	unsigned long total_vm;
 	struct percpu_counter rss_stat[4];
+	unsigned long start_stack;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;
@@ -248,6 +249,7 @@ struct thread_info {
 struct task_struct {
 	struct thread_info thread_info;
 	struct mm_struct *mm;
+	unsigned int flags;
 	int exit_code;
 	int pid;
 	int tgid;
@@ -327,12 +329,44 @@ struct io_cqe {
 	int fd; /* of the submission, until the answer lies here */
 };
 
+/* The files that a ring numbers itself. The low bits of file_ptr are flags. */
+struct io_rsrc_node {
+	unsigned long file_ptr;
+};
+
+struct io_rsrc_data {
+	unsigned int nr;
+	struct io_rsrc_node **nodes;
+};
+
+struct io_fixed_file {
+	unsigned long file_ptr;
+};
+
+struct io_file_table {
+	struct io_rsrc_data data;
+};
+
+struct io_ring_ctx {
+	struct io_file_table file_table;
+};
+
+/* Before 6.13. */
+struct io_file_table___plain {
+	struct io_fixed_file *files;
+};
+
+struct io_ring_ctx___plain {
+	unsigned int nr_user_files;
+	struct io_file_table___plain file_table;
+};
+
 struct io_kiocb {
 	__u8 opcode;
 	struct file *file;
 	struct io_cqe cqe;
 	__u64 flags;
-	void *ctx;
+	struct io_ring_ctx *ctx;
 	void *async_data;
 };
 
@@ -436,6 +470,7 @@ struct pt_regs {
 #define SOCKFS_MAGIC 0x534f434b
 #define FMODE_CREATED 0x100000
 #define SIGNAL_GROUP_EXIT 0x4
+#define TASK_EXITING 0x4
 #define PIDTYPE_TGID 1
 #define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3

@@ -20,18 +20,23 @@ static __always_inline void count_call(struct probe_counters *mine, __u32 call, 
 		mine->calls[call & (SYSCALL_LIMIT - 1)][lost]++;
 }
 
+/* Those that end are the doing of who makes them, or a storm of short lives would be nobody's; unless that is out of their cgroup. */
 static __noinline int blame(struct task_struct *task)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct task_struct *culprit = task, *parent = FOLLOW_TASK(task, real_parent);
+
+	if (FOLLOW_TASK(task, flags) & TASK_EXITING && cgroup_of(parent) == cgroup_of(task))
+		culprit = parent;
+	__u32 tgid = FOLLOW_TASK(culprit, tgid);
 	struct loser *known = bpf_map_lookup_elem(&losers, &tgid);
 
 	if (known) {
 		__sync_fetch_and_add(&known->lost, 1);
 		return 0;
 	}
-	struct loser one = { .lost = 1, .cgroup = cgroup_of(task) };
+	struct loser one = { .lost = 1, .cgroup = cgroup_of(culprit) };
 
-	bpf_get_current_comm(one.comm, sizeof(one.comm));
+	BPF_CORE_READ_STR_INTO(&one.comm, culprit, comm);
 	bpf_map_update_elem(&losers, &tgid, &one, BPF_ANY);
 	return 0;
 }

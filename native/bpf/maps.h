@@ -8,7 +8,7 @@
 #include "control.h"
 
 /* Strings start at most this far into a record and each is at most one path long; one spare word ends reads of 8. */
-#define FIXED_MAX 200
+#define FIXED_MAX 208
 #define STRINGS_MAX 5
 #define LAST_STRING_OFFSET (FIXED_MAX + (STRINGS_MAX - 1) * EVENT_PATH_MAX)
 #define RECORD_MAX (FIXED_MAX + STRINGS_MAX * EVENT_PATH_MAX)

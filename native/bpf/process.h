@@ -16,8 +16,8 @@
 	({                                                                                          \
 		struct mm_struct___plain *early_ = (void *)(mm);                                    \
 		__s64 pages_ = bpf_core_field_exists(early_->rss_stat.count) ?                      \
-				       FOLLOW(early_, rss_stat.count[sort]) :                \
-				       FOLLOW(mm, rss_stat[sort].count);                     \
+				       FOLLOW(early_, rss_stat.count[sort]) :                       \
+				       FOLLOW(mm, rss_stat[sort].count);                            \
 		pages_ > 0 ? (__u32)pages_ : 0;                                                     \
 	})
 
@@ -165,6 +165,7 @@ int BPF_PROG(process_exec, struct task_struct *executing, int old_pid, struct li
 	event->process_group = FOLLOW(group, numbers[0].nr);
 	event->vprocess_group = pid_seen_by(group, FOLLOW_TASK(task, signal, pids[PIDTYPE_TGID]));
 	event->tty = tty_of(task);
+	event->stack = FOLLOW_TASK(task, mm, start_stack);
 	event->args_total = end > start ? end - start : 0;
 	event->string_length[0] = append_kernel(slot, FOLLOW(program, filename));
 	if (file) {

@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define EVENT_ABI 2
+#define EVENT_ABI 3
 /* Longest string of each sort, in bytes. Longer ones are cut and flagged EVENT_TRUNCATED. */
 #define EVENT_PATH_MAX 4096
 #define EVENT_ARGS_MAX 4096
@@ -112,6 +112,7 @@ struct event_exec {
 	__u64 inode;
 	__u64 change_time;       /* of the file, ns since the epoch */
 	__u64 modification_time; /* of the file, ns since the epoch */
+	__u64 stack;             /* where it starts: tells one run of a program from another, as /proc does */
 	struct event_usage usage; /* zero for a failed exec */
 	__u32 session;           /* sid */
 	__u32 process_group;     /* pgid */
@@ -226,7 +227,7 @@ struct event_cgroup {
 #endif
 EVENT_SIZE_IS(event_header, 96);
 EVENT_SIZE_IS(event_fork, 168);
-EVENT_SIZE_IS(event_exec, 200);
+EVENT_SIZE_IS(event_exec, 208);
 EVENT_SIZE_IS(event_exit, 104);
 EVENT_SIZE_IS(event_open, 136);
 EVENT_SIZE_IS(event_path, 120);

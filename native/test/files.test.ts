@@ -143,6 +143,14 @@ describe('files', { skip }, () => {
     assert.equal(record.u32('openFlags') & 3, 1);
   });
 
+  test('a file that is cut through io_uring is told', { skip: uring }, (t) => {
+    const run = watch(on, ['ftruncate'], ['uring-truncate', file]);
+    if (run.status === 77) return t.skip('this kernel has no such request');
+    const record = only(run, EVENT_PATH, 'ftruncate');
+    assert.deepEqual(record.strings, { path: '', base: '', real: file });
+    assert.equal(record.u32('flags') & EVENT_IO_URING, EVENT_IO_URING);
+  });
+
   test('unreadable and overlong paths are flagged', () => {
     const fault = only(watch(on, OPENS, ['fault']), EVENT_OPEN);
     assert.equal(fault.u32('flags') & EVENT_FAULT, EVENT_FAULT);

@@ -48,7 +48,8 @@ const shared = {
     Type.String({
       minLength: 1,
       maxLength: 128,
-      description: 'Another channel: while this one is broken, what it has to tell is told there.',
+      description:
+        'Another channel that exists: while this one is broken, what it has to tell is told there. Two may stand in for each other.',
     }),
   ),
   throttle: Type.Optional(
@@ -79,7 +80,7 @@ export const Channel = Type.Object(
     ...shared,
     kind: Type.String({
       description:
-        'email, slack, teams, discord, mattermost, telegram, ntfy, pagerduty, opsgenie, webhook, program, syslog, elasticsearch, splunk, log or none.',
+        'email, slack, teams, discord, mattermost, telegram, ntfy, pagerduty, opsgenie, webhook, program, syslog, elasticsearch, splunk, kafka, log or none.',
     }),
     settings: Type.Record(Type.String(), Type.Unknown(), {
       description:

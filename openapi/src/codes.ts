@@ -23,10 +23,13 @@ export const PROBLEM_CODES = {
   method_not_allowed: [405, 'The resource has no such method; see Allow.'],
   request_timeout: [408, 'The request did not come whole in time.'],
   channel_exists: [409, 'A channel of this name exists.'],
+  channel_in_use: [409, 'Another channel or a route names the channel.'],
   channel_read_only: [
     409,
     'The channel is defined in the configuration file and is changed there.',
   ],
+  token_exists: [409, 'A token of this name exists.'],
+  token_read_only: [409, 'The token is in a file of the server and is changed there.'],
   routing_read_only: [409, 'The configuration file alone decides on routing.'],
   sequence_conflict: [409, 'Another body was accepted under this sequence number.'],
   sequence_stale: [409, 'The sequence number is older than what is remembered of this agent.'],

@@ -253,9 +253,10 @@ export const Config = Type.Object(
                 description: 'Alerts that come with the token are told to be from this source.',
               }),
               token: SecretReference,
-              role: Type.Enum(['intake', 'operator'], {
+              role: Type.Enum(['intake', 'reader', 'operator'], {
                 default: 'intake',
-                description: '`operator` may also read alerts and silence them.',
+                description:
+                  '`intake` hands in alerts, `reader` reads them, `operator` does both and silences them.',
               }),
             },
             { additionalProperties: false },

@@ -76,6 +76,7 @@ const PROCESS: Readonly<Record<keyof ProcessFacts, Shape>> = {
   capEffective: 'integer64',
   capInheritable: 'integer64',
   usage: { record: USAGE },
+  stack: 'number',
 };
 
 const MOUNT: Shape = {

@@ -16,6 +16,7 @@ import { type FieldMap, MapSource } from '../rules/map-source.ts';
 import { reportJson, reportText } from '../rules/report.ts';
 import { RuleTestError, readRuleTests, runRuleTests } from '../rules/rule-test.ts';
 import { closest } from '../rules/suggestion.ts';
+import { coverageText } from '../telemetry/rule-coverage.ts';
 
 /** Verdicts are written in pieces of this many characters: a write a line would cost more than the evaluation. */
 const OUTPUT_CHUNK = 64 * 1024;
@@ -25,6 +26,8 @@ export interface RulesCommandOptions {
   readonly source?: FieldSource<never>;
   /** What a rule costs the kernel, for `list`. */
   readonly kernelCost?: (rule: LoadedRule, loaded: LoadResult) => readonly KernelCost[];
+  /** What share of its events each rule of the running agent saw, for `list`; undefined when none runs. */
+  readonly coverage?: (config?: string) => Promise<ReadonlyMap<string, number> | undefined>;
 }
 
 function write(text: string): void {
@@ -64,13 +67,14 @@ function loadOrFail(names: readonly string[]): LoadResult | undefined {
   return undefined;
 }
 
-function list(
+async function list(
   names: string[],
-  { json }: { json?: boolean },
-  { source, kernelCost }: RulesCommandOptions,
-): void {
+  { json, config }: { json?: boolean; config?: string },
+  { source, kernelCost, coverage }: RulesCommandOptions,
+): Promise<void> {
   const result = loadOrFail(names);
   if (!result) return;
+  const seen = await coverage?.(config);
   const enabled = new Set(result.ruleset.enabled);
   const binder = source && new FieldBinder(source);
   const rows = result.ruleset.rules.map((rule) => ({
@@ -84,6 +88,7 @@ function list(
     event_types: [...(rule.eventTypes === 'all' ? EVENT_TYPES : rule.eventTypes)].sort(),
     blind: binder ? blindFields(rule, binder) : [],
     kernel: kernelCost?.(rule, result) ?? [],
+    coverage: seen?.get(rule.name) ?? null,
   }));
   if (json) {
     write(JSON.stringify(rows));
@@ -95,6 +100,7 @@ function list(
     const isAll = row.event_types.length === EVENT_TYPES.size;
     write(`  event types: ${isAll ? 'all' : row.event_types.join(', ') || 'none'}`);
     for (const cost of row.kernel) write(`  kernel: ${kernelCostText(cost)}`);
+    if (row.coverage !== null) write(`  running agent: ${coverageText(row.coverage)}`);
     if (row.blind.length > 0) write(`  blind: ${row.blind.join(', ')}`);
   }
 }
@@ -218,10 +224,15 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
     .action(check);
   rules
     .command('list')
-    .description('Show the rules with their resolved conditions.')
+    .description(
+      'Show the rules: their resolved conditions, what they cost the kernel, and what share of their events a running agent saw.',
+    )
     .argument('<file...>', 'rule files, or folders of them')
+    .option('-c, --config <file>', 'configuration of the running agent (TOCSIN_CONFIG)')
     .option('--json', 'print a JSON array')
-    .action((names: string[], flags: { json?: boolean }) => list(names, flags, options));
+    .action((names: string[], flags: { json?: boolean; config?: string }) =>
+      list(names, flags, options),
+    );
   rules
     .command('eval')
     .description('Evaluate conditions on events: NDJSON from standard input, a verdict a line.')

@@ -12,8 +12,8 @@ export interface DrainOptions {
   readonly budgetMs?: number;
   /** Gets the place of a record and the bytes from there to the end of what may be read. */
   readonly onRecord: (event: KernelEvent, offset: number, available: number) => void;
-  /** After each turn, with the ring empty or the budget used up. */
-  readonly onTurn: () => void;
+  /** After each turn, with the ring empty, so that all that had happened is known, or the budget used up. */
+  readonly onTurn: (isCaughtUp: boolean) => void;
 }
 
 /** Spans of unread records that are counted at the end: more than the largest ring has. */
@@ -60,8 +60,7 @@ export class DrainLoop {
   /** Reads what is left, at the end, for at most so long; returns how many records nobody read. */
   finish(limitMs: number): number {
     this.stop();
-    this.#read(limitMs);
-    this.#options.onTurn();
+    this.#options.onTurn(this.#read(limitMs).inTime);
     let unread = 0;
     // What other processes add meanwhile is less than this takes away, and only counted.
     for (let spans = 0; spans < UNREAD_SPANS && this.#probe.scan(this.#span); spans++) {
@@ -75,7 +74,7 @@ export class DrainLoop {
   /** Reads until the ring is empty or the budget used up, and sees to the next turn. */
   turn(): void {
     const { records, inTime } = this.#read(this.#options.budgetMs);
-    this.#options.onTurn();
+    this.#options.onTurn(inTime);
     if (!this.#running) return;
     if (!inTime) {
       this.#immediate = setImmediate(() => this.turn());

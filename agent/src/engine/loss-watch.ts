@@ -6,8 +6,8 @@ import { type AlertStyle, internalAlert } from './alert-builder.ts';
 /** The rule under which losses are told. */
 export const LOSS_RULE = 'Tocsin internal: events lost';
 
-/** Processes that are kept until the next alert; those that lost most come first. */
-const FLOODERS_MAX = 256;
+/** Processes that are kept until the next alert; those that lost most come first. As many as the kernel tells of at a time. */
+const FLOODERS_MAX = 1024;
 /** Losses of these make the process table doubtful. */
 const LIFECYCLE = new Set(['fork', 'exec', 'exit']);
 
@@ -79,9 +79,7 @@ export class LossWatch {
     const list = lost.map(([key, count]) => `${key.replace('.', ' ')} ${count}`).join(', ');
     const crowded = lost.some(([key]) => key.endsWith('.full') || key.endsWith('.shed'));
     const hint = crowded ? ': raise the ring size, or watch fewer calls' : '';
-    const [flooder] = [...this.#flooders.values()].sort((a, b) => b.lost - a.lost);
-    // The two accounts are read a moment apart, so that one process seems to have lost more than all.
-    const most = flooder && { ...flooder, lost: Math.min(flooder.lost, total) };
+    const most = worstOf([...this.#flooders.values()], total);
     this.#flooders.clear();
     return internalAlert(
       LOSS_RULE,
@@ -90,6 +88,7 @@ export class LossWatch {
       {
         'tocsin.lost': total,
         ...(most && {
+          'tocsin.lost.there': most.there,
           'tocsin.lost.by': most.lost,
           'proc.name': most.comm,
           'proc.pid': most.tgid,
@@ -103,11 +102,31 @@ export class LossWatch {
   }
 }
 
+/** A process that lost most of those in its container, and what all of them lost there. */
+interface Worst extends Flooder {
+  readonly there: number;
+}
+
+/** The container that lost most, and in it the process: a storm may be of processes that each live for a moment. */
+function worstOf(flooders: readonly Flooder[], total: number): Worst | undefined {
+  const places = new Map<ByteString, Worst>();
+  for (const flooder of flooders) {
+    const before = places.get(flooder.container);
+    const there = flooder.lost + (before?.there ?? 0);
+    const worst = before !== undefined && before.lost >= flooder.lost ? before : flooder;
+    places.set(flooder.container, { ...worst, there });
+  }
+  const [worst] = [...places.values()].sort((a, b) => b.there - a.there);
+  // The accounts are read a moment apart, so that one process can seem to have lost more than all.
+  const most = (count: number) => Math.min(count, total);
+  return worst && { ...worst, lost: most(worst.lost), there: most(worst.there) };
+}
+
 /** Names of programs and containers are chosen by strangers; whoever shows the alert escapes them for its medium. */
-function blameText({ lost, comm, tgid, container, name }: Flooder): string {
+function blameText({ there, lost, comm, tgid, container, name }: Worst): string {
   const where =
     container === 'host'
       ? 'on the host'
       : `in container ${name ?? 'of unknown name'} (${container})`;
-  return `, ${lost} of them of ${comm} (pid ${tgid}) ${where}`;
+  return `, ${there} of them ${where}, ${lost} by ${comm} (pid ${tgid})`;
 }

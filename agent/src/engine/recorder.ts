@@ -7,6 +7,7 @@ import { EVENT_ABI, headerLayout, RECORD_LAYOUTS } from '../events/layout.ts';
 import { openLiveProbe } from '../probe/live.ts';
 import type { Interest, Probe, RecordCount } from '../probe/probe.ts';
 import { forEachRecord } from '../probe/records.ts';
+import { FIELD_DEFINITIONS } from '../rules/fields/registry.ts';
 import type { AccountTable } from '../state/accounts.ts';
 import type { Container } from '../state/container.ts';
 import { type Host, LIVE_HOST } from '../state/host.ts';
@@ -116,13 +117,16 @@ export class Recorder {
 
   /** Asks at each event what rules might ask later. */
   #judge(): Judge {
-    const { accounts } = this.#session;
+    const { accounts, source } = this.#session;
+    const definition = FIELD_DEFINITIONS.find(({ name }) => name === 'thread.cgroups');
+    const askCgroups = definition && source.bind({ definition });
     return {
       eventTypes: ALL_TYPES,
       dependsOnFacts: () => false,
       judge: (event) => {
         // What sets a container up still sees the names of the host; once its facts are there, its own were read.
         if (!event.container.pending) accounts.user(event.euid, event);
+        askCgroups?.(event);
       },
     };
   }

@@ -42,8 +42,8 @@ export interface SessionOptions {
   readonly onSecond: () => void;
   /** Called after each event that was put before the rules. */
   readonly onJudged?: (event: KernelEvent) => void;
-  /** Called after each turn at the ring. */
-  readonly onTurn: () => void;
+  /** Called after each turn at the ring, which is empty if all was read. */
+  readonly onTurn: (isCaughtUp: boolean) => void;
 }
 
 /** An open probe with the state that follows it: what both the engine and `trace` judge events with. */
@@ -132,9 +132,9 @@ export class Session {
       onRecord: (event, offset, available) => {
         if (pipeline.handle(event, offset, available)) this.#options.onJudged?.(event);
       },
-      onTurn: () => {
+      onTurn: (isCaughtUp) => {
         pipeline.parking.releaseExpired();
-        this.#options.onTurn();
+        this.#options.onTurn(isCaughtUp);
       },
     });
     this.#loop.start();

@@ -17,11 +17,13 @@ import { Session } from './session.ts';
 
 const NICENESS = -10;
 const COMPARE_EVERY_MS = 10_000;
+/** After this long with records in the ring all the time the table is compared even so. */
+const COMPARE_PATIENCE_MS = 15_000;
 /** After rules were compiled: by then the code that they and the first events run is compiled as well. */
 const RELEASE_AFTER_MS = 10_000;
 
 /** The engine inside its thread. */
-class EngineWorker {
+export class EngineWorker {
   readonly #port: MessagePort;
   readonly #settings: EngineSettings;
   readonly #session: Session;
@@ -31,8 +33,8 @@ class EngineWorker {
   #probe: Probe | undefined;
   #verdicts: OpenVerdicts | undefined;
   #droppedTold = 0;
-  /** Records of the life of processes were lost since the table was compared with /proc. */
-  #mustCompare = false;
+  /** Since when records of the life of processes are missing that the table was not compared with /proc for. */
+  #lostAt: number | undefined;
   #release: NodeJS.Timeout | undefined;
   #comparedAt = Number.NEGATIVE_INFINITY;
 
@@ -43,7 +45,10 @@ class EngineWorker {
     this.#losses = new LossWatch(settings);
     this.#session = new Session({
       ...settings,
-      onTurn: () => this.#outbox.flush(),
+      onTurn: (isCaughtUp) => {
+        this.#outbox.flush();
+        if (isCaughtUp) this.#compareProcesses(true);
+      },
       onJudged: (event) => this.#verdicts?.observe(event),
       onSecond: () => this.#everySecond(),
     });
@@ -139,19 +144,24 @@ class EngineWorker {
     this.#verdicts?.everySecond();
     const statistics = this.#statistics();
     const { lifecycle } = this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
-    this.#mustCompare ||= lifecycle;
-    this.#compareProcesses();
+    if (lifecycle) this.#lostAt ??= performance.now();
+    if (performance.now() - (this.#lostAt ?? Number.POSITIVE_INFINITY) > COMPARE_PATIENCE_MS)
+      this.#compareProcesses(false);
     const alert = this.#losses.alert() ?? this.#droppedAlert();
     if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flush();
     this.#post({ type: 'statistics', statistics });
   }
 
-  /** Reading all of /proc takes its time on large hosts, so losses that go on do not make it go on. */
-  #compareProcesses(): void {
+  /**
+   * What lies in the ring is older than what /proc tells, and would bring back processes whose end was lost: with the ring not empty
+   * it is done again. Reading all of /proc takes its time on large hosts, so losses that go on do not make it go on.
+   */
+  #compareProcesses(isCaughtUp: boolean): void {
+    if (this.#lostAt === undefined) return;
     const now = performance.now();
-    if (!this.#mustCompare || now - this.#comparedAt < COMPARE_EVERY_MS) return;
-    this.#mustCompare = false;
+    if (now - this.#comparedAt < COMPARE_EVERY_MS) return;
+    this.#lostAt = isCaughtUp ? undefined : now;
     this.#comparedAt = now;
     this.#session.resynchronise();
   }

@@ -28,6 +28,8 @@ export interface ProcessFacts {
   readonly capEffective: bigint;
   readonly capInheritable: bigint;
   readonly usage: Usage;
+  /** Where its stack starts; 0 when that may not be known. */
+  readonly stack: number;
 }
 
 const DELETED = ' (deleted)';
@@ -112,6 +114,7 @@ export function readProcess(
     capPermitted: mask(status.get('CapPrm')),
     capEffective: mask(status.get('CapEff')),
     capInheritable: mask(status.get('CapInh')),
+    stack: Number(columns[25]) || 0,
     usage: {
       fileLimit: 0,
       minorFaults: Number(columns[7]) || 0,

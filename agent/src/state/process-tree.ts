@@ -144,10 +144,15 @@ export class ProcessTree {
       const now = running.get(process.tgid);
       process.doubt = this.#doubt;
       if (now === undefined || !isOf(process, now)) this.#bury(process, undefined);
-      else if (process.exePath !== now.exePath) fill(process, now);
+      else if (!runs(process, now)) fill(process, now);
       this.#bytes.update(process);
     }
     this.#enterAll(facts);
+    // Who was adopted while nobody looked.
+    for (const { tgid, ppid } of facts) {
+      const process = this.#processes.get(tgid);
+      if (process !== undefined && !process.dead) process.parent = this.#processes.get(ppid);
+    }
   }
 
   #readAll(): ProcessFacts[] {
@@ -286,7 +291,7 @@ export class ProcessTree {
     const { comm } = event;
     if (comm === process.comm) return;
     const facts = this.#ask(process.tgid);
-    if (facts === undefined || !isOf(process, facts) || facts.exePath === process.exePath) return;
+    if (facts === undefined || !isOf(process, facts) || runs(process, facts)) return;
     // By now it may be another program again than when it did this.
     if (facts.comm !== comm) return;
     fill(process, facts);
@@ -411,6 +416,13 @@ function isOf(process: Process, facts: ProcessFacts): boolean {
     : process.startTicks === facts.startTicks;
 }
 
+/** Whether a process still runs the program that is known of it, and not the same one anew. */
+function runs(process: Process, { exePath, stack }: ProcessFacts): boolean {
+  return (
+    process.exePath === exePath && (process.stack === 0 || stack === 0 || process.stack === stack)
+  );
+}
+
 /** Whether a start in units of 2^20 ns (32 bits) can lie in the 10 ms of a tick; one unit of tolerance on both sides. */
 function isWithinTick(ticks: number, start: number): boolean {
   const first = Number(((BigInt(ticks) * TICK_NS) >> 20n) & 0xffffffffn);
@@ -445,6 +457,8 @@ function fill(process: Process, facts: ProcessFacts): void {
   process.capEffective = facts.capEffective;
   process.capInheritable = facts.capInheritable;
   process.usage = facts.usage;
+  process.stack = facts.stack;
+  process.membership = undefined;
 }
 
 function execute(event: KernelEvent, process: Process): void {
@@ -469,6 +483,7 @@ function execute(event: KernelEvent, process: Process): void {
   process.capEffective = event.big64(execLayout.capEffective);
   process.capInheritable = event.big64(execLayout.capInheritable);
   process.usage = usageOf(event, execLayout.usage);
+  process.stack = event.unsigned64(execLayout.stack);
   process.membership = undefined;
   process.exeInode = event.big64(execLayout.inode);
   process.exeChangeTime = event.big64(execLayout.changeTime);

@@ -98,6 +98,8 @@ export class Process {
   capEffective = 0n;
   capInheritable = 0n;
   usage = NO_USAGE;
+  /** Where its stack starts, which each exec chooses anew; 0 when unknown. */
+  stack = 0;
   /** The text of its /proc/<pid>/cgroup, once asked for; that of its making or last exec. */
   membership: ByteString | undefined;
   exeInode = 0n;
@@ -161,6 +163,7 @@ export class Process {
     this.capEffective = parent.capEffective;
     this.capInheritable = parent.capInheritable;
     this.usage = parent.usage;
+    this.stack = parent.stack;
     this.exeInode = parent.exeInode;
     this.exeChangeTime = parent.exeChangeTime;
     this.exeModificationTime = parent.exeModificationTime;

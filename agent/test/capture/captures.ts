@@ -110,6 +110,7 @@ export const PROCESS: ProcessFacts = {
   capPermitted: 0n,
   capEffective: (1n << 41n) - 1n,
   capInheritable: 0n,
+  stack: 0x7ffd_0000_1000,
   usage: {
     fileLimit: 1024,
     majorFaults: 1,

@@ -22,26 +22,36 @@ import {
 import { capture, PROCESS, pieces } from './captures.ts';
 import * as scap from './scap-writer.ts';
 
-/** Far above what any input of this size needs. */
-const SLOW_MILLISECONDS = 2000;
+/** Processor time far above what any input of at most 64 KiB needs; other programs may have the processor meanwhile. */
+const SLOW_MILLISECONDS = 500;
 const HEAP_LIMIT = 400 * 1024 * 1024;
 /** Events, facts and list entries of one input, about. */
 const PARTS = 40;
+/** Runs with one set of rules and one state. */
+const RUNS_OF_STATE = 5000;
+/** Fields that an alert shows: to show them all would be most of the work. */
+const FIELDS_SHOWN = 48;
 
 const fields = FIELD_DEFINITIONS.filter(
   ({ argument, filterOnly, name }) =>
     !argument?.required && !filterOnly && !/^(ka|jevt)/.test(name),
 ).map(({ name }) => `%${name}`);
-const RULES = JSON.stringify([
-  {
-    rule: 'all',
-    desc: 'looks at everything',
-    condition: `evt.type in (${[...Object.keys(SYSCALLS), 'clone', 'procexit'].join(', ')}) and
-      (fd.name contains a or proc.aname in (b) or not fd.snet = 10.0.0.0/8)`,
-    output: `${fields.join(' ')} %evt.arg[0] %proc.aname[3] %proc.env[A]`,
-    priority: 'NOTICE',
-  },
-]);
+
+/** A rule that looks at every type, and shows some fields, others each time. */
+const rulesOf = (random: (below: number) => number) =>
+  JSON.stringify([
+    {
+      rule: 'all',
+      desc: 'looks at everything',
+      condition: `evt.type in (${[...Object.keys(SYSCALLS), 'clone', 'procexit'].join(', ')}) and
+        (fd.name contains a or proc.aname in (b) or not fd.snet = 10.0.0.0/8)`,
+      output: [
+        ...Array.from({ length: FIELDS_SHOWN }, () => fields[random(fields.length)]),
+        '%evt.arg[0] %proc.aname[3] %proc.env[A]',
+      ].join(' '),
+      priority: 'NOTICE',
+    },
+  ]);
 
 function makeRandom(seed: number): (below: number) => number {
   let state = seed >>> 0;
@@ -189,7 +199,7 @@ async function main(runs: number, seed: number): Promise<void> {
   let alerts = 0;
   const newReplay = () =>
     new Replay({
-      rules: { files: [{ name: 'fuzz.yaml', content: RULES }], matching: 'all' },
+      rules: { files: [{ name: 'fuzz.yaml', content: rulesOf(random) }], matching: 'all' },
       onAlert: () => {
         alerts++;
       },
@@ -201,39 +211,51 @@ async function main(runs: number, seed: number): Promise<void> {
     const bytes = await capture([{ kind: 'process', facts: PROCESS }, ...parts], { blockOf: 7 });
     return random(2) === 0 ? bytes : mutated(bytes, random);
   };
-  let slowest = { run: 0, took: 0 };
+  let slowest = { run: 0, took: 0, bytes: 0 };
   let refused = 0;
   let events = 0;
-  for (let run = 0; run < runs; run++) {
-    const plain = run % 4 === 3 ? await own() : mutated(pick(seeds), random);
-    const bytes = random(16) === 0 ? mutated(gzipSync(plain), random) : plain;
-    const start = performance.now();
+  const read = async (bytes: Buffer): Promise<void> => {
     try {
-      const end = await readCapture(pieces(bytes, 1 + random(bytes.length)), sink);
-      events += end.records;
+      events += (await readCapture(pieces(bytes, 1 + random(bytes.length)), sink)).records;
     } catch (error) {
-      if (!(error instanceof CaptureError)) {
-        console.error(`run ${run} of seed ${seed} failed`);
-        throw error;
-      }
+      if (!(error instanceof CaptureError)) throw error;
       refused++;
     }
-    if (replay.failures > 0)
-      throw new Error(`run ${run} of seed ${seed}: an alert could not be made`);
+    if (replay.failures > 0) throw new Error('an alert could not be made');
+  };
+  /** Other programs may have had the processor: what took long is read again, and the time of this process counted. */
+  const measured = async (bytes: Buffer): Promise<number> => {
+    const start = performance.now();
+    await read(bytes);
     const took = performance.now() - start;
-    if (took > slowest.took) slowest = { run, took };
-    if (took > SLOW_MILLISECONDS) throw new Error(`run ${run} of seed ${seed} took ${took} ms`);
-    if (run % 1000 === 999) {
+    if (took <= slowest.took) return took;
+    const before = process.cpuUsage();
+    await read(bytes);
+    const { user, system } = process.cpuUsage(before);
+    return Math.min(took, (user + system) / 1000);
+  };
+  for (let run = 0; run < runs; run++) {
+    if (run % RUNS_OF_STATE === 0) {
       replay.end();
       replay = newReplay();
       sink = sinkOf(replay);
       checkHeap(run);
+      // The rules are compiled.
+      for (const one of seeds) await read(one);
     }
+    const plain = run % 4 === 3 ? await own() : mutated(pick(seeds), random);
+    const bytes = random(16) === 0 ? mutated(gzipSync(plain), random) : plain;
+    const took = await measured(bytes).catch((error) => {
+      console.error(`run ${run} of seed ${seed} failed`);
+      throw error;
+    });
+    if (took > slowest.took) slowest = { run, took, bytes: bytes.length };
+    if (took > SLOW_MILLISECONDS) throw new Error(`run ${run} of seed ${seed} took ${took} ms`);
   }
   console.log(`${runs} captures with ${events} events, ${refused} refused, ${alerts} alerts`);
   console.log(
-    `the slowest, run ${slowest.run} of seed ${seed}, took ${slowest.took.toFixed(1)} ms`,
+    `the slowest, run ${slowest.run} of seed ${seed} with ${slowest.bytes} bytes, took ${slowest.took.toFixed(1)} ms of processor time`,
   );
 }
 
-await main(Number(process.argv[2] ?? 40_000), Number(process.argv[3] ?? 1));
+await main(Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 1));

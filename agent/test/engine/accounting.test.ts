@@ -74,23 +74,26 @@ describe('LossWatch', () => {
     assert.equal(watch.alert(), undefined, 'nothing new');
   });
 
-  it('names the process that lost most, and its container', () => {
+  it('names the container that lost most, and in it the process', () => {
     const watch = new LossWatch({ hostname: 'h' });
     const of = (tgid: number, lost: number, container = 'host', name?: string) => ({
       ...{ tgid, comm: `p${tgid}`, lost, container, name },
     });
     const full = (count: number) => [{ kind: 'open', fate: 'shed', count }];
-    watch.observe(full(5), [of(1, 3), of(2, 2, 'abc', 'web')]);
-    watch.observe(full(15), [of(2, 10, 'abc', 'web')]);
+    watch.observe(full(15), [of(1, 11), of(2, 2, 'abc', 'web'), of(3, 2, 'abc', 'web')]);
+    watch.observe(full(25), [of(2, 8, 'abc', 'web')]);
     const alert = watch.alert();
     assert.match(
       alert?.output ?? '',
-      /lost 15 events.*, 12 of them of p2 \(pid 2\) in container web \(abc\): raise/,
+      /lost 25 events.*, 12 of them in container web \(abc\), 10 by p2 \(pid 2\): raise/,
     );
     assert.equal(alert?.output_fields['proc.pid'], 2);
     assert.equal(alert?.output_fields['container.name'], 'web');
-    watch.observe(full(16), [of(1, 1)]);
-    assert.match(watch.alert(true)?.output ?? '', /, 1 of them of p1 \(pid 1\) on the host: raise/);
+    watch.observe(full(26), [of(1, 1)]);
+    assert.match(
+      watch.alert(true)?.output ?? '',
+      /, 1 of them on the host, 1 by p1 \(pid 1\): raise/,
+    );
   });
 });
 

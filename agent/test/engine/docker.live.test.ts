@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { currentHierarchy } from '@tocsin/native';
 import type { Alert } from '@tocsin/openapi';
 import { DockerDaemon, skipDocker } from '../state/docker-daemon.ts';
 import { ApiServer, pod } from '../state/kubernetes-api.ts';
@@ -15,6 +19,7 @@ const FIELDS = [
   'container.full_id',
   'container.name',
   'container.type',
+  'container.unconfirmed',
   'container.image.repository',
   'container.image.tag',
   'container.privileged',
@@ -108,6 +113,7 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
         'container.full_id': id,
         'container.name': 'first',
         'container.type': 'docker',
+        'container.unconfirmed': false,
         'container.image.repository': 'tocsin/test',
         'container.image.tag': '1.5',
         'container.privileged': false,
@@ -147,6 +153,42 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
       docker('--rm', '--name', name, 'tocsin/test:1.5', '/bin/true', mark),
     );
     context.diagnostic(told);
+  });
+
+  it('believes no cgroup that was made by hand', async () => {
+    await docker('--detach', '--name', 'victim', 'tocsin/test:1.5', '/bin/sh', '-c', 'read x');
+    const id = await daemon.docker('inspect', '--format', '{{.Id}}', 'victim');
+    const { mount } = currentHierarchy();
+    const invented = 'ab'.repeat(32);
+    const inventions = [`docker/${invented}`, `docker-${invented}.scope`, `crio-${invented}.scope`];
+    inventions.push(`libpod-${invented}.scope`, `cri-containerd-${invented}.scope`);
+    inventions.push(`kubepods/besteffort/pod1/${invented}`, 'lxc.payload.victim');
+    const borrowed = [`docker-${id}.scope`, `tocsin-borrowed/docker/${id}`, `libpod-${id}`];
+    const made: string[] = [];
+    try {
+      for (const [index, path] of [...inventions, ...borrowed].entries()) {
+        const folder = join(mount, 'tocsin-by-hand', String(index), path);
+        for (let at = folder; at !== mount && !existsSync(at); at = dirname(at)) made.push(at);
+        mkdirSync(folder, { recursive: true });
+        const word = `by-hand-${index}`;
+        execFileSync('/bin/sh', ['-c', `echo $$ > ${folder}/cgroup.procs; /bin/echo ${word}`]);
+        const { output_fields: told } = await live.until(
+          'inside',
+          (all) => all['proc.cmdline'] === `echo ${word}`,
+        );
+        assert.equal(told['container.unconfirmed'], true, path);
+        for (const field of ['name', 'image.repository', 'image.tag', 'privileged', 'mounts'])
+          assert.equal(told[`container.${field}`], null, `${field} of ${path}`);
+      }
+      const { output_fields: real } = await live.until(
+        'inside',
+        (all) => all['container.full_id'] === id && all['container.name'] === 'victim',
+      );
+      assert.equal(real['container.unconfirmed'], false);
+    } finally {
+      await daemon.docker('rm', '--force', 'victim');
+      for (const folder of made.sort((a, b) => b.length - a.length)) rmdirSync(folder);
+    }
   });
 
   it('tells what the pod of a container belongs to, by the API', async () => {

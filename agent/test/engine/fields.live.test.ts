@@ -15,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Alert } from '@tocsin/openapi';
+import { readProcess } from '../../src/state/proc-files.ts';
+import { quietTree } from '../events/fields.ts';
 import { waitFor } from '../support/wait.ts';
 import { LiveEngine, ruleOf, skipLive } from './live-engine.ts';
 
@@ -391,6 +393,19 @@ describe('fields beside the truth', { skip: skipLive }, () => {
       if (kind === 'odd') assert.equal(told['proc.exe'], argv[0]);
       child.stdin.end();
     }
+  });
+
+  it('arguments that a process has written over, without any NUL', async () => {
+    const path = mark('title');
+    const child = play(['title', path]);
+    await live.until('open', (fields) => fields['fd.name'] === path);
+    const facts = readProcess(child.pid ?? 0);
+    assert.match(facts?.argv ?? '', /^x{100,4096}$/);
+    const tree = quietTree({ list: () => [child.pid ?? 0], read: () => facts });
+    tree.bootstrap();
+    const { exe = '', args, argumentList } = tree.get(child.pid ?? 0) ?? {};
+    assert.deepEqual([exe, args, argumentList], [facts?.argv, '', []]);
+    child.stdin.end();
   });
 
   it('arguments beyond the 4 KiB that are kept', async () => {

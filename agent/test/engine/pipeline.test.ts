@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CGROUP_MKDIR, CGROUP_RMDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
+import {
+  CGROUP_MKDIR,
+  CGROUP_RMDIR,
+  cgroupLayout,
+  EVENT_CGROUP,
+  forEachRecord,
+} from '@tocsin/native';
 import { DrainLoop } from '../../src/engine/drain-loop.ts';
 import { type Judge, Pipeline } from '../../src/engine/pipeline.ts';
 import { Session } from '../../src/engine/session.ts';
@@ -212,6 +218,39 @@ describe('Pipeline', () => {
     assert.equal(pipeline.counters.missing, 1);
     handle(Buffer.alloc(200));
     assert.equal(pipeline.counters.malformed, 1);
+  });
+
+  it('survives spans whose headers and records are damaged, whatever the damage', () => {
+    const { pipeline } = setUp({ dependsOnFacts: false });
+    const whole = [fork({}, { tgid: 200 }), exec({}, { argv: ['a', 'b'] }), open('/etc/passwd')];
+    let state = 7;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    const span = 4096;
+    // As in the ring: what can be read goes on behind the span.
+    const bytes = Buffer.alloc(2 * span);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    const event = new KernelEvent();
+    event.use(bytes);
+    for (let run = 0; run < 3000; run++) {
+      bytes.fill(0);
+      let at = 0;
+      for (;;) {
+        const one = whole[random(whole.length)] ?? Buffer.alloc(0);
+        if (at + 8 + one.length + 8 > span) break;
+        bytes.writeUInt32LE(one.length, at);
+        one.copy(bytes, at + 8);
+        at += (one.length + 15) & ~7;
+      }
+      for (let damage = random(40); damage > 0; damage--)
+        bytes.writeUInt32LE(random(4) === 0 ? 0xffffffff : random(2 ** 32), random(span - 4));
+      const end = random(at) & ~7;
+      forEachRecord(words, 0, end, (offset) => pipeline.handle(event, offset, end - offset));
+    }
+    const { records, malformed, judged } = pipeline.counters;
+    assert.ok(malformed > 1000 && judged > 1000, `${malformed} and ${judged} of ${records}`);
   });
 
   it('does not judge what the agent has started and starts, nor their children', () => {

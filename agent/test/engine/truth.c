@@ -178,7 +178,16 @@ int main(int count, char **words)
 			step++;
 		} else if (is("cd"))
 			must(chdir(*step++), "chdir");
-		else if (is("name"))
+		else if (is("title")) { // the whole of its arguments and its environment, without any NUL
+			static char *then[3] = { "open" };
+			char *end = words[0];
+
+			for (char **one = environ; *one; one++)
+				end = *one + strlen(*one) + 1;
+			then[1] = strdup(*step);
+			step = then;
+			memset(words[0], 'x', end - words[0]);
+		} else if (is("name"))
 			prctl(PR_SET_NAME, *step++);
 		else if (is("overlay")) {
 			overlay(step[0], step[1]);

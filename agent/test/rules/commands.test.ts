@@ -141,6 +141,7 @@ test('list shows resolved rules', () => {
     event_types: ['execve', 'execveat'],
     blind: [],
     kernel: [{ events: ['execve', 'execveat'], failed: true }],
+    coverage: null,
   });
   assert.equal(off.enabled, false);
 });

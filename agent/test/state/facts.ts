@@ -29,5 +29,6 @@ export const facts = (
   capEffective: 0n,
   capInheritable: 0n,
   usage: NO_USAGE,
+  stack: 0,
   ...more,
 });

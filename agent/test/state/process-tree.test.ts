@@ -187,6 +187,7 @@ describe('ProcessTree', () => {
 
   it('agrees with /proc again after losses', () => {
     const running = [facts(1, 0), facts(50, 1), facts(70, 1)];
+    running.push(facts(80, 70), facts(90, 1, { stack: 1000 }));
     const tree = quietTree({
       list: () => running.map(({ tgid }) => tgid),
       read: (tgid) => running.find((one) => one.tgid === tgid),
@@ -195,8 +196,13 @@ describe('ProcessTree', () => {
     running[1] = facts(50, 1, { exePath: '/bin/other', comm: 'other' });
     running.push(facts(60, 50));
     running[2] = facts(70, 50, { startTicks: 9000, comm: 'stranger' });
+    running[3] = facts(80, 60);
+    running[4] = facts(90, 1, { stack: 2000, argv: 'p90\0-y\0' });
     running.shift();
     tree.resynchronise();
+    assert.equal(tree.get(80)?.parentNow(), tree.get(60), 'adopted when its parent ended');
+    assert.equal(tree.get(80)?.originalParent?.comm, 'p70');
+    assert.equal(tree.get(90)?.args, '-y', 'the same program anew');
     assert.equal(tree.get(70)?.comm, 'stranger');
     assert.equal(tree.get(70)?.parent, tree.get(50));
     assert.equal(tree.get(1)?.dead, true);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,37 @@ const spec = {
   },
   linux: { maskedPaths: ['/proc/kcore'], namespaces: [{ type: 'pid' }] },
 };
+
+/** Puts one thing after the other in the place of a specification: the right one, parts of it, that of another, and what is no file. */
+const SWAPPER = `
+const fs = require('node:fs');
+const { execFileSync } = require('node:child_process');
+const [place, spec, id] = process.argv.slice(1);
+const at = (name) => place + '/' + name;
+const wrong = spec.replace('"app"', '"evil"');
+const elsewhere = JSON.parse(wrong);
+elsewhere.linux.cgroupsPath = '/another/' + id;
+fs.writeFileSync(at('evil'), wrong);
+execFileSync('mkfifo', [at('fifo')]);
+const put = (make) => {
+  fs.rmSync(at('new'), { force: true, recursive: true });
+  make(at('new'));
+  fs.rmSync(at('config.json'), { force: true, recursive: true });
+  fs.renameSync(at('new'), at('config.json'));
+};
+for (;;) {
+  put((file) => fs.writeFileSync(file, spec));
+  put((file) => fs.symlinkSync(at('evil'), file));
+  put((file) => fs.writeFileSync(file, spec));
+  put((file) => fs.linkSync(at('fifo'), file));
+  put((file) => fs.writeFileSync(file, spec.slice(0, spec.length / 2)));
+  put((file) => fs.writeFileSync(file, JSON.stringify(elsewhere)));
+  put((file) => fs.writeFileSync(file, spec));
+  fs.truncateSync(at('config.json'), 5);
+  put((file) => fs.symlinkSync('/dev/zero', file));
+  put((file) => fs.mkdirSync(file));
+}
+`;
 
 describe('runtimes', () => {
   let folder = '';
@@ -283,6 +314,38 @@ describe('runtimes', () => {
       assert.equal(found?.facts.image, undefined);
     });
   }
+
+  it('tells all or nothing of a file that is replaced while it is read', {
+    timeout: 120_000,
+  }, async () => {
+    const other = 'cd'.repeat(32);
+    const place = join(folder, `task/k8s.io/${other}`);
+    mkdirSync(place, { recursive: true });
+    // Changes the file as fast as it can, until it is killed.
+    const swapper = spawn(process.execPath, ['-e', SWAPPER, place, JSON.stringify(spec), other], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    try {
+      let whole = 0;
+      let none = 0;
+      const looking = lookup();
+      while (whole < 100 || none < 100) {
+        // A container each time: where a bundle was found once is remembered.
+        const found = await looking.readFiles(container(other, `/kubepods/${other}`));
+        if (found === undefined) {
+          none++;
+          continue;
+        }
+        whole++;
+        assert.equal(found.facts.name, 'app');
+        assert.equal(found.facts.image, 'registry:5000/team/app:1.2');
+        assert.equal(found.facts.podUid, 'u-1');
+        assert.equal(found.facts.mounts?.length, 1);
+      }
+    } finally {
+      swapper.kill('SIGKILL');
+    }
+  });
 
   it('looks for no file outside of the folders', async () => {
     write('secret/config.v2.json', { Name: '/x', Config: { Image: 'y' } });

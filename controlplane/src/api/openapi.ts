@@ -44,6 +44,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         { name: 'silences', description: 'What is not told for a while.' },
         { name: 'intake', description: 'Alerts of programs that do not sign.' },
         { name: 'agents', description: 'The hosts that are watched.' },
+        { name: 'tokens', description: 'Who may use this API.' },
         { name: 'operations', description: 'Health, metrics and this document.' },
       ],
       components: {

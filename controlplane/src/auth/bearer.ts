@@ -9,13 +9,18 @@ declare module 'fastify' {
   }
 }
 
-/** What each role includes, weakest first. */
-const RANK: Readonly<Record<Role, number>> = { intake: 1, operator: 2, admin: 3 };
+/** What each role includes. */
+const INCLUDED: Readonly<Record<Role, readonly Role[]>> = {
+  intake: ['intake'],
+  reader: ['reader'],
+  operator: ['intake', 'reader', 'operator'],
+  admin: ['intake', 'reader', 'operator', 'admin'],
+};
 
-/** A hook for a scope of routes that only bearers of a token of this role, or a stronger one, may use. */
+/** A hook for a scope of routes that only bearers of a token of this role, or a stronger one, may use; `reading` is enough to GET. */
 export function requireRole(
   tokens: TokenStore,
-  role: Role,
+  { role: writing, reading = writing }: { readonly role: Role; readonly reading?: Role },
   findToken: (request: FastifyRequest) => string | undefined = bearerOf,
 ): onRequestAsyncHookHandler {
   return async (request) => {
@@ -29,7 +34,8 @@ export function requireRole(
           : 'The bearer token is not known here.',
       );
     }
-    if (RANK[holder.role] < RANK[role]) {
+    const role = ['GET', 'HEAD'].includes(request.method) ? reading : writing;
+    if (!INCLUDED[holder.role].includes(role)) {
       throw new ProblemError('forbidden', `This needs the role ${role}.`);
     }
     request.holder = holder;

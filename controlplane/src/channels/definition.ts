@@ -41,13 +41,17 @@ export function checkChannel(
       errors: [{ pointer: `${at}/kind`, message: `there is no kind '${channel.kind}'` }],
     };
   }
-  const settings = Default(kind.settings, structuredClone(channel.settings)) as Channel['settings'];
+  const settings = withDefaults(kind, channel.settings);
   const errors = explainErrors(kind.settings, settings, `${at}/settings`);
   if (errors.length === 0) errors.push(...checkSettings(kind, settings, at));
   return errors.length > 0
     ? { ok: false, errors }
     : { ok: true, channel: { ...channel, settings }, kind };
 }
+
+/** A copy of settings with what is not given as the kind has it. */
+export const withDefaults = (kind: ChannelKind, settings: Channel['settings']) =>
+  Default(kind.settings, structuredClone(settings)) as Channel['settings'];
 
 function checkSettings(kind: ChannelKind, settings: Channel['settings'], at: string): Complaint[] {
   try {
@@ -60,6 +64,16 @@ function checkSettings(kind: ChannelKind, settings: Channel['settings'], at: str
       ? [{ pointer: `${at}/settings/${setting}`, message }]
       : [{ pointer: `${at}/settings`, message: error.message }];
   }
+}
+
+/** Complaint[] about a channel that names another to stand in for it which there is not. */
+export function checkFallback(
+  { fallback }: Channel,
+  exists: (name: string) => boolean,
+  at = '',
+): Complaint[] {
+  if (fallback === undefined || exists(fallback)) return [];
+  return [{ pointer: `${at}/fallback`, message: `there is no channel '${fallback}'` }];
 }
 
 const SHARED = ['name', 'minimum_priority', 'send_resolved', 'fallback', 'throttle'];
@@ -130,13 +144,17 @@ export function checkFileChannels(
     config[key].map((entry, index) => ({ entry, at: `/${key}/${index}` })),
   );
   const errors: Complaint[] = [];
+  const names = new Set(entries.map(({ entry }) => entry.name));
   const channels = entries.flatMap(({ entry, at }, index) => {
     if (entries.findIndex((other) => other.entry.name === entry.name) < index)
       errors.push({ pointer: `${at}/name`, message: `two channels are named '${entry.name}'` });
     const checked = checkEntry(entry, findKind, at);
-    if (checked.ok) return [checked.channel];
-    errors.push(...checked.errors);
-    return [];
+    errors.push(
+      ...(checked.ok
+        ? checkFallback(checked.channel, (name) => names.has(name), at)
+        : checked.errors),
+    );
+    return checked.ok ? [checked.channel] : [];
   });
   return { channels, errors };
 }

@@ -4,11 +4,12 @@
  */
 import type { Channel, Complaint, ShownChannel } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
+import type { ChannelKind } from '../delivery/channel.ts';
 import { ProblemError } from '../errors.ts';
 import { Router, type RoutingTable } from '../routing/route.ts';
 import { changeChannel, readChannels, readChannelsVersion } from '../store/channels.ts';
 import { checkApiSettings, checkKeptSecrets } from './api-rules.ts';
-import { checkChannel, type FindKind } from './definition.ts';
+import { checkChannel, checkFallback, type FindKind, withDefaults } from './definition.ts';
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
 
@@ -65,6 +66,9 @@ export class ChannelRegistry {
   useFile(channels: readonly Channel[]): void {
     this.#file = new Map(channels.map((channel) => [channel.name, channel]));
     this.#table = this.#tableOf(this.#table.version);
+    for (const channel of this.#api.values())
+      for (const { message } of checkFallback(channel, (name) => this.get(name) !== undefined))
+        this.#options.onProblem(new Error(`fallback: ${message}`), channel.name);
   }
 
   /** What admission routes to. */
@@ -100,24 +104,64 @@ export class ChannelRegistry {
   ): Promise<ShownChannel> {
     const channel = this.#check(given);
     await this.#change(channel.name, () => {
-      if (!this.get(channel.name)) return channel;
-      throw new ProblemError('channel_exists', `A channel named ${channel.name} exists.`);
+      if (this.get(channel.name))
+        throw new ProblemError('channel_exists', `A channel named ${channel.name} exists.`);
+      return this.#withFallback(channel);
     });
     return this.show(channel.name);
   }
 
+  /**
+   * A channel as `create` would take it, which is not stored. Of one that exists over the API, secrets that are hidden are its own.
+   * Throws ProblemError.
+   */
+  draft(given: Parameters<typeof checkChannel>[0]): Channel {
+    const known = this.#api.get(given.name);
+    const kind = this.#options.findKind(given.kind);
+    if (!kind || known?.kind !== kind.kind) return this.#withFallback(this.#check(given));
+    const settings = withDefaults(kind, given.settings);
+    return this.#withFallback(
+      this.#check({ ...given, settings: this.#keep(kind, settings, known) }),
+    );
+  }
+
   /** Changes a channel; settings are merged key by key. Throws ProblemError. */
   async update(name: string, change: ChannelChange): Promise<ShownChannel> {
-    await this.#change(name, () => this.#merged(name, change));
+    await this.#change(name, () => this.#withFallback(this.#merged(name, change)));
     return this.show(name);
   }
 
-  /** Deletes a channel; what was still to be told there is counted as discarded. Throws ProblemError. */
-  async delete(name: string): Promise<void> {
+  /**
+   * Deletes a channel; what was still to be told there is counted as discarded. Not one that another falls back to, or that the
+   * routing names at `route`. Throws ProblemError.
+   */
+  async delete(name: string, route?: string): Promise<void> {
     await this.#change(name, () => {
       this.#writable(name);
+      if (route !== undefined)
+        throw new ProblemError(
+          'channel_in_use',
+          `The routing names the channel ${name} at ${route}: change that first.`,
+        );
+      const dependent = this.all().find(({ fallback }) => fallback === name);
+      if (dependent)
+        throw new ProblemError(
+          'channel_in_use',
+          `The channel ${name} is the fallback of ${dependent.name}: give that another one, or none, first.`,
+        );
       return undefined;
     });
+  }
+
+  /** Settings with the secrets that are known already in place of what hides them. Throws ProblemError. */
+  #keep(kind: ChannelKind, settings: Channel['settings'], known: Channel): Channel['settings'] {
+    refuse(checkKeptSecrets(kind, settings, known.settings));
+    return keepHidden(kind, settings, known.settings);
+  }
+
+  #withFallback(channel: Channel): Channel {
+    refuse(checkFallback(channel, (name) => this.get(name) !== undefined));
+    return channel;
   }
 
   #merged(name: string, change: ChannelChange): Channel {
@@ -130,7 +174,6 @@ export class ChannelRegistry {
     const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
     const { fallback = known.fallback } = change;
     const { send_resolved } = known;
-    if (kind) refuse(checkKeptSecrets(kind, settings, known.settings));
     return this.#check({
       name,
       kind: known.kind,
@@ -138,7 +181,7 @@ export class ChannelRegistry {
       ...(send_resolved !== undefined && { send_resolved }),
       ...(typeof fallback === 'string' && { fallback }),
       ...(throttle && { throttle }),
-      settings: kind ? keepHidden(kind, settings, known.settings) : settings,
+      settings: kind ? this.#keep(kind, settings, known) : settings,
     });
   }
 

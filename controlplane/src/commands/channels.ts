@@ -2,8 +2,14 @@ import { readFileSync } from 'node:fs';
 import type { ShownChannel } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
+import { checkFileChannels } from '../channels/definition.ts';
 import type { Outcome, Preview } from '../delivery/channel.ts';
+import { findChannelKind } from '../delivery/channels/index.ts';
+import { ChannelSettingsError } from '../delivery/outcome.ts';
+import { TemplateError } from '../delivery/template.ts';
+import { previewOf } from '../delivery/test-send.ts';
 import { jsonLine, jsonText, printable } from '../delivery/text.ts';
+import { readSettings } from '../settings.ts';
 import { ApiClient, ApiError, type ApiFlags, withApiFlags } from './api-client.ts';
 import type { CommandContext } from './context.ts';
 import { table } from './terminal.ts';
@@ -17,6 +23,7 @@ interface CreateFlags extends ApiFlags {
 
 interface PreviewFlags extends ApiFlags {
   readonly alert?: string;
+  readonly file?: string;
 }
 
 const STDIN = 0;
@@ -88,17 +95,77 @@ export function channelsCommand(program: Command, context: CommandContext): void
   );
 
   withApiFlags(
-    channels.command('preview <name>').description('show what would be sent, without sending it'),
+    channels
+      .command('preview [name]')
+      .description(
+        'show what would be sent, without sending it; with --config, as the channel stands in that file, without a control plane',
+      ),
   )
     .option('--alert <id>', 'of this alert; without it, of a sample')
-    .action(async (name: string, flags: PreviewFlags) => {
-      const { items } = await new ApiClient(flags, context).call<{ items: Preview[] }>(
-        'POST',
-        `${path(name)}/preview`,
-        flags.alert === undefined ? {} : { alert: flags.alert },
-      );
+    .option('--file <file>', 'YAML or JSON with a whole channel that is not stored; - is stdin')
+    .action(async (name: string | undefined, flags: PreviewFlags) => {
+      const items = await previewBy(name, flags, context);
       write(flags.json ? `${jsonText(items)}\n` : items.map(shown).join('\n'));
     });
+
+  withApiFlags(
+    channels
+      .command('validate')
+      .description('check a channel as creating it would, and that its secrets are there'),
+  )
+    .requiredOption('--file <file>', 'YAML or JSON with the whole channel; - is stdin')
+    .action(async (flags: CreateFlags) => {
+      const definition = definitionOf(undefined, flags);
+      await new ApiClient(flags, context).call('POST', '/v1/channels/validate', definition);
+      context.err.write('the channel can be used\n');
+    });
+}
+
+async function previewBy(
+  name: string | undefined,
+  flags: PreviewFlags,
+  context: CommandContext,
+): Promise<readonly Preview[]> {
+  const alert = flags.alert === undefined ? {} : { alert: flags.alert };
+  if (flags.file === undefined && name === undefined)
+    throw new ApiError('Give the NAME of a channel, or a whole channel with --file.');
+  // An alert is known to a control plane alone.
+  if (flags.file === undefined && flags.config !== undefined && flags.alert === undefined)
+    return previewOfFile(String(name), flags, context);
+  const client = new ApiClient(flags, context);
+  const { items } = await (flags.file === undefined
+    ? client.call<{ items: Preview[] }>(
+        'POST',
+        `/v1/channels/${encodeURIComponent(String(name))}/preview`,
+        alert,
+      )
+    : client.call<{ items: Preview[] }>('POST', '/v1/channels/preview', {
+        channel: definitionOf(name, flags),
+        ...alert,
+      }));
+  return items;
+}
+
+/** What a channel of the configuration file would send of a sample, whether or not a control plane runs. */
+async function previewOfFile(
+  name: string,
+  flags: ApiFlags,
+  { environment }: CommandContext,
+): Promise<readonly Preview[]> {
+  const { config, file } = readSettings(flags, environment);
+  const { channels } = checkFileChannels(config, findChannelKind);
+  const channel = channels.find((one) => one.name === name);
+  if (!channel)
+    throw new ApiError(
+      `There is no channel named ${name} in ${file}; without --config, the control plane is asked.`,
+    );
+  try {
+    return await previewOf(channel, undefined, findChannelKind, environment);
+  } catch (error) {
+    if (error instanceof TemplateError || error instanceof ChannelSettingsError)
+      throw new ApiError(`Nothing can be shown: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function shown({ part, content_type, body }: Preview): string {

@@ -66,6 +66,9 @@ export function chatMessage(notification: Notification, limits: ChatLimits): Cha
   };
 }
 
+/** A value within a text in Markdown: printable, and neither formatted nor a mention. */
+export const neutralMarkdown = (text: string): string => escapeMarkdown(printable(text));
+
 /** Escapes what Markdown dialects format, link or mention by: a backslash before each, and an `@` that calls nobody. */
 export const escapeMarkdown = (text: string): string =>
   text.replace(/[\\`*_[\]<>#|~]/g, '\\$&').replaceAll('@', '@\u200b');

@@ -18,7 +18,7 @@ import { DEFAULT_RETRY } from './policy.ts';
 import { openQueue, startWorker, wakeChannels } from './queue.ts';
 import { type Environment, Senders } from './senders.ts';
 import { Sweeper } from './sweeper.ts';
-import { previewOf, testSend } from './test-send.ts';
+import { previewOf, testSend, trySender } from './test-send.ts';
 
 export interface DeliveryOptions {
   /** For short commands; it may fail fast. */
@@ -42,6 +42,8 @@ export interface DeliveryOptions {
 export interface RunningDelivery {
   /** Makes one attempt now, past lane and throttle. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** As of ChannelDelivery. Throws ChannelSettingsError. */
+  trySender(channel: Channel): Promise<void>;
   /** What would be sent of this alert, or of a sample; undefined when there is no such alert. Throws ChannelSettingsError and TemplateError. */
   preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries a channel again now that it was changed, instead of waiting for its next turn. */
@@ -138,6 +140,7 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       if (alert !== undefined && !stored) return undefined;
       return previewOf(channel, stored, findChannelKind, environment);
     },
+    trySender: (channel) => trySender(channel, findChannelKind, environment),
     testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
     retryNow: async (channel) => {
       senders.drop(channel);

@@ -46,6 +46,15 @@ const testNotification = (channel: string): Notification =>
     ),
   );
 
+/** Whether a sender can be made: secrets, files and templates are there and good. Throws ChannelSettingsError. */
+export async function trySender(
+  channel: Channel,
+  findKind: FindKind,
+  environment: Environment,
+): Promise<void> {
+  await createSender(channel, findKind, environment).close();
+}
+
 /** What a channel would send of an alert, or of a sample, without its secrets. Throws ChannelSettingsError and TemplateError. */
 export async function previewOf(
   channel: Channel,

@@ -168,7 +168,7 @@ export class Simulation {
         const token = await outbox.acquire(channel, LEASE_MS);
         if (token === undefined) throw new Error(`${channel} is held by another`);
         const lane = laneOf(channel, flushed.group.id);
-        await outbox.acknowledge(channel, lane, token, 1, { fate: 'notified' });
+        await outbox.acknowledge(channel, lane, token, 1, { fate: 'notified' }, undefined, now);
         await outbox.release(channel, token);
       }
     }

@@ -1,11 +1,10 @@
 /** Admission of a batch: one atomic step in Redis that checks for replay, folds, stores, throttles and fills the lanes. */
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { type Alert, type BatchClaims, isAtLeast, type ProblemCode } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { ProblemError } from '../errors.ts';
 import type { Grouping, IncomingAlert } from '../groups/grouping.ts';
 import type { RoutingTable } from '../routing/route.ts';
-import { factsOf } from '../store/alerts.ts';
 import { groupScriptKeys } from '../store/groups.ts';
 import {
   agentKeys,
@@ -75,6 +74,8 @@ interface Folded {
 /** Sequence numbers below the highest that are still told apart from replays. */
 const REMEMBERED_SEQUENCES = 100;
 const admitScript = loadScript('admit', 'groups');
+/** Among the keys of the script. */
+const BODIES_KEY = 11;
 
 const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   agent_unknown: ['agent_unknown', 'No enrolled agent has this key: enrol the host again.'],
@@ -87,6 +88,7 @@ const REFUSALS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
     'sequence_stale',
     `The sequence number is more than ${REMEMBERED_SEQUENCES} behind the highest that was accepted.`,
   ],
+  bodies_lost: ['store_unavailable', 'The store took too long; try again.'],
 };
 
 /** The digest that tells two bodies under one sequence number apart: 128 bits of SHA-256 over the bytes that were signed. */
@@ -163,11 +165,18 @@ const positionsOf = ({ router }: RoutingTable, alert: Alert) =>
 
 interface AdmitRequest {
   readonly keys: readonly string[];
-  readonly args: readonly (string | Buffer)[];
+  readonly request: string;
+  readonly bodies: Buffer;
   readonly alerts: number;
   /** Where in the batch those alerts are that the script speaks of. */
   readonly positions: readonly number[];
 }
+
+/** Bodies that wait longer for their admission are gone; it is tried again then. */
+const INCOMING_SECONDS = 60;
+/** Tells the bodies of this process from those of others. */
+const PROCESS = randomUUID();
+let incoming = 0;
 
 function requestOf(
   { claims, digest, read, body }: AdmittedBatch,
@@ -178,9 +187,10 @@ function requestOf(
   const received = read();
   const folded = foldBatch(received, claims.agent, limits.windowMs, grouping !== undefined);
   const { agent, sequences } = agentKeys(claims.agent);
-  const { record, bodiesPrefix, open, index, counter } = alertKeys;
+  const { record, bodiesPrefix, incomingPrefix, open, index, counter } = alertKeys;
   const keys = [agent, sequences, ledgerKey, record, open, index, counter];
   keys.push(lanesKey, heldDueKey, channelsVersionKey, outcomesKey);
+  keys.push(`${incomingPrefix}${PROCESS}:${++incoming}`);
   const channels = grouping ? [] : table.channels;
   for (const { name } of channels) {
     const urgent = laneKeys(urgentLane(name)).entries;
@@ -188,6 +198,9 @@ function requestOf(
   }
   const grouped = grouping && groupedOf(folded, claims.agent, grouping);
   if (grouped) keys.push(...groupScriptKeys(grouped));
+  const lines = () => Buffer.from(`${folded.map(({ received: { line } }) => line).join('\n')}\n`);
+  const bodies = body && folded.length === received.length ? body : lines();
+  const places = placesOf(folded, bodies);
 
   const request = {
     agent: claims.agent,
@@ -207,26 +220,40 @@ function requestOf(
       const { interval, burst } = throttleOf(channel);
       return [channel.name, interval, burst, urgentLane(channel.name)];
     }),
-    alerts: folded.map(({ received: { alert, line }, fingerprint, occurrences, first, last }) => {
-      const { uuid } = alert;
-      const seen = `${occurrences} ${first} ${last}`;
-      const facts = factsOf(alert, claims.agent);
-      const row: unknown[] = [fingerprint, uuid, occurrences, Buffer.byteLength(line), seen, facts];
-      if (channels.length > 0) {
-        const critical = isAtLeast(alert.priority, 'Critical') ? 1 : 0;
-        row.push(wellFormed(alert.rule), positionsOf(table, alert), critical);
-      }
-      return row;
+    accepted: received.length,
+    fingerprints: folded.map(({ fingerprint }) => fingerprint),
+    ids: folded.map((one) => one.received.alert.uuid),
+    seen: folded.map(
+      ({ occurrences, first, last }, at) => `${occurrences} ${first} ${last} ${places[at]}`,
+    ),
+    ...(channels.length > 0 && {
+      routed: folded.map(({ received: { alert } }) => [
+        wellFormed(alert.rule),
+        positionsOf(table, alert),
+        isAtLeast(alert.priority, 'Critical') ? 1 : 0,
+      ]),
     }),
   };
-  const lines = () => Buffer.from(`${folded.map(({ received: { line } }) => line).join('\n')}\n`);
-  const bodies = body && folded.length === received.length ? body : lines();
   return {
-    keys,
-    args: [JSON.stringify(request), bodies],
+    ...{ keys, request: JSON.stringify(request), bodies },
     alerts: received.length,
     positions: folded.map(({ position }) => position),
   };
+}
+
+const NEWLINE = 0x0a;
+
+/** Of the first and the last byte of each line in the bodies, which are these lines with a newline after each. */
+function placesOf(folded: readonly Folded[], bodies: Buffer): string[] {
+  const characters = folded.reduce((sum, { received: { line } }) => sum + line.length + 1, 0);
+  // To count the bytes of a text takes long; where all are ASCII they are its characters.
+  const isAscii = characters === bodies.length + (bodies.at(-1) === NEWLINE ? 0 : 1);
+  let at = 0;
+  return folded.map(({ received: { line } }) => {
+    const from = at;
+    at += (isAscii ? line.length : Buffer.byteLength(line)) + 1;
+    return `${from} ${at - 2}`;
+  });
 }
 
 /**
@@ -240,20 +267,28 @@ export async function admitBatch(
   limits: AdmitLimits,
   grouping?: Grouping,
 ): Promise<Admission | undefined> {
-  const { keys, args, alerts, positions } = requestOf(batch, table, limits, grouping);
-  const [status, stored = [], woken = [], dropped = 0, due = 0] = (await runScript(
-    redis,
-    admitScript,
-    keys,
-    args,
-  )) as [string, number[]?, number[]?, number?, number?];
+  const { keys, request, bodies, alerts, positions } = requestOf(batch, table, limits, grouping);
+  const bodiesKey = keys[BODIES_KEY] as string;
+  const steps = [
+    redis.set(bodiesKey, bodies, 'EX', INCOMING_SECONDS),
+    runScript(redis, admitScript, keys, [request]),
+  ];
+  const [, answer] = await Promise.all(steps).catch((error: unknown) => {
+    // They expire anyway; a Redis that is full has room sooner.
+    redis.unlink(bodiesKey).catch(() => {});
+    throw error;
+  });
+  const [status, stored = 0, some = [], woken = [], dropped = 0, due = 0] = answer as [
+    ...[status: string, stored?: number, positions?: number[], channels?: number[]],
+    ...[dropped?: number, due?: number],
+  ];
   if (status === 'channels_changed') return undefined;
   const refusal = REFUSALS[status];
   if (refusal) throw new ProblemError(...refusal);
   return {
     ...{ alerts, dropped, due: due > 0 },
     repeated: status === 'repeated',
-    stored: stored.flatMap((at) => positions[at - 1] ?? []),
+    stored: stored === positions.length ? positions : some.flatMap((at) => positions[at - 1] ?? []),
     woken: woken.flatMap((position) => table.channels[position - 1]?.name ?? []),
   };
 }

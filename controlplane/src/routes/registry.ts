@@ -105,6 +105,12 @@ export class RoutingRegistry {
     return checkRouting(document, new Set(this.#options.channels()));
   }
 
+  /** Where the routing in force needs a channel: a JSON pointer; undefined when it does without. */
+  uses(channel: string): string | undefined {
+    const others = this.#options.channels().filter((name) => name !== channel);
+    return checkRouting(this.#current.document, new Set(others))[0]?.pointer;
+  }
+
   /** Makes a new version, if `expected` is still the current one. Throws ProblemError. */
   async change(
     document: RoutingDocument,

@@ -1,5 +1,5 @@
 import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
-import { PRIORITIES, severityOf } from '@tocsin/openapi';
+import { isAtLeast } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { alertKeys, fatePrefix } from './keys.ts';
 import { loadScript, runScript } from './scripts.ts';
@@ -14,15 +14,6 @@ export interface AlertFilter {
   readonly since?: number | undefined;
 }
 
-/** The facts of an alert that filters need, kept beside the counters so that listing need not parse bodies. */
-export type AlertFacts = readonly [agent: string, severity: number, rule: string, hostname: string];
-
-/** The facts as admission stores them. */
-export function factsOf(alert: Alert, agent: string): string {
-  const facts: AlertFacts = [agent, severityOf(alert.priority), alert.rule, alert.hostname];
-  return JSON.stringify(facts);
-}
-
 interface AlertRecord {
   readonly fingerprint: string;
   readonly count: number;
@@ -30,11 +21,13 @@ interface AlertRecord {
   readonly last: number;
   /** Where its body is. */
   readonly body: readonly [bodies: string, from: number, to: number];
-  readonly facts: AlertFacts;
+  readonly agent: string;
 }
 
 const pageScript = loadScript('page-alerts');
 const PAGE = 500;
+/** With bodies, of which each can be long. */
+const PAGE_OF_BODIES = 100;
 /** One listing looks at no more than this; the cursor goes on from there. */
 const SCAN_LIMIT = 100_000;
 
@@ -87,32 +80,36 @@ export class AlertStore {
     cursor?: number,
   ): Promise<{ items: StoredAlert[]; next: number | null }> {
     const found: string[] = [];
+    const size = isOfBodies(filter) ? PAGE_OF_BODIES : PAGE;
     let below = cursor;
-    for (let scanned = 0; scanned < SCAN_LIMIT; scanned += PAGE) {
-      const page = await this.#page(below);
-      for (const { id, order, record } of page) {
-        if (!record || !fits(record, filter)) continue;
+    for (let scanned = 0; scanned < SCAN_LIMIT; scanned += size) {
+      const page = await this.#page(below, size, isOfBodies(filter));
+      for (const { id, order, record, body } of page) {
+        if (!record || !isMatch(record, body, filter)) continue;
         if (found.length === limit) return { items: await this.#all(found), next: below ?? null };
         found.push(id);
         below = order;
       }
-      if (page.length < PAGE) return { items: await this.#all(found), next: null };
+      if (page.length < size) return { items: await this.#all(found), next: null };
       if (found.length < limit) below = page.at(-1)?.order;
     }
     return { items: await this.#all(found), next: below ?? null };
   }
 
-  async #page(below: number | undefined) {
-    const keys = [alertKeys.index, alertKeys.counter];
-    const [first, ids] = (await runScript(this.#redis, pageScript, keys, [below ?? 0, PAGE])) as [
-      number,
-      string[],
-    ];
-    const records = ids.length > 0 ? await this.#redis.hmget(alertKeys.record, ...ids) : [];
+  async #page(below: number | undefined, size: number, withBodies: boolean) {
+    const keys = [alertKeys.index, alertKeys.counter, alertKeys.record];
+    const args = [below ?? 0, size, withBodies ? alertKeys.bodiesPrefix : ''];
+    const [first, ids, records, bodies] = (await runScript(
+      this.#redis,
+      pageScript,
+      keys,
+      args,
+    )) as [number, string[], (string | null)[], (string | null)[]];
     return ids.map((id, index) => ({
       id,
       order: first - index,
       record: readRecord(records[index]),
+      body: bodies[index],
     }));
   }
 
@@ -121,14 +118,25 @@ export class AlertStore {
   }
 }
 
-function fits({ facts, last }: AlertRecord, filter: AlertFilter): boolean {
-  const [, severity, rule, hostname] = facts;
+/** Whether records are not enough to tell. */
+const isOfBodies = ({ since: _, ...others }: AlertFilter) =>
+  Object.values(others).some((value) => value !== undefined);
+
+function isMatch(
+  record: AlertRecord,
+  body: string | null | undefined,
+  filter: AlertFilter,
+): boolean {
+  const { rule, hostname, priority, minimumPriority, since } = filter;
+  if (since !== undefined && record.last < since) return false;
+  if (!isOfBodies(filter)) return true;
+  if (!body) return false;
+  const alert = JSON.parse(body) as Alert;
   return (
-    (filter.rule === undefined || rule === filter.rule) &&
-    (filter.hostname === undefined || hostname === filter.hostname) &&
-    (filter.priority === undefined || severity === severityOf(filter.priority)) &&
-    (filter.minimumPriority === undefined || severity <= severityOf(filter.minimumPriority)) &&
-    (filter.since === undefined || last >= filter.since)
+    (rule === undefined || alert.rule === rule) &&
+    (hostname === undefined || alert.hostname === hostname) &&
+    (priority === undefined || alert.priority === priority) &&
+    (minimumPriority === undefined || isAtLeast(alert.priority, minimumPriority))
   );
 }
 
@@ -142,11 +150,11 @@ export function readFate(
 
 function readRecord(text: string | null | undefined): AlertRecord | undefined {
   if (!text) return undefined;
-  const [fingerprint = '', count, first, last, , bodies = '', from, to] = text.split(' ', 8);
-  const facts = JSON.parse(text.slice(text.indexOf('['))) as AlertFacts;
+  const [fingerprint = '', count, first, last, from, to, , bodies = '', agent = ''] =
+    text.split(' ');
   return {
-    ...{ fingerprint, count: Number(count), first: Number(first), last: Number(last) },
-    ...{ body: [bodies, Number(from), Number(to)], facts },
+    ...{ fingerprint, count: Number(count), first: Number(first), last: Number(last), agent },
+    body: [bodies, Number(from), Number(to)],
   };
 }
 
@@ -159,13 +167,11 @@ export function storedAlert(text: string, body: string): StoredAlert | undefined
 function compose(body: string, record: AlertRecord): StoredAlert | undefined {
   if (body === '') return undefined;
   const { uuid, ...alert } = JSON.parse(body) as Alert;
-  const [agent, severity] = record.facts;
   return {
     id: uuid,
     ...alert,
-    priority: PRIORITIES[severity] ?? alert.priority,
     fingerprint: record.fingerprint,
-    agent,
+    agent: record.agent,
     count: record.count,
     first_seen: new Date(record.first).toISOString(),
     last_seen: new Date(record.last).toISOString(),

@@ -12,10 +12,12 @@ export const DELIVERIES_QUEUE = 'deliveries';
 
 /** Where alerts live. */
 export const alertKeys = {
-  /** HASH alert id -> `fingerprint count first last opened bodies from to facts`; times in ms, the bytes of its body, facts a JSON list. */
+  /** HASH alert id -> `fingerprint count first last from to opened bodies agent`; times in ms, first and last byte of its body in the bodies. */
   record: `${TAG}:alerts:record`,
   /** With a number, STRING the bodies of a batch: JSON lines as the agent sent them. Gone with the last record that points there. */
   bodiesPrefix: `${TAG}:alerts:bodies:`,
+  /** With a name of its own, STRING the bodies of a batch that is about to be admitted; expires. */
+  incomingPrefix: `${TAG}:alerts:incoming:`,
   /** HASH fingerprint -> id of the youngest alert with it. */
   open: `${TAG}:alerts:open`,
   /** LIST alert ids in the order of admission. */

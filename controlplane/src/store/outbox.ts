@@ -12,6 +12,7 @@ import {
   alertKeys,
   channelKeys,
   fatePrefix,
+  groupKeys,
   heldDueKey,
   laneKeys,
   lanePrefix,
@@ -286,7 +287,7 @@ export class Outbox {
     await runScript(this.#redis, retryNowScript, [ready, state], []);
   }
 
-  /** Takes `count` entries off the head. Returns how many are left, or undefined when the lease is lost and nothing changed. */
+  /** Takes `count` entries off the head; `now` only for a clock other than that of Redis. Returns how many are left, or undefined when the lease is lost and nothing changed. */
   async acknowledge(
     channel: string,
     lane: string,
@@ -294,6 +295,7 @@ export class Outbox {
     count: number,
     fate: Fate,
     logged?: LoggedAttempt,
+    now?: number,
   ): Promise<number | undefined> {
     const { entries, attempt } = laneKeys(lane);
     const { lease, ledger, ready, letters, letter, log, stats } = channelKeys(channel);
@@ -305,7 +307,7 @@ export class Outbox {
       acknowledgeScript,
       [
         ...[entries, lease, ledger, lanesKey, letters, outcomesKey],
-        ...[attempt, ready, laneKeys(channel).entries, letter, log, stats],
+        ...[attempt, ready, laneKeys(channel).entries, letter, log, stats, groupKeys.state],
       ],
       [
         token,
@@ -322,6 +324,8 @@ export class Outbox {
         fate.fate === 'dead_lettered' && fate.repeated ? 1 : 0,
         logged ? JSON.stringify(logged) : '',
         logged ? resultKey(logged.result, logged.reason) : '',
+        lane.slice(lane.indexOf('#') + 1 || lane.length),
+        now ?? '',
       ],
     )) as number;
     return left < 0 ? undefined : left;

@@ -97,7 +97,7 @@ describe('the HTTP API', () => {
         );
       }
     }
-    assert.equal(guarded, 44);
+    assert.equal(guarded, 49);
     for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json']) {
       assert.equal((await request(plane.url + path, 'GET')).status, 200, path);
     }

@@ -71,6 +71,7 @@ test('delivery gets the secret as it was given, also after a restart of the read
     return {
       testSend: async () => ({ result: 'ok', detail: '' }),
       preview: async () => [],
+      trySender: async () => {},
       retryNow: async () => {},
       wake: () => false,
       stop: async () => {},
@@ -117,6 +118,48 @@ test('refuses channels that do not fit, and says where', async (t) => {
   );
   assert.deepEqual([large.status, large.body.code], [413, 'body_too_large']);
   assert.deepEqual((await plane.call('GET', '/v1/channels')).body.items, []);
+});
+
+test('a fallback is a channel that exists, and stays as long as it is one', async (t) => {
+  const plane = await startTestControlPlane(t, { channels: [{ name: 'out', log: {} }] });
+  const nowhere = await plane.call('POST', '/v1/channels', hook({ fallback: 'nowhere' }));
+  assert.equal(nowhere.status, 400);
+  assert.deepEqual(nowhere.body.errors, [
+    { pointer: '/fallback', message: "there is no channel 'nowhere'" },
+  ]);
+  const log = (name: string, fallback: string) => ({ name, fallback, kind: 'log', settings: {} });
+  assert.equal((await plane.call('POST', '/v1/channels', hook({ fallback: 'out' }))).status, 201);
+  assert.equal((await plane.call('POST', '/v1/channels', log('other', 'hook'))).status, 201);
+  const patch = (change: object) => plane.call('PATCH', '/v1/channels/hook', change);
+  assert.equal((await patch({ fallback: 'gone' })).status, 400);
+  // Two may stand in for each other: what was moved once stays.
+  assert.equal((await patch({ fallback: 'other' })).status, 200);
+  const refused = await plane.call('DELETE', '/v1/channels/other');
+  assert.deepEqual([refused.status, refused.body.code], [409, 'channel_in_use']);
+  assert.match(refused.body.detail, /fallback of hook/);
+  assert.equal((await patch({ fallback: null })).status, 200);
+  assert.equal((await plane.call('DELETE', '/v1/channels/other')).status, 204);
+});
+
+test('a channel that the routing names is not deleted', async (t) => {
+  const plane = await startTestControlPlane(t, {
+    channels: [{ name: 'out', log: {} }],
+    route: { receiver: 'out' },
+  });
+  assert.equal((await plane.call('POST', '/v1/channels', hook())).status, 201);
+  const { headers } = await plane.call('GET', '/v1/routes');
+  const put = (route: object, etag: string | null) =>
+    plane.call('PUT', '/v1/routes', { route }, { 'if-match': String(etag) });
+  const routed = await put(
+    { receiver: 'out', routes: [{ receiver: 'hook' }] },
+    headers.get('etag'),
+  );
+  assert.equal(routed.status, 200, JSON.stringify(routed.body));
+  const refused = await plane.call('DELETE', '/v1/channels/hook');
+  assert.deepEqual([refused.status, refused.body.code], [409, 'channel_in_use']);
+  assert.match(refused.body.detail, /\/route\/routes\/0\/receiver/);
+  assert.equal((await put({ receiver: 'out' }, routed.headers.get('etag'))).status, 200);
+  assert.equal((await plane.call('DELETE', '/v1/channels/hook')).status, 204);
 });
 
 test('channels of the file are read-only', async (t) => {

@@ -130,6 +130,39 @@ test('tells every problem of the configuration with its place, and what keeps it
   assert.equal(usage.code, 2);
 });
 
+test('channels of a file are previewed as they stand there, without a control plane', async (t) => {
+  const folder = tempFolder(t);
+  const file = join(folder, 'new.yaml');
+  const write = (template: string) =>
+    writeFileSync(
+      file,
+      `channels: [{ name: hook, webhook: { url: "https://x.org/", secret: { value: hidden-one }, template: '${template}' } }]`,
+    );
+  const preview = (...args: string[]) => cli(folder, ['channels', 'preview', ...args]);
+  write('{"text": "{{ summary }} hidden-one"}');
+  const shown = await preview('hook', '--config', file);
+  assert.equal(shown.failure, '');
+  assert.match(
+    shown.out,
+    /^== application\/json\n\{"text": "Test: Read sensitive .* \[hidden\]"\}\n$/,
+  );
+  assert.match(
+    (await preview('nobody', '--config', file)).failure,
+    /no channel named nobody in .*new\.yaml/,
+  );
+  assert.match((await preview()).failure, /Give the NAME/);
+  write('{{ summary }}');
+  assert.match(
+    (await preview('hook', '--config', file)).failure,
+    /new\.yaml:1:\d+: .*does not render JSON/,
+  );
+  writeFileSync(file, 'channels: [{ name: a, fallback: b, log: {} }]');
+  assert.match(
+    (await preview('a', '--config', file)).failure,
+    /new\.yaml:1:\d+: there is no channel 'b'/,
+  );
+});
+
 test('run shows alerts as they come, goes on without an agent, and stops within five seconds', async (t) => {
   const folder = tempFolder(t);
   const args = ['run', '--listen', '127.0.0.1:0', '--set', 'agent.enabled=false'];

@@ -109,6 +109,10 @@ describe('a broken channel', () => {
     const channel = fixture.channels.get('broken');
     assert.ok(channel);
     fixture.channels.set('broken', { ...channel, fallback: 'other' });
+    // Two may stand in for each other.
+    const standIn = fixture.channels.get('other');
+    assert.ok(standIn);
+    fixture.channels.set('other', { ...standIn, fallback: 'broken' });
     broken.answer = (response) => response.writeHead(500).end();
     for (const number of upTo(3)) await fixture.update('broken', 'a', number);
     await fixture.fill('broken', 1, 30);

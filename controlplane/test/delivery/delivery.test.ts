@@ -72,7 +72,7 @@ describe('delivery through lanes', () => {
 
   it('gives up what is refused for good, says why, and goes on', async () => {
     receiver.answer = (response, _told, nth) =>
-      nth === 1 ? response.writeHead(410).end('gone') : response.end();
+      nth === 1 ? response.writeHead(404).end('gone') : response.end();
     await fixture.enqueue('hook', 1);
     await fixture.start();
     await waitFor(isEmpty('hook'));
@@ -82,10 +82,10 @@ describe('delivery through lanes', () => {
     const [letter] = await fixture.deadLetters('hook', 10);
     assert.equal(letter?.lane, 'hook');
     assert.equal(letter?.reason, 'client_error');
-    assert.equal(letter?.detail, 'HTTP 410: gone');
+    assert.equal(letter?.detail, 'HTTP 404: gone');
     const lines = fixture.problems.map((line) => JSON.stringify(line));
     assert.equal(lines.length, 1);
-    assert.match(lines[0] ?? '', /"channel":"hook".*"result":"permanent".*HTTP 410/);
+    assert.match(lines[0] ?? '', /"channel":"hook".*"result":"permanent".*HTTP 404/);
     const { dead_lettered, notified, pending } = await fixture.ledger('hook');
     assert.deepEqual([dead_lettered, notified, pending], ['1', '1', '0']);
   });

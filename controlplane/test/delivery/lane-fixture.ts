@@ -80,7 +80,6 @@ export class LaneFixture {
       tags: [],
     };
     const body = JSON.stringify(alert);
-    const facts = JSON.stringify(['agent-1', 4, 'Rule', 'node-1']);
     const entry: OutboxEntry = {
       id: `${id}-${channel}`,
       time: now,
@@ -92,7 +91,11 @@ export class LaneFixture {
     await this.redis
       .multi()
       .set(`${alertKeys.bodiesPrefix}${number}`, body)
-      .hset(alertKeys.record, id, `f00d 1 ${now} ${now} ${now} ${number} 0 ${body.length} ${facts}`)
+      .hset(
+        alertKeys.record,
+        id,
+        `f00d 1 ${now} ${now} 0 ${body.length - 1} ${now} ${number} agent-1`,
+      )
       .rpush(entries, JSON.stringify(entry))
       .hincrby(ledger, 'pending', 1 + (held ?? []).reduce((sum, [, count]) => sum + count, 0))
       .sadd(lanesKey, channel)

@@ -117,6 +117,55 @@ test('a subject made by a template is one printable line', () => {
   assert.doesNotMatch(mail.subject, /[\r\n\p{Cc}]/u);
 });
 
+test('the API shows what a channel that is not stored would send, and checks it', async (t) => {
+  const plane = await startTestControlPlane(t, {}, startDelivery);
+  const agent = await enroll(plane);
+  const hook = (settings: object = {}, change: object = {}) => ({
+    name: 'hook',
+    kind: 'webhook',
+    settings: {
+      url: 'https://example.org/hook',
+      secret: { value: 'a very secret secret' },
+      template: '{"text": "{{ summary }} a very secret secret"}',
+      ...settings,
+    },
+    ...change,
+  });
+  const call = (what: string, body: object) => plane.call('POST', `/v1/channels/${what}`, body);
+  const preview = (channel: object, more: object = {}) => call('preview', { channel, ...more });
+  const sample = await preview(hook());
+  assert.equal(sample.status, 200, JSON.stringify(sample.body));
+  assert.match(JSON.stringify(sample.body), /untrusted on host\.example \[hidden\]/);
+  const alert = anAlert({ hostname: 'real-host' });
+  assert.equal((await agent.send([alert])).status, 202);
+  const real = await preview(hook(), { alert: alert.uuid });
+  assert.match(JSON.stringify(real.body), /real-host/);
+  assert.equal((await preview(hook(), { alert: 'nobody' })).status, 404);
+  assert.equal((await call('validate', hook())).status, 204);
+  const unset = hook({ secret: { env: 'TOCSIN_SECRET_UNSET' } });
+  for (const [body, status, said] of [
+    [hook({ template: '{{ summary | nosuch }}' }), 400, /undefined filter: nosuch/],
+    [hook({ url: 'ftp://x' }), 400, /\/settings\/url/],
+    [hook({ secret: { file: '/etc/shadow' } }), 400, /only taken from the configuration file/],
+    [hook({ secret: { env: 'HOME' } }), 400, /TOCSIN_SECRET_/],
+    [hook({}, { fallback: 'nowhere' }), 400, /there is no channel 'nowhere'/],
+    [{ name: 'p', kind: 'program', settings: { argv: ['/bin/true'] } }, 422, /configuration file/],
+    [unset, 400, /TOCSIN_SECRET_UNSET is not set/],
+  ] as const) {
+    const checked = await call('validate', body);
+    assert.equal(checked.status, status, JSON.stringify(checked.body));
+    assert.match(JSON.stringify(checked.body), said);
+    if (body === unset) assert.equal((await preview(body)).body.code, 'preview_failed');
+    else assert.equal((await preview(body)).status, status);
+  }
+  assert.deepEqual((await plane.call('GET', '/v1/channels')).body.items, []);
+  // Of a channel that is stored, a draft may repeat what is shown; not to send the secret elsewhere.
+  assert.equal((await plane.call('POST', '/v1/channels', hook())).status, 201);
+  const shown = { secret: { value: '<hidden>' } };
+  assert.match(JSON.stringify((await preview(hook(shown))).body), /host\.example \[hidden\]/);
+  assert.equal((await call('validate', hook({ ...shown, url: 'https://other' }))).status, 400);
+});
+
 test('the API shows what a channel would send, without secrets, and refuses a broken template', async (t) => {
   const plane = await startTestControlPlane(t, {}, startDelivery);
   const agent = await enroll(plane);

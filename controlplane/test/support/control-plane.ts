@@ -30,6 +30,7 @@ export interface TestControlPlane extends ControlPlane {
 export const noDelivery = (_options: DeliveryOptions): RunningDelivery => ({
   testSend: async (channel) => ({ result: 'ok', detail: `asked ${channel.name}` }),
   preview: async () => [],
+  trySender: async () => {},
   retryNow: async () => {},
   wake: () => false,
   stop: async () => {},

@@ -100,6 +100,7 @@ export class Translator implements Translation {
         auditUid: loginuid,
         ...process.capabilities,
         usage: entry.usage,
+        stack: 0,
       },
     });
     if (this.#isMemberOfContainer(process)) this.#tellMembership(process, cgroups);

@@ -16,7 +16,7 @@ const SHARED = '_shared.yaml';
 const SUPPLIED = new Set(
   `open openat openat2 creat unlink unlinkat rename renameat renameat2 mkdir mkdirat rmdir chmod fchmod fchmodat fchmodat2
    chown fchown lchown fchownat link linkat symlink symlinkat mknod mknodat mount umount2 move_mount pivot_root chdir fchdir
-   chroot truncate execve execveat clone procexit connect accept accept4 bind listen socket sendto sendmsg recvfrom recvmsg
+   chroot truncate ftruncate execve execveat clone procexit connect accept accept4 bind listen socket sendto sendmsg recvfrom recvmsg
    ptrace process_vm_writev setuid setgid setreuid setregid setresuid setresgid setns unshare bpf dup dup2 dup3 init_module
    finit_module delete_module memfd_create userfaultfd prctl capset setsid kexec_load kexec_file_load perf_event_open
    io_uring_setup pidfd_getfd swapon quotactl fsopen`.split(/\s+/),

@@ -12,6 +12,8 @@ import { answer, named, noContent, problems } from '../problems.ts';
 export interface ChannelDelivery {
   /** Sends a test notification now, and tells how it ended. */
   testSend(channel: Channel, signal: AbortSignal): Promise<Outcome>;
+  /** Whether its settings can be used here. Throws ChannelSettingsError. */
+  trySender(channel: Channel): Promise<void>;
   /** What would be sent of an alert, or of a sample; undefined when there is no such alert. */
   preview(channel: Channel, alert: string | undefined): Promise<readonly Preview[] | undefined>;
   /** Tries again at once what waits for a channel that was changed. */
@@ -21,6 +23,8 @@ export interface ChannelDelivery {
 export interface ChannelRoutesOptions {
   readonly registry: ChannelRegistry;
   readonly delivery: ChannelDelivery;
+  /** Where the routing in force names a channel: a JSON pointer. */
+  readonly routesTo: (channel: string) => string | undefined;
 }
 
 const TEST_MS = 30_000;
@@ -77,7 +81,7 @@ const WRITES = [
 /** `/v1/channels` and what is below it. */
 export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = async (
   app,
-  { registry, delivery },
+  { registry, delivery, routesTo },
 ) => {
   const common = { tags: ['channels'], security: [{ bearer: [] }] };
 
@@ -163,12 +167,18 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
         params: Params,
         response: {
           204: noContent('Deleted.'),
-          ...problems(...READS, 'validation_failed', 'not_found', 'channel_read_only'),
+          ...problems(
+            ...READS,
+            'validation_failed',
+            'not_found',
+            'channel_read_only',
+            'channel_in_use',
+          ),
         },
       },
     },
     async ({ params }, reply) => {
-      await registry.delete(params.name);
+      await registry.delete(params.name, routesTo(params.name));
       return reply.status(204).send(null);
     },
   );
@@ -197,15 +207,54 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
     },
     async ({ params, body: { alert } }) => {
       registry.show(params.name);
-      const items = await delivery
-        .preview(registry.get(params.name) as Channel, alert)
-        .catch((error: unknown) => {
-          if (error instanceof TemplateError || error instanceof ChannelSettingsError)
-            throw new ProblemError('preview_failed', error.message);
-          throw error;
-        });
-      if (!items) throw new ProblemError('not_found', `There is no alert ${alert}.`);
-      return { items: [...items] };
+      return previewed(delivery, registry.get(params.name) as Channel, alert);
+    },
+  );
+
+  app.post(
+    '/v1/channels/preview',
+    {
+      schema: {
+        ...common,
+        operationId: 'previewNewChannel',
+        summary:
+          'Show what a channel that is not stored would send of an alert, without sending it',
+        body: Type.Object(
+          { channel: ChannelRequest, ...PreviewRequest.properties },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: answer('The messages.', Type.Object({ items: Type.Array(PreviewPart) })),
+          ...problems(...WRITES, 'not_found', 'preview_failed'),
+        },
+      },
+    },
+    async ({ body }) => previewed(delivery, registry.draft(body.channel), body.alert),
+  );
+
+  app.post(
+    '/v1/channels/validate',
+    {
+      schema: {
+        ...common,
+        operationId: 'validateChannel',
+        summary:
+          'Check a channel as creating it would, and that its secrets are there; nothing is stored',
+        body: ChannelRequest,
+        response: {
+          204: noContent('It can be used.'),
+          ...problems(...WRITES),
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      await delivery.trySender(registry.draft(body)).catch((error: unknown) => {
+        if (!(error instanceof ChannelSettingsError)) throw error;
+        throw new ProblemError('validation_failed', 'The channel cannot be used.', [
+          { pointer: '/settings', message: error.message },
+        ]);
+      });
+      return reply.status(204).send(null);
     },
   );
 
@@ -230,3 +279,14 @@ export const channelRoutes: FastifyPluginAsyncTypebox<ChannelRoutesOptions> = as
     },
   );
 };
+
+/** The parts of a preview. Throws ProblemError. */
+async function previewed(delivery: ChannelDelivery, channel: Channel, alert: string | undefined) {
+  const items = await delivery.preview(channel, alert).catch((error: unknown) => {
+    if (error instanceof TemplateError || error instanceof ChannelSettingsError)
+      throw new ProblemError('preview_failed', error.message);
+    throw error;
+  });
+  if (!items) throw new ProblemError('not_found', `There is no alert ${alert}.`);
+  return { items: [...items] };
+}

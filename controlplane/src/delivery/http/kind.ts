@@ -2,7 +2,14 @@
 import type { TObject } from 'typebox';
 import type { ChannelKind, Notification, Outcome, ResolvedSettings } from '../channel.ts';
 import { ChannelSettingsError, ok, partly, permanent } from '../outcome.ts';
-import { TemplateError } from '../template.ts';
+import {
+  readTemplate,
+  refuse,
+  TemplateError,
+  type TemplateOptions,
+  textBy,
+  withProblems,
+} from '../template.ts';
 import { TLS_FILES } from '../tls.ts';
 import { createEgress } from './egress.ts';
 import { post, type ReadAnswer } from './post.ts';
@@ -15,6 +22,9 @@ export interface HttpMessage {
   readonly body: string;
 }
 
+/** What the template of the channel makes of a notification; undefined without one, or when it fails or says nothing. */
+export type Words = (notification: Notification) => string | undefined;
+
 export interface HttpKind<Settings> {
   readonly kind: string;
   /** With HTTP_SETTINGS among them. */
@@ -22,7 +32,9 @@ export interface HttpKind<Settings> {
   /** As of ChannelKind; empty when the address is itself the secret. */
   readonly destination: readonly string[];
   /** Reads the settings once, secrets resolved. Throws ChannelSettingsError. */
-  prepare(settings: Settings): (notification: Notification) => readonly HttpMessage[];
+  prepare(settings: Settings): (notification: Notification, words: Words) => readonly HttpMessage[];
+  /** Of a kind whose setting `template` makes the text that people read: how that is read. */
+  readonly template?: TemplateOptions;
   /** As of ChannelKind. */
   readonly parallel?: number;
   /** As of ChannelKind. */
@@ -40,32 +52,60 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     settings: schema,
     origin: 'any',
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
-    ...(definition.check && { check: definition.check }),
+    check(given) {
+      definition.check?.(given);
+      readWords(definition.template, given);
+    },
     fileSettings: [...TLS_FILES, 'proxy'],
     destination,
     create(settings: ResolvedSettings) {
       const { egress: options, timeoutMs } = readHttpSettings(settings);
       const render = definition.prepare(settings as Settings);
+      const template = readWords(definition.template, settings);
+      const wordsBy =
+        (onProblem: (problem: string) => void): Words =>
+        (notification) =>
+          textBy(template, notification, () => '', onProblem).trim() || undefined;
       const egress = createEgress(options);
+      const sendFrom = async (
+        start: number,
+        messages: readonly HttpMessage[],
+        signal: AbortSignal,
+      ): Promise<{ outcome: Outcome; taken: number }> => {
+        let outcome = ok('nothing to send');
+        for (const [taken, { url, headers, body }] of messages.entries()) {
+          if (taken < start) continue;
+          const request = { url, body, timeoutMs, headers: { ...USUAL_HEADERS, ...headers } };
+          outcome = explain(await post(egress, request, signal, read));
+          if (outcome.result !== 'ok') return { outcome, taken };
+        }
+        return { outcome, taken: messages.length };
+      };
       return {
         async send(notification, { signal }) {
+          const problems: string[] = [];
           let messages: readonly HttpMessage[];
           try {
-            messages = render(notification);
+            messages = render(
+              notification,
+              wordsBy((problem) => problems.push(problem)),
+            );
           } catch (error) {
             if (error instanceof TemplateError) return permanent('rendering', error.message);
             throw error;
           }
-          let outcome = ok('nothing to send');
-          for (const [taken, { url, headers, body }] of messages.entries()) {
-            const request = { url, body, timeoutMs, headers: { ...USUAL_HEADERS, ...headers } };
-            outcome = explain(await post(egress, request, signal, read));
-            if (outcome.result !== 'ok') return taken > 0 ? partly(outcome) : outcome;
+          let { outcome, taken } = await sendFrom(0, messages, signal);
+          if (template && isRefused(outcome)) {
+            // What the template made was refused, so it was not shown: the usual text still tells what happened.
+            problems.push(`template: ${outcome.detail}`);
+            const usual = render(notification, () => undefined);
+            ({ outcome, taken } = await sendFrom(taken, usual, signal));
           }
-          return outcome;
+          const whole = outcome.result === 'ok' || taken === 0 ? outcome : partly(outcome);
+          return withProblems(whole, problems);
         },
         preview: (notification) =>
-          render(notification).map(({ headers, body }) => ({
+          render(notification, wordsBy(refuse)).map(({ headers, body }) => ({
             content_type: { ...USUAL_HEADERS, ...headers }['content-type'],
             body,
           })),
@@ -74,6 +114,21 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     },
   };
 }
+
+/** The template of settings; undefined without one. Throws ChannelSettingsError. */
+function readWords(
+  options: TemplateOptions | undefined,
+  { template }: Readonly<Record<string, unknown>>,
+) {
+  return options && typeof template === 'string'
+    ? readTemplate('template', template, options)
+    : undefined;
+}
+
+/** Whether it was what the message says that a service did not take. */
+const isRefused = (outcome: Outcome): boolean =>
+  outcome.result === 'permanent' &&
+  (outcome.reason === 'client_error' || outcome.reason === 'rendering');
 
 /** Sent unless a message says otherwise. */
 export const USUAL_HEADERS = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };

@@ -69,6 +69,8 @@ function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: st
   const retryAfter = parseRetryAfter([headers['retry-after']].flat()[0], Date.now());
   if (statusCode === 429 || statusCode === 425) return retry('rate_limited', detail, retryAfter);
   if (statusCode === 408) return retry('timeout', detail);
+  // Gone for good, says the receiver: nothing more is sent until somebody looks.
+  if (statusCode === 410) return permanent('configuration', detail);
   if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
   if (statusCode === 413) return permanent('rendering', detail);
   if (statusCode < 500) return permanent('client_error', detail);

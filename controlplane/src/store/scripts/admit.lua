@@ -4,46 +4,55 @@ every check that can refuse comes before the first write, and the first write is
 read-only, so nothing is ever half stored. Reads and writes take many values at once; that is what makes it fast.
 
 KEYS  1 agent  2 its sequences  3 ledger  4 alert records  5 open fingerprints  6 alert index  7 alert counter
-      8 lanes with work  9 held due  10 version of the channels  11 outcomes; then for each channel of the request seven keys:
+      8 lanes with work  9 held due  10 version of the channels  11 outcomes  12 the bodies of the alerts, a key that the caller wrote for this;
+      then for each channel of the request seven keys:
       lane entries, held counters, throttle bucket, channel ledger, agents of what is held, entries of its urgent lane, lanes by time;
       then those of `plan_groups`
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
         capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us, urgent lane]
-        (interval 0: no throttle),
-        alerts: list of [fingerprint, id, occurrences, bytes of its body, text of occurrences, first and last in ms, facts as text,
-        rule, list of channel positions from 1, 1 when it is critical; the last three only with channels],
+        (interval 0: no throttle), accepted: how many alerts the batch stands for;
+        of each alert, in lists: fingerprints, ids, seen: text of occurrences, first and last in ms, and of the first and the last byte of its
+        body in the bodies; with channels also routed: list of [rule, list of channel positions from 1, 1 when it is critical];
         prefix: of the keys of the ledger by agent and by route, batches: prefix of the keys of the bodies,
-        grouped: with a routing tree, what goes into groups; the last of each alert there is its position in alerts
-      2 the bodies of the alerts as they came, a newline between them. They stay together: one string a batch is stored, and records
-        say where in it each body is. To make a Lua string of each would cost more than all else, because Lua hashes every byte
+        grouped: with a routing tree, what goes into groups; the last of each alert there is its position in those lists
+Bodies stay together, and never become a string of Lua, which would hash every byte of them: records say where in those of their batch each is.
+A record is `fingerprint occurrences first last from to opened bodies agent`.
 Answer  { status, ... } where status is
       agent_unknown | agent_revoked | sequence_conflict | sequence_stale   nothing changed
       repeated                                                             the same batch was admitted before; nothing changed
       channels_changed                                                     they are of another version; nothing changed
-      admitted, { positions of alerts stored new }, { positions of channels with new entries },
+      bodies_lost                                                          they expired before this ran; nothing changed
+      admitted, number of alerts stored new, { their positions, unless all were }, { positions of channels with new entries },
         alerts dropped for room, 1 when a group is due now
 ]]
 local request = cjson.decode(ARGV[1])
 local AGENT, SEQUENCES, LEDGER, RECORDS, OPEN, INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local COUNTER, LANES, DUE, VERSION, OUTCOMES_KEY = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local FIRST_FREE_KEY, KEYS_OF_CHANNEL = 11, 7
-local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+) (.*)$'
-local SEEN = '^%d+ (%-?%d+) (%-?%d+)$'
+local COUNTER, LANES, DUE, VERSION, OUTCOMES_KEY, BODIES = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local FIRST_FREE_KEY, KEYS_OF_CHANNEL = 12, 7
+local RECORD = '^(%x+) (%d+) (%-?%d+) (%-?%d+) (%d+ %d+) (%d+ %d+ .*)$'
+local SEEN = '^(%d+) (%-?%d+) (%-?%d+) (%d+) (%d+)$'
 local HELD_RULES, OTHER_RULES = 256, '(other rules)'
 local FULL_LANE_MS = 60000
-local alerts = request.alerts
+local fingerprints, ids, seen, routed = request.fingerprints, request.ids, request.seen, request.routed
 local tally = tally_of()
 
--- Refusals.
-local agent = redis.call('HMGET', AGENT, 'kid', 'revoked', 'last_sequence')
-if not agent[1] or agent[1] ~= request.kid then return { 'agent_unknown' } end
-if agent[2] == '1' then return { 'agent_revoked' } end
-local sequence = request.seq .. ' ' .. request.digest
-local seen = redis.call('ZRANGEBYSCORE', SEQUENCES, request.seq, request.seq)[1]
-if seen then return { seen == sequence and 'repeated' or 'sequence_conflict' } end
-local last_sequence = tonumber(agent[3] or '0')
-if tonumber(request.seq) <= last_sequence - request.remembered then return { 'sequence_stale' } end
-if (redis.call('GET', VERSION) or '0') ~= request.version then return { 'channels_changed' } end
+local sequence, last_sequence = request.seq .. ' ' .. request.digest, 0
+local function refusal()
+  local agent = redis.call('HMGET', AGENT, 'kid', 'revoked', 'last_sequence')
+  if not agent[1] or agent[1] ~= request.kid then return 'agent_unknown' end
+  if agent[2] == '1' then return 'agent_revoked' end
+  local known = redis.call('ZRANGEBYSCORE', SEQUENCES, request.seq, request.seq)[1]
+  if known then return known == sequence and 'repeated' or 'sequence_conflict' end
+  last_sequence = tonumber(agent[3] or '0')
+  if tonumber(request.seq) <= last_sequence - request.remembered then return 'sequence_stale' end
+  if (redis.call('GET', VERSION) or '0') ~= request.version then return 'channels_changed' end
+  if #ids > 0 and redis.call('EXISTS', BODIES) == 0 then return 'bodies_lost' end
+end
+local refused = refusal()
+if refused then
+  redis.call('DEL', BODIES)
+  return { refused }
+end
 last_sequence = math.max(last_sequence, tonumber(request.seq))
 
 local clock = redis.call('TIME')
@@ -51,18 +60,12 @@ local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local now = math.floor(now_us / 1000)
 local now_text = string.format('%.0f', now)
 
--- HMGET as a table from field to value.
+-- HMGET as a table from field to value, false for what is not there.
 local function read(key, fields)
   local found = {}
   if #fields == 0 then return found end
   for i, value in ipairs(redis.call('HMGET', key, unpack(fields))) do found[fields[i]] = value end
   return found
-end
-
-local function column(list, position)
-  local values = {}
-  for i, row in ipairs(list) do values[i] = row[position] end
-  return values
 end
 
 -- Channels: each is read once, decided on in memory, and written once.
@@ -153,60 +156,59 @@ local function tell(channel, id, rule, accounted, critical)
 end
 
 -- What is stored now of the same kind, and under the same ids.
-local open = read(OPEN, column(alerts, 1))
-local ids = column(alerts, 2)
+local open = read(OPEN, fingerprints)
+local asked = {}
+for i, id in ipairs(ids) do asked[i] = id end
 for _, id in pairs(open) do
-  if id then ids[#ids + 1] = id end
+  if id then asked[#asked + 1] = id end
 end
-local records = read(RECORDS, ids)
+local records = read(RECORDS, asked)
 
 -- Folds into the open alert of the same fingerprint; false when there is none within the window.
 local changed = {}
-local function fold(alert)
-  local id = open[alert[1]]
-  if id and id == alert[2] then return true end
+local function fold(i)
+  local id = open[fingerprints[i]]
+  if id == ids[i] then return true end
   local record = id and records[id]
   if not record then return false end
-  local fingerprint, count, first, last, opened, rest = string.match(record, RECORD)
-  local new_first, new_last = string.match(alert[5], SEEN)
-  if now - tonumber(opened) >= request.window or math.abs(new_first - first) >= request.window then return false end
-  records[id] = string.format('%s %d %d %d %s %s', fingerprint, count + alert[3], math.min(first, new_first),
-    math.max(last, new_last), opened, rest)
+  local fingerprint, count, first, last, place, rest = string.match(record, RECORD)
+  local occurrences, new_first, new_last = string.match(seen[i], SEEN)
+  local opened = tonumber(string.match(rest, '^%d+'))
+  if now - opened >= request.window or math.abs(new_first - first) >= request.window then return false end
+  records[id] = string.format('%s %d %d %d %s %s', fingerprint, count + occurrences, math.min(first, new_first),
+    math.max(last, new_last), place, rest)
   changed[id] = true
   return true
 end
 
-local ledger = { accepted = 0, deduplicated = 0, unrouted = 0, queued = 0, held = 0, grouped = 0 }
-local NO_CHANNELS = {}
-local stored_as = {}
-local stored, new_ids, new_open = {}, {}, {}
+local ledger = { accepted = request.accepted, unrouted = 0, queued = 0, held = 0, grouped = 0 }
+-- Positions of what is stored new, and ids under which the others are stored.
+local stored, folded_into = {}, {}
 local order = tonumber(redis.call('GET', COUNTER) or '0')
--- The number of the first alert names the bodies of the batch; `at` is where in them the next one begins.
-local batch, at = string.format('%.0f', order + 1), 0
-for i, alert in ipairs(alerts) do
-  local fingerprint, id, occurrences, bytes = alert[1], alert[2], alert[3], alert[4]
-  ledger.accepted = ledger.accepted + occurrences
-  if fold(alert) or records[id] then
-    ledger.deduplicated = ledger.deduplicated + occurrences
-    stored_as[i] = open[fingerprint] or id
+-- The number of the first alert names the bodies of the batch.
+local batch = string.format('%.0f', order + 1)
+local opened_here = ' ' .. now_text .. ' ' .. batch .. ' ' .. request.agent
+for i, id in ipairs(ids) do
+  local fingerprint = fingerprints[i]
+  if (open[fingerprint] and fold(i)) or records[id] then
+    folded_into[i] = open[fingerprint] or id
   else
-    stored_as[i] = id
-    ledger.deduplicated = ledger.deduplicated + occurrences - 1
-    order = order + 1
-    stored[#stored + 1], new_ids[#new_ids + 1] = i, id
-    records[id] = string.format('%s %s %s %s %d %d %s', fingerprint, alert[5], now_text, batch, at, at + bytes - 1, alert[6])
-    at = at + bytes + 1
-    changed[id], open[fingerprint] = true, id
-    new_open[#new_open + 1], new_open[#new_open + 2] = fingerprint, id
-    local queued, positions = false, alert[8] or NO_CHANNELS
-    for first, position in ipairs(positions) do
-      queued = tell(channel_at(position), id, alert[7], first == 1, alert[9]) or queued
+    stored[#stored + 1] = i
+    records[id], open[fingerprint] = fingerprint .. ' ' .. seen[i] .. opened_here, id
+    if routed then
+      local rule, positions, critical = unpack(routed[i])
+      local queued = false
+      for first, position in ipairs(positions) do
+        queued = tell(channel_at(position), id, rule, first == 1, critical) or queued
+      end
+      local state = #positions == 0 and 'unrouted' or queued and 'queued' or 'held'
+      ledger[state] = ledger[state] + 1
     end
-    local state = #positions == 0 and 'unrouted' or queued and 'queued' or 'held'
-    if request.grouped then state = 'grouped' end
-    ledger[state] = ledger[state] + 1
   end
 end
+order = order + #stored
+ledger.deduplicated = request.accepted - #stored
+if not routed then ledger[request.grouped and 'grouped' or 'unrouted'] = #stored end
 if not request.grouped then
   add(tally, request.agent, '-', 'accepted', ledger.accepted)
   add(tally, request.agent, '-', 'deduplicated', ledger.deduplicated)
@@ -214,24 +216,26 @@ if not request.grouped then
   add(tally, request.agent, '-', 'pending', ledger.queued + ledger.held)
 end
 
--- The bodies of what is stored now, all of the batch or some.
-local function stored_bodies()
-  if #stored == #alerts then return ARGV[2] end
-  local parts, from, next_stored = {}, 0, 1
-  for i, alert in ipairs(alerts) do
-    if stored[next_stored] == i then
-      parts[next_stored] = string.sub(ARGV[2], from + 1, from + alert[4] + 1)
-      next_stored = next_stored + 1
-    end
-    from = from + alert[4] + 1
+-- What is stored new. Of a batch of which only a part is, the bodies are laid together anew.
+local is_whole = #stored == #ids
+local new_ids, new_open, bodies, at = {}, {}, {}, 0
+for n, i in ipairs(stored) do
+  local id = ids[i]
+  new_ids[n], new_open[2 * n - 1], new_open[2 * n] = id, fingerprints[i], id
+  if not is_whole then
+    local _, _, _, from, to = string.match(seen[i], SEEN)
+    bodies[n] = redis.call('GETRANGE', BODIES, from, to)
+    local fingerprint, count, first, last, _, rest = string.match(records[id], RECORD)
+    local place = string.format('%d %d', at, at + #bodies[n] - 1)
+    records[id] = table.concat({ fingerprint, count, first, last, place, rest }, ' ')
+    at = at + #bodies[n]
   end
-  return table.concat(parts)
 end
 
 local plan
 if request.grouped then
   request.grouped.now = now
-  for _, alert in ipairs(request.grouped.alerts) do alert[9] = stored_as[alert[17]] end
+  for _, alert in ipairs(request.grouped.alerts) do alert[9] = folded_into[alert[17]] or ids[alert[17]] end
   plan = plan_groups(request.grouped, FIRST_FREE_KEY + KEYS_OF_CHANNEL * #request.channels)
 end
 
@@ -240,11 +244,21 @@ redis.call('ZADD', SEQUENCES, request.seq, sequence)
 redis.call('ZREMRANGEBYSCORE', SEQUENCES, '-inf', last_sequence - request.remembered)
 if #stored > 0 then
   redis.call('SET', COUNTER, string.format('%.0f', order))
-  redis.call('SET', request.batches .. batch, stored_bodies())
+  if is_whole then
+    redis.call('RENAME', BODIES, request.batches .. batch)
+    redis.call('PERSIST', request.batches .. batch)
+  else
+    redis.call('SET', request.batches .. batch, table.concat(bodies))
+  end
   redis.call('HSET', OPEN, unpack(new_open))
   redis.call('RPUSH', INDEX, unpack(new_ids))
 end
+if #stored == 0 or not is_whole then redis.call('DEL', BODIES) end
 local new_records = {}
+for n, id in ipairs(new_ids) do
+  new_records[2 * n - 1], new_records[2 * n] = id, records[id]
+  changed[id] = nil
+end
 for id in pairs(changed) do
   new_records[#new_records + 1], new_records[#new_records + 2] = id, records[id]
 end
@@ -288,13 +302,13 @@ end
 -- Room: the oldest go first, by number and by age. Bounded by the batch, so that one call never takes long.
 local function make_room()
   local excess = redis.call('LLEN', INDEX) - request.capacity
-  local most = excess > 0 and #alerts + 16 or 16
+  local most = excess > 0 and #ids + 16 or 16
   local too_old = now - request.retention - request.window
   local function read_oldest(number)
     local ids, of = redis.call('LRANGE', INDEX, 0, number - 1), {}
     local known = read(RECORDS, ids)
     for i, id in ipairs(ids) do
-      local fingerprint, opened, bodies = string.match(known[id] or '', '^(%x+) %d+ %-?%d+ %-?%d+ (%d+) (%d+)')
+      local fingerprint, opened, bodies = string.match(known[id] or '', '^(%x+) %d+ %-?%d+ %-?%d+ %d+ %d+ (%d+) (%d+)')
       of[i] = { id = id, fingerprint = fingerprint or '', opened = tonumber(opened or '0'), bodies = bodies }
     end
     return of
@@ -330,4 +344,4 @@ write_tally(tally, OUTCOMES_KEY, request.prefix)
 count(LEDGER, ledger)
 redis.call('HINCRBY', AGENT, 'alerts', ledger.accepted)
 redis.call('HSET', AGENT, 'last_seen', now_text, 'last_sequence', string.format('%.0f', last_sequence))
-return { 'admitted', stored, woken, dropped, due }
+return { 'admitted', #stored, is_whole and {} or stored, woken, dropped, due }

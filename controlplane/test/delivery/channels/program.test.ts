@@ -92,11 +92,31 @@ describe('program channel', () => {
     await waitFor(() => !isAlive(pid));
   });
 
+  const leaves = (rest: string, path: string) =>
+    shell(
+      `setsid sh -c 'echo $$ > "$1"; exec sleep 1000' - "$1" & until [ -s "$1" ]; do sleep 0.01; done; ${rest}`,
+      path,
+    );
+
   it('is not held up by a grandchild that left the group', async () => {
-    const path = join(folder, 'pid');
-    const outcome = await run(shell('setsid sleep 1000 & sleep 0.2; pgrep -nx sleep > "$1"', path));
+    const path = join(folder, 'left');
+    const outcome = await run(leaves('exit 0', path));
     assert.equal(outcome.result, 'ok');
     process.kill(Number(await readFile(path, 'utf8')), 'SIGKILL');
+  });
+
+  it('kills those that left the group, too, when a program is stopped', async () => {
+    const path = join(folder, 'hangs');
+    const stop = new AbortController();
+    const ended = programKind
+      .create({ argv: leaves('sleep 1000', path), timeout: '30s' })
+      .send(sampleNotification(), { signal: stop.signal });
+    const written = () => readFile(path, 'utf8').catch(() => '');
+    await waitFor(async () => (await written()).endsWith('\n'));
+    stop.abort();
+    assert.equal(briefly(await ended), 'ambiguous aborted');
+    const pid = Number(await written());
+    await waitFor(() => !isAlive(pid));
   });
 
   it('keeps only the end of what a program writes', async () => {

@@ -38,6 +38,10 @@ const TWO = sampleNotification({
   held: { count: 37, byRule: [{ rule: 'A', count: 37 }] },
 });
 
+const TEMPLATE =
+  '**{{ priority }}** {{ summary }}\n{% for alert in alerts %}- {{ alert.rule }} by {{ alert.output_fields["proc.cmdline"] }}{% endfor %}';
+const LONG = '{{ alerts[0].output }}{{ alerts[0].rule }}\n{{ alerts[0].output_fields.f1 }}';
+
 /** The most that a notification can tell. */
 const huge = (text: string): Notification =>
   sampleNotification({
@@ -74,9 +78,10 @@ describe('channels for services', () => {
     kind: string,
     notification: Notification,
     answer: Answer = answerWith(202, '{}'),
+    more: object = {},
   ) => {
     server.answer = answer;
-    const settings = SERVICES[kind]?.(url) ?? {};
+    const settings = { ...SERVICES[kind]?.(url), ...more };
     const sender = findChannelKind(kind)?.create({ ...settings, allow_private_addresses: true });
     assert.ok(sender);
     const outcome = await sender.send(notification, forever());
@@ -85,9 +90,13 @@ describe('channels for services', () => {
   };
   const bodies = () => server.received.map(({ body }) => JSON.parse(body));
 
-  for (const kind of Object.keys(SERVICES)) {
-    it(`${kind} sends what was agreed`, async () => {
-      assert.equal(briefly(await send(kind, TWO)), 'ok');
+  const cases = Object.keys(SERVICES).flatMap((kind) => [
+    { kind, name: kind, more: {} },
+    { kind, name: `${kind}-template`, more: { template: TEMPLATE } },
+  ]);
+  for (const { kind, name, more } of cases) {
+    it(`${name} sends what was agreed`, async () => {
+      assert.equal(briefly(await send(kind, TWO, answerWith(202, '{}'), more)), 'ok');
       const requests = server.received.map(({ method, path, headers, body }) => ({
         method,
         path,
@@ -95,8 +104,8 @@ describe('channels for services', () => {
         body: JSON.parse(body),
       }));
       const text = `${JSON.stringify(requests, null, 2)}\n`;
-      if (UPDATE) writeFileSync(golden(kind), text);
-      assert.deepEqual(JSON.parse(text), JSON.parse(readFileSync(golden(kind), 'utf8')));
+      if (UPDATE) writeFileSync(golden(name), text);
+      assert.deepEqual(JSON.parse(text), JSON.parse(readFileSync(golden(name), 'utf8')));
     });
   }
 
@@ -105,9 +114,56 @@ describe('channels for services', () => {
       for (const kind of Object.keys(SERVICES)) {
         server.received.length = 0;
         await send(kind, huge(text));
+        await send(kind, huge(text), answerWith(202, '{}'), { template: LONG });
+        assert.ok(server.received.length >= 2);
         for (const { body } of server.received) checkSize(kind, body, text);
       }
     }
+  });
+
+  it('show the usual text when a template fails or is refused, and say so', async () => {
+    // It renders the sample, and fails on what this alert brings.
+    const failing =
+      '{% if alerts[0].hostname == "node-1" %}{% for i in (1..99999999) %}x{% endfor %}{% endif %}fine';
+    for (const kind of Object.keys(SERVICES)) {
+      server.received.length = 0;
+      await send(kind, sampleNotification());
+      const failed = await send(kind, sampleNotification(), answerWith(202, '{}'), {
+        template: failing,
+      });
+      assert.match(
+        failed.detail,
+        /the usual text in place of template: memory alloc limit exceeded/,
+      );
+      const [usual, instead] = bodies();
+      assert.deepEqual(instead, usual, kind);
+
+      const picky: Answer = (response) =>
+        server.received.at(-1)?.body.includes('marked')
+          ? response.writeHead(400).end('bad markup')
+          : response.writeHead(202).end('{}');
+      const refused = await send(kind, sampleNotification(), picky, {
+        template: '<marked {{ summary }}',
+      });
+      assert.equal(briefly(refused), 'ok', kind);
+      assert.match(refused.detail, /the usual text in place of template: HTTP 400: bad markup/);
+      assert.deepEqual(bodies().at(-1), usual, kind);
+    }
+  });
+
+  it('let no event format, link, mention or break out of a template', async () => {
+    const hostile = sampleNotification({ alerts: [hostileAlert()] });
+    for (const kind of Object.keys(SERVICES))
+      await send(kind, hostile, answerWith(202, '{}'), {
+        template: '{{ alerts[0].output }} {{ alerts[0].tags | join: " " }} {{ summary }}',
+      });
+    const [teams, discord, mattermost, telegram, ...others] = bodies();
+    const marked = [teams.attachments[0].content.body[0].text, discord.content, mattermost.text];
+    for (const text of marked) assert.doesNotMatch(text, /(?<!\\)[<>[\]`*~|]|@(?!\u200b)/, text);
+    assert.doesNotMatch(telegram.text, /[<>]/);
+    for (const text of [...marked, telegram.text, ...others.flatMap(textsOf)])
+      assert.doesNotMatch(text.replaceAll('@\u200b', '@'), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    assert.deepEqual(discord.allowed_mentions, { parse: [] });
   });
 
   it('let no event format, link, mention or break out', async () => {

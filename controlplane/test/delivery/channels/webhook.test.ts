@@ -220,7 +220,7 @@ describe('webhook channel', () => {
       [401, 'permanent auth'],
       [404, 'permanent client_error'],
       [408, 'retry timeout'],
-      [410, 'permanent client_error'],
+      [410, 'permanent configuration'],
       [413, 'permanent rendering'],
       [429, 'retry rate_limited'],
       [500, 'retry server_error'],

@@ -2,17 +2,26 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
 import type { Notification } from '../../channel.ts';
-import { chatMessage, escapeMarkdown } from '../../chat.ts';
+import { chatMessage, escapeMarkdown, neutralMarkdown } from '../../chat.ts';
 import { httpKind, secretUrl } from '../../http/kind.ts';
 import { HTTP_SETTINGS } from '../../http/settings.ts';
+import { TemplateText } from '../../template.ts';
 import { cut } from '../../text.ts';
 
 /** Discord takes 10 embeds and 6000 characters in all of them; escaping can double a text. */
 const LIMITS = { alerts: 4, output: 1200, heading: 150 };
-const MAX = { facts: 4, fact: 60, title: 100, note: 200 };
+const MAX = { facts: 4, fact: 60, title: 100, note: 200, content: 2000 };
 
 const DiscordSettings = Type.Object(
-  { url: SecretReference, ...HTTP_SETTINGS },
+  {
+    url: SecretReference,
+    template: Type.Optional(
+      TemplateText(
+        'A Liquid template for the text, in Markdown, instead of the usual embeds; values neither format nor mention, and nobody is mentioned.',
+      ),
+    ),
+    ...HTTP_SETTINGS,
+  },
   { additionalProperties: false, description: 'Embeds; `url` is that of an incoming webhook.' },
 );
 
@@ -20,18 +29,24 @@ export const discordKind = httpKind<{ url: string }>({
   kind: 'discord',
   settings: DiscordSettings,
   destination: [],
+  template: { neutral: neutralMarkdown },
   prepare: (settings) => {
     const target = new URL(secretUrl('url', settings.url));
     // Without it Discord answers before it has posted.
     target.searchParams.set('wait', 'true');
-    return (notification) => [{ url: target.href, body: JSON.stringify(message(notification)) }];
+    return (notification, words) => {
+      const text = words(notification);
+      const shown =
+        text === undefined ? usual(notification) : { content: cut(text, MAX.content), embeds: [] };
+      const body = { username: 'Tocsin', ...shown, allowed_mentions: { parse: [] } };
+      return [{ url: target.href, body: JSON.stringify(body) }];
+    };
   },
 });
 
-function message(notification: Notification) {
+function usual(notification: Notification) {
   const { heading, alerts, notes } = chatMessage(notification, LIMITS);
   return {
-    username: 'Tocsin',
     content: escapeMarkdown([heading, ...notes.map((note) => cut(note, MAX.note))].join('\n')),
     embeds: alerts.map(({ title, message: output, facts, colour, time }) => ({
       title: escapeMarkdown(cut(title, MAX.title)),
@@ -44,6 +59,5 @@ function message(notification: Notification) {
         inline: true,
       })),
     })),
-    allowed_mentions: { parse: [] },
   };
 }

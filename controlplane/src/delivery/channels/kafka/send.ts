@@ -2,7 +2,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Producer, ProducerOptions } from '@platformatic/kafka';
 import type { Outcome } from '../../channel.ts';
-import { ambiguous, ok, reasonOfAbort, retry } from '../../outcome.ts';
+import { ambiguous, ok, partly, reasonOfAbort, retry } from '../../outcome.ts';
 import { readFailure } from './failure.ts';
 import { batchesOf, type Record } from './render.ts';
 
@@ -72,9 +72,7 @@ export class KafkaWriter {
       const outcome = signal.aborted
         ? (begun ? ambiguous : retry)(reasonOfAbort(signal), 'not written in time')
         : readFailure(error, begun);
-      return written > 0 && outcome.result === 'retry'
-        ? ambiguous(outcome.reason, `${written} messages written, then ${outcome.detail}`)
-        : outcome;
+      return written > 0 ? partly(outcome) : outcome;
     }
   }
 

@@ -6,7 +6,8 @@ import { chatMessage } from '../../chat.ts';
 import { headerSecret, httpKind } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
 import { highestPriority } from '../../presentation.ts';
-import { cut, cutBytes } from '../../text.ts';
+import { TemplateText } from '../../template.ts';
+import { cut, cutBytes, printable } from '../../text.ts';
 
 const SERVER = 'https://ntfy.sh';
 /** Of a message; a longer one becomes a file. */
@@ -19,6 +20,9 @@ const NtfySettings = Type.Object(
     topic: Type.String({ pattern: '^[-_A-Za-z0-9]{1,64}$', description: 'Who it is for.' }),
     token: Type.Optional(SecretReference),
     base_url: Type.Optional(HttpUrl(`Of the server; ${SERVER} unless given.`)),
+    template: Type.Optional(
+      TemplateText('A Liquid template for the text below the title, instead of the usual one.'),
+    ),
     ...HTTP_SETTINGS,
   },
   { additionalProperties: false, description: 'A push message to those who follow a topic.' },
@@ -28,19 +32,20 @@ export const ntfyKind = httpKind<{ topic: string; token?: string; base_url?: str
   kind: 'ntfy',
   settings: NtfySettings,
   destination: ['base_url', 'allow_private_addresses'],
+  template: { neutral: (value) => printable(value) },
   prepare: ({ topic, token, base_url: url = SERVER }) => {
     const headers = token && { authorization: `Bearer ${headerSecret('token', token)}` };
-    return (notification) => [
+    return (notification, words) => [
       {
         url,
         ...(headers && { headers }),
-        body: JSON.stringify({ topic, ...message(notification) }),
+        body: JSON.stringify({ topic, ...message(notification, words(notification)) }),
       },
     ];
   },
 });
 
-function message(notification: Notification) {
+function message(notification: Notification, words: string | undefined) {
   const { heading, alerts, notes } = chatMessage(notification, LIMITS);
   const sections = alerts.map(({ title, message: output, facts }) =>
     [
@@ -54,7 +59,7 @@ function message(notification: Notification) {
   return {
     title: heading,
     message: cutBytes(
-      [...notes.map((note) => cut(note, MAX.note)), ...sections].join('\n\n'),
+      words ?? [...notes.map((note) => cut(note, MAX.note)), ...sections].join('\n\n'),
       MAX_BYTES,
     ),
     priority: priorityOf(highestPriority(notification)),

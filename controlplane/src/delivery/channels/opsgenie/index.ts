@@ -4,9 +4,10 @@ import Type from 'typebox';
 import type { Notification } from '../../channel.ts';
 import { toldAlerts } from '../../digest.ts';
 import { incidentKey } from '../../grouped.ts';
-import { below, headerSecret, httpKind } from '../../http/kind.ts';
+import { below, headerSecret, httpKind, type Words } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
 import { factsOf, highestPriority, messageOf, summaryOf } from '../../presentation.ts';
+import { TemplateText } from '../../template.ts';
 import { cut, printable } from '../../text.ts';
 
 const ALERT_API = 'https://api.opsgenie.com';
@@ -19,6 +20,11 @@ const OpsgenieSettings = Type.Object(
     base_url: Type.Optional(
       HttpUrl(`${ALERT_API} unless given; https://api.eu.opsgenie.com in Europe.`),
     ),
+    template: Type.Optional(
+      TemplateText(
+        'A Liquid template for the description; it is made for each alert, and sees that or its group.',
+      ),
+    ),
     ...HTTP_SETTINGS,
   },
   { additionalProperties: false, description: 'An Opsgenie alert an alert.' },
@@ -28,10 +34,11 @@ export const opsgenieKind = httpKind<{ api_key: string; base_url?: string }>({
   kind: 'opsgenie',
   settings: OpsgenieSettings,
   destination: ['base_url', 'allow_private_addresses'],
+  template: { neutral: (value) => printable(value) },
   prepare: ({ api_key, base_url = ALERT_API }) => {
     const headers = { authorization: `GenieKey ${headerSecret('api_key', api_key)}` };
-    return (notification) =>
-      requestsOf(notification).map(({ path, body }) => ({
+    return (notification, words) =>
+      requestsOf(notification, words).map(({ path, body }) => ({
         url: below(base_url, path).href,
         headers,
         body: JSON.stringify(body),
@@ -40,17 +47,20 @@ export const opsgenieKind = httpKind<{ api_key: string; base_url?: string }>({
 });
 
 /** One alert a group, or one for all of a fingerprint: the API counts those of one alias as one. */
-function requestsOf(notification: Notification): { path: string; body: object }[] {
+function requestsOf(notification: Notification, words: Words): { path: string; body: object }[] {
   const { group } = notification;
   if (!group) {
-    return toldAlerts(notification).map((alert) => ({ path: 'v2/alerts', body: request(alert) }));
+    return toldAlerts(notification).map((alert) => ({
+      path: 'v2/alerts',
+      body: request(alert, words({ ...notification, alerts: [alert] })),
+    }));
   }
   const [first] = notification.alerts;
   const alias = incidentKey(group);
   if (!first || group.counts.firing === 0)
     return [{ path: `v2/alerts/${alias}/close?identifierType=alias`, body: { source: 'Tocsin' } }];
   const body = {
-    ...request(first),
+    ...request(first, words(notification)),
     alias,
     message: summaryOf(notification, MAX.message),
     priority: priorityOf(highestPriority(notification)),
@@ -58,10 +68,10 @@ function requestsOf(notification: Notification): { path: string; body: object }[
   return [{ path: 'v2/alerts', body }];
 }
 
-const request = (alert: StoredAlert) => ({
+const request = (alert: StoredAlert, words: string | undefined) => ({
   message: printable(`${alert.rule} on ${alert.hostname}`, MAX.message),
   alias: cut(`tocsin-${alert.fingerprint}`, MAX.alias),
-  description: printable(messageOf(alert), MAX.description),
+  description: words ? cut(words, MAX.description) : printable(messageOf(alert), MAX.description),
   source: 'Tocsin',
   entity: printable(alert.hostname, MAX.alias),
   priority: priorityOf(alert.priority),

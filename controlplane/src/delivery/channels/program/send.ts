@@ -1,5 +1,6 @@
 /** Runs a program once, in a process group of its own that is gone when the attempt ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Outcome } from '../../channel.ts';
 import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
 
@@ -155,12 +156,41 @@ function readStartError(error: Error): Outcome {
     : retry('configuration', message);
 }
 
+/** Kills the group of a program and, while it lives, also those below it that left the group. */
 function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
+  for (const target of [-pid, ...descendantsOf(pid)]) {
+    try {
+      process.kill(target, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+  }
+}
+
+const MAX_DESCENDANTS = 1000;
+
+/** Pids of the children of a process, of their children and so on. */
+function descendantsOf(pid: number): number[] {
+  const found = [pid];
+  for (const parent of found) {
+    if (found.length > MAX_DESCENDANTS) break;
+    found.push(...childrenOf(parent));
+  }
+  return found.slice(1);
+}
+
+/** Empty when the process is gone, and of a kernel without such lists. */
+function childrenOf(pid: number): number[] {
   try {
-    process.kill(-pid, 'SIGKILL');
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+        .split(' ')
+        .filter(Boolean)
+        .map(Number),
+    );
   } catch {
-    // Nobody of the group is left.
+    return [];
   }
 }
 

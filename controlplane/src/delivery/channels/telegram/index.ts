@@ -6,10 +6,12 @@ import { chatMessage } from '../../chat.ts';
 import { below, httpKind } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
 import { ChannelSettingsError, permanent, retry } from '../../outcome.ts';
-import { cut, escapeHtml } from '../../text.ts';
+import { TemplateError, TemplateText } from '../../template.ts';
+import { cut, escapeHtml, printable } from '../../text.ts';
 
 const BOT_API = 'https://api.telegram.org';
 /** A message has at most 4096 characters after its markup is read. */
+const MAX_TEXT = 4096;
 const LIMITS = { alerts: 4, output: 1600, heading: 150 };
 const MAX = { title: 100, facts: 3, fact: 60, note: 200 };
 
@@ -21,6 +23,11 @@ const TelegramSettings = Type.Object(
       description: 'Number of the chat, or @name of a channel.',
     }),
     base_url: Type.Optional(HttpUrl(`Of the Bot API; ${BOT_API} unless given.`)),
+    template: Type.Optional(
+      TemplateText(
+        'A Liquid template for the text, in the HTML that Telegram knows, instead of the usual one; values are escaped.',
+      ),
+    ),
     ...HTTP_SETTINGS,
   },
   { additionalProperties: false, description: 'A message of a bot.' },
@@ -30,15 +37,16 @@ export const telegramKind = httpKind<{ token: string; chat_id: string; base_url?
   kind: 'telegram',
   settings: TelegramSettings,
   destination: ['base_url', 'allow_private_addresses'],
+  template: { neutral: (value) => escapeHtml(printable(value)), check: checkLength },
   prepare: ({ token, chat_id, base_url = BOT_API }) => {
     if (!/^[\w:-]+$/.test(token)) throw new ChannelSettingsError('token: is not one of a bot.');
     const url = below(base_url, `bot${token}/sendMessage`).href;
-    return (notification) => [
+    return (notification, words) => [
       {
         url,
         body: JSON.stringify({
           chat_id,
-          text: text(notification),
+          text: words(notification) ?? usual(notification),
           parse_mode: 'HTML',
           link_preview_options: { is_disabled: true },
         }),
@@ -47,6 +55,13 @@ export const telegramKind = httpKind<{ token: string; chat_id: string; base_url?
   },
   explain,
 });
+
+/** Cut, its markup could not be read. Throws TemplateError. */
+function checkLength(text: string): void {
+  const { length } = text.replace(/<[^>]*>|&#?\w+;/g, '.');
+  if (length > MAX_TEXT)
+    throw new TemplateError(`template: renders ${length} characters; Telegram takes ${MAX_TEXT}.`);
+}
 
 /** The Bot API tells how long to wait in the body, and calls an unknown token 404. */
 function explain(outcome: Outcome): Outcome {
@@ -65,7 +80,7 @@ function explain(outcome: Outcome): Outcome {
     : outcome;
 }
 
-function text(notification: Notification): string {
+function usual(notification: Notification): string {
   const { heading, alerts, notes } = chatMessage(notification, LIMITS);
   const sections = alerts.map(({ title, message, facts }) =>
     [
