@@ -168,7 +168,7 @@ async function hanging(): Promise<void> {
   });
   const target = await startTocsin({ channels: all.map((name) => webhook(name, receiver.url)) });
   let number = 0;
-  const phase = async (list?: number[]) => {
+  const phase = async (list: number[]) => {
     measured = list;
     for (let nth = 0; nth < PHASE_ALERTS; nth++, await sleep(EVERY_MS)) {
       await call(target, '/falco', {
@@ -177,8 +177,7 @@ async function hanging(): Promise<void> {
         output_fields: { sent: performance.now() },
       });
     }
-    if (list)
-      await waitFor('the nine', () => list.length === PHASE_ALERTS * (CHANNELS - 1), 60_000);
+    await waitFor('the nine', () => list.length === PHASE_ALERTS * (CHANNELS - 1), 60_000);
     measured = undefined;
   };
   const measure = async (isHanging: boolean) => {
@@ -193,7 +192,7 @@ async function hanging(): Promise<void> {
     return quantile(list, 0.99);
   };
   try {
-    await phase();
+    await phase([]);
     for (let pair = 0; pair < PAIRS * SAMPLES; pair++) {
       const first = await measure(pair % 2 === 1);
       const second = await measure(pair % 2 === 0);
