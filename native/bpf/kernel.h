@@ -329,12 +329,44 @@ struct io_cqe {
 	int fd; /* of the submission, until the answer lies here */
 };
 
+/* The files that a ring numbers itself. The low bits of file_ptr are flags. */
+struct io_rsrc_node {
+	unsigned long file_ptr;
+};
+
+struct io_rsrc_data {
+	unsigned int nr;
+	struct io_rsrc_node **nodes;
+};
+
+struct io_fixed_file {
+	unsigned long file_ptr;
+};
+
+struct io_file_table {
+	struct io_rsrc_data data;
+};
+
+struct io_ring_ctx {
+	struct io_file_table file_table;
+};
+
+/* Before 6.13. */
+struct io_file_table___plain {
+	struct io_fixed_file *files;
+};
+
+struct io_ring_ctx___plain {
+	unsigned int nr_user_files;
+	struct io_file_table___plain file_table;
+};
+
 struct io_kiocb {
 	__u8 opcode;
 	struct file *file;
 	struct io_cqe cqe;
 	__u64 flags;
-	void *ctx;
+	struct io_ring_ctx *ctx;
 	void *async_data;
 };
 

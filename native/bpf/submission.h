@@ -68,15 +68,39 @@ static __always_inline void submit_open(void *request, __u32 call)
 	finish(slot, EVENT_OPEN, event->open_flags & (O_ACCESS | O_CREATE | O_TEMPORARY) ? WRITE : READ);
 }
 
-/* A ring may number its files itself; then the number is told, but not the file. */
+/* A request is about a file that the ring numbers itself. */
 #define FIXED_FILE 1
+#define FILE_POINTER (~3UL)
 
-/* The number of the file that a request is about, and the file. */
+/* A file by the ring's own number. */
+static __always_inline struct file *file_in_ring(struct io_ring_ctx *ring, __u32 number)
+{
+	struct io_ring_ctx___plain *early = (void *)ring;
+	unsigned long pointer = 0;
+
+	if (bpf_core_field_exists(ring->file_table.data)) {
+		struct io_rsrc_node *node = 0;
+
+		if (number >= FOLLOW(ring, file_table.data.nr))
+			return 0;
+		bpf_probe_read_kernel(&node, sizeof(node), FOLLOW(ring, file_table.data.nodes) + number);
+		if (node)
+			pointer = FOLLOW(node, file_ptr);
+	} else if (bpf_core_field_exists(early->file_table.files)) {
+		if (number >= FOLLOW(early, nr_user_files))
+			return 0;
+		bpf_probe_read_kernel(&pointer, sizeof(pointer), FOLLOW(early, file_table.files) + number);
+	}
+	return (void *)(pointer & FILE_POINTER);
+}
+
+/* The number of the file that a request is about, the process's or the ring's, and the file. */
 static __always_inline int descriptor_of(struct io_kiocb *request, struct file **file)
 {
 	int fd = bpf_core_field_exists(request->cqe) ? FOLLOW(request, cqe.fd) : 0;
 
-	*file = (FOLLOW(request, flags) & FIXED_FILE) ? 0 : file_of(current_task(), fd);
+	*file = (FOLLOW(request, flags) & FIXED_FILE) ? file_in_ring(FOLLOW(request, ctx), fd) :
+							file_of(current_task(), fd);
 	return fd;
 }
 
@@ -243,14 +267,16 @@ static __always_inline void submit_socket(struct io_socket *command)
 
 /* Requests that accept connection after connection: all answers but the last name the ring and what is the key here, and no request. */
 struct accept_key {
-	void *ring;
+	struct io_ring_ctx *ring;
 	__u64 user_data;
 };
 
 struct accept_request {
 	__u32 flags;
-	__u32 in_ring; /* the socket gets a place in the ring's own table and no fd */
+	__u32 slot; /* the socket gets no fd but this number of the ring, counted from 1, or the one that is answered */
 };
+
+#define SLOT_ANSWERED (~0u)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -262,7 +288,7 @@ struct {
 static __always_inline void read_accept(struct io_accept *command, struct accept_request *asked)
 {
 	asked->flags = FOLLOW(command, flags);
-	asked->in_ring = bpf_core_field_exists(command->file_slot) && FOLLOW(command, file_slot);
+	asked->slot = bpf_core_field_exists(command->file_slot) ? FOLLOW(command, file_slot) : 0;
 }
 
 static __always_inline void remember_accept(struct io_kiocb *request)
@@ -281,7 +307,7 @@ static __always_inline void remember_accept(struct io_kiocb *request)
 	bpf_map_update_elem(&accepts, &key, &asked, BPF_ANY);
 }
 
-static __always_inline void tell_accept(struct accept_request *asked, __s32 result)
+static __always_inline void tell_accept(struct io_ring_ctx *ring, struct accept_request *asked, __s32 result)
 {
 	struct slot *slot;
 
@@ -299,8 +325,8 @@ static __always_inline void tell_accept(struct accept_request *asked, __s32 resu
 
 	event->header.result = result;
 	event->call_flags = asked->flags;
-	event->fd = asked->in_ring ? -1 : result;
-	file = file_of(current_task(), event->fd);
+	event->fd = asked->slot && asked->slot != SLOT_ANSWERED && result >= 0 ? asked->slot - 1 : result;
+	file = asked->slot ? file_in_ring(ring, event->fd) : file_of(current_task(), event->fd);
 	sk = file ? sock_of(file) : 0;
 	if (sk) {
 		read_socket(sk, event, &ends);
@@ -344,7 +370,7 @@ int ring_completed(__u64 *ctx)
 			return 0;
 		asked = *known;
 	}
-	tell_accept(&asked, result);
+	tell_accept(key.ring, &asked, result);
 	return 0;
 }
 

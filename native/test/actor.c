@@ -352,6 +352,23 @@ static void rings(const char *what, char **a)
 		shutdown(listener, SHUT_RDWR); // the last answer
 		answer(&ring, 4);
 	}
+	if (!strcmp(what, "uring-own-numbers")) { // accept to a place in the ring, given and chosen, and send from there
+		int none[4] = { -1, -1, -1, -1 };
+
+		if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, none, 4))
+			_exit(77);
+		for (int i = 1; i <= 2; i++) {
+			connect_to(listener);
+			wanted.accept_flags = 0;
+			wanted.file_index = i == 1 ? 3 : IORING_FILE_INDEX_ALLOC;
+			submit(&ring, wanted);
+			if (answer(&ring, i) < 0)
+				_exit(77);
+		}
+		submit(&ring, (struct io_uring_sqe){ .opcode = IORING_OP_SEND, .fd = 2, .flags = IOSQE_FIXED_FILE,
+						     .addr = (unsigned long)"x", .len = 1 });
+		answer(&ring, 3);
+	}
 	if (!strcmp(what, "uring-receive")) {
 		char buffer[8];
 		struct iovec part = { buffer, sizeof(buffer) };

@@ -193,6 +193,25 @@ describe('sockets', { skip }, () => {
     }
   });
 
+  test('sockets that only the ring has a number for are told, both ends', { skip: uring }, (t) => {
+    const run = watch(on, ['connect', 'accept4', 'sendto'], ['uring-own-numbers']);
+    if (run.status === 77) return t.skip('io_uring is switched off here, or older');
+    const connections = calls(run, 'connect').filter(({ result }) => result === 0n);
+    const made = calls(run, 'accept4');
+    assert.deepEqual(
+      made.map((record) => record.s32('fd')),
+      [2, Number(made[1]?.result)],
+    );
+    const ends = [...made, socket(run, 'sendto')];
+    assert.equal(ends.length, 3);
+    for (const [index, record] of ends.entries()) {
+      const connection = connections[index % 2];
+      assert.equal(record.u16('localPort'), connection?.u16('remotePort'));
+      assert.equal(record.u16('remotePort'), connection?.u16('localPort'));
+      assert.deepEqual(record.address('remoteAddress', 4), LOOPBACK);
+    }
+  });
+
   test('what is received through io_uring tells both ends', { skip: uring }, (t) => {
     const run = watch(on, ['connect', 'recvfrom', 'recvmsg'], ['uring-receive']);
     if (run.status === 77) return t.skip('io_uring is switched off here');

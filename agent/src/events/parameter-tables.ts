@@ -246,7 +246,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
     absent('flags'),
     plainly('uid', (event) => event.euid),
     plainly('gid', (event) => event.egid),
-    absent('vtid'),
+    processId('vtid', (event) => event.vtid),
     processId('vpid', (event) => event.process.vpid),
     absent('pidns_init_start_ts'),
   ],
@@ -392,6 +392,12 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   setregid: [result(), group('rgid', uint(0)), group('egid', uint(1))],
   setresuid: [result(), user('ruid', uint(0)), user('euid', uint(1)), user('suid', uint(2))],
   setresgid: [result(), group('rgid', uint(0)), group('egid', uint(1)), group('sgid', uint(2))],
+  capset: [
+    result(),
+    hexadecimal('cap_inheritable', (event) => event.argument(5)),
+    hexadecimal('cap_permitted', (event) => event.argument(3)),
+    hexadecimal('cap_effective', (event) => event.argument(4)),
+  ],
   setsid: [processId('res', (event) => event.result)],
   setpgid: [
     processId('res', (event) => event.result),

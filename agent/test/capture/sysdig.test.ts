@@ -176,6 +176,18 @@ describe('sysdig and ours', { skip }, () => {
     assert.deepEqual((await ours(capture, fields)).filter(isTold), expected);
   });
 
+  it('tell the same of what processes use, of threads and of bytes that were moved', async () => {
+    const fields = [
+      ...[...key, 'proc.fdlimit', 'proc.vmsize', 'proc.vmrss', 'proc.vmswap'],
+      ...['thread.pfmajor', 'thread.pfminor', 'thread.vmsize', 'thread.vmrss.b', 'thread.vtid'],
+      ...['evt.is_syslog', 'evt.buflen', 'evt.buflen.file', 'evt.buflen.net', 'evt.buflen.file.in'],
+    ];
+    // It takes the number of a copied descriptor for a length.
+    const isTold = (line: string) => !isChild(line) && !/^(dup|fcntl) /.test(line);
+    const expected = theirs(capture, fields, folder).filter(isTold);
+    assert.deepEqual((await ours(capture, fields)).filter(isTold), expected);
+  });
+
   it('tell the same of descriptors', async () => {
     const fields = [
       ...[...key, 'fd.name', 'fd.type', 'fd.typechar', 'fd.directory', 'fd.filename'],

@@ -104,6 +104,10 @@ describe('what a process may and what it uses', () => {
     assert.equal(get(other, 'thread.cap_effective', tree), 'CAP_CHOWN');
     assert.equal(first.process.capEffective, 6n);
     const own = apply(rawCall('capset', sets));
+    assert.equal(
+      get(own, 'evt.args', tree),
+      'res=0 cap_inheritable=0 cap_permitted=3 cap_effective=1 ',
+    );
     assert.equal(get(own, 'thread.cap_permitted', tree), 'CAP_CHOWN CAP_DAC_OVERRIDE');
     assert.equal(get(apply(open('/x')), 'thread.cap_effective', tree), 'CAP_CHOWN');
     const child = apply(fork({}, { tgid: 200, start: 600, capEffective: 2n }));

@@ -142,7 +142,11 @@ export const PROCESS_FIELDS: readonly FieldDefinition[] = [
     'uint',
     'Virtual memory in kilobytes when it was made, executed its program, or was found running.',
   ),
-  field('proc.vmrss', 'uint', 'Resident memory in kilobytes, then.'),
+  field(
+    'proc.vmrss',
+    'uint',
+    'Resident memory in kilobytes, then; 0 for young processes of kernels from 6.2 on, which add it up later.',
+  ),
   field('proc.vmswap', 'uint', 'Swapped memory in kilobytes, then.'),
   field('proc.nthreads', 'uint', 'Number of threads.'),
   field('proc.nchilds', 'uint', 'Number of threads other than the main one.'),
