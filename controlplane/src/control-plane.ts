@@ -149,7 +149,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     });
   let groups = await start(routes.routing);
   routes.follow(async (routing) => {
-    const grouping = groupingOf(live, routing);
+    const grouping = groupingOf(live, routing, (name) => registry.get(name)?.mode);
     if (!groups) groups = await start(routing);
     else if (grouping) await groups.use(grouping);
   });
@@ -258,7 +258,7 @@ async function startGroups(
   lifecycle: Lifecycle,
   parts: Omit<GroupRunnerOptions, 'grouping' | 'onProblem'>,
 ): Promise<GroupRunner | undefined> {
-  const grouping = groupingOf(config, routing);
+  const grouping = groupingOf(config, routing, (name) => parts.channels.get(name)?.mode);
   if (!grouping) return undefined;
   const groups = new GroupRunner({
     ...{ ...parts, grouping },

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { PRIORITIES } from './priority.ts';
 
 /** Where a secret comes from. A `value` can be given and is never shown again. */
@@ -43,6 +44,21 @@ const shared = {
   }),
   send_resolved: Type.Optional(
     Type.Boolean({ description: 'Whether it is told that an alert is over; true without it.' }),
+  ),
+  mode: Type.Optional(
+    Type.Enum(['every', 'grouped', 'digest'], {
+      description:
+        '`every`: each alert is a message, so is its end if the channel is told of ends, and what was folded since is told as its count. ' +
+        '`grouped`: what a group says at one moment is a message. `digest`: one message each `digest_interval`, in numbers by rule. ' +
+        'Without it, `every` for syslog, elasticsearch, splunk and kafka, and `grouped` for the others.',
+    }),
+  ),
+  digest_interval: Type.Optional(
+    Type.String({
+      pattern: DURATION_PATTERN,
+      description:
+        'Between two digests, from 10s to 7d, counted from midnight UTC; 1h without it. Only with `mode: digest`.',
+    }),
   ),
   fallback: Type.Optional(
     Type.String({
@@ -92,6 +108,16 @@ export const Channel = Type.Object(
 );
 export type Channel = Type.Static<typeof Channel>;
 
+const HOUR_MS = 3_600_000;
+const SHORTEST_DIGEST_MS = 10_000;
+const LONGEST_DIGEST_MS = 7 * 24 * HOUR_MS;
+
+/** Between two digests of a channel, ms; undefined when it is none that a channel may have. */
+export function digestIntervalMs({ digest_interval }: Pick<Channel, 'digest_interval'>) {
+  const ms = digest_interval === undefined ? HOUR_MS : (parseDuration(digest_interval) ?? 0);
+  return ms >= SHORTEST_DIGEST_MS && ms <= LONGEST_DIGEST_MS ? ms : undefined;
+}
+
 /**
  * A channel in the configuration file: as over the API, or with its settings under the name of its kind (`log: {}`), or as a bare name,
  * where nobody is told.
@@ -101,6 +127,8 @@ export const ChannelEntry = Type.Object(
     name: shared.name,
     minimum_priority: Type.Optional(shared.minimum_priority),
     send_resolved: shared.send_resolved,
+    mode: shared.mode,
+    digest_interval: shared.digest_interval,
     fallback: shared.fallback,
     throttle: shared.throttle,
   },

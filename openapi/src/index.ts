@@ -1,7 +1,14 @@
 /** @module The contract between agents, the control plane and their users. */
 export { Agent, AgentPublicKey, EnrollRequest, EnrollResponse } from './agent.ts';
 export { ALERT_LIMITS, Alert, ExternalAlert, StoredAlert } from './alert.ts';
-export { Channel, ChannelEntry, ChannelName, SecretReference, ShownChannel } from './channel.ts';
+export {
+  Channel,
+  ChannelEntry,
+  ChannelName,
+  digestIntervalMs,
+  SecretReference,
+  ShownChannel,
+} from './channel.ts';
 export { PROBLEM_CODES, type ProblemCode } from './codes.ts';
 export { Config } from './config.ts';
 export { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts';

@@ -200,8 +200,10 @@ function readFile(
     const { line, col } = lines.linePos(offset);
     return `${file.name}:${line}:${col}`;
   };
-  for (const { message, pos } of document.errors)
-    problems.push({ where: at(pos[0]), message: `not valid YAML: ${message}` });
+  for (const { message, pos } of document.errors) {
+    const why = /call stack/.test(message) ? 'it is nested too deeply' : message;
+    problems.push({ where: at(pos[0]), message: `not valid YAML: ${why}` });
+  }
   if (problems.length > 0) return { tree: {}, locate: () => file.name };
   let tree: unknown;
   try {

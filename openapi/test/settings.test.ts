@@ -72,6 +72,17 @@ test('broken YAML and duplicate keys are told where they stand', () => {
   assert.match(problemsOf('- a')[0] ?? '', /must be a mapping/);
 });
 
+test('YAML that is made to exhaust us is refused, and says why', () => {
+  const laughs = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+  for (const [index, name] of [...'bcdefghij'].entries()) {
+    const before = Array(9).fill(`*${'abcdefghi'[index]}`);
+    laughs.push(`${name}: &${name} [${before.join(', ')}]`);
+  }
+  assert.match(problemsOf(laughs.join('\n'))[0] ?? '', /alias/);
+  const deep = `a: ${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  assert.match(problemsOf(deep)[0] ?? '', /^tocsin\.yaml:1:\d+: not valid YAML: it is nested/);
+});
+
 test('steps of the rule selection and appended outputs are told where they are wrong', () => {
   const problems = problemsOf(
     'agent:\n  rule_selection:\n    - enable: {rule: a}\n      disable: {tag: b}\n    - enable: {}\n    - enabled: {rule: a}\n' +

@@ -146,7 +146,12 @@ function toProblem(error: unknown, request: FastifyRequest): Problem {
   }
   const { code, statusCode = 500, message } = error as FastifyError;
   const known = FASTIFY_CODES[code];
-  if (known) return problemOf(known, message, more);
+  // One text for two faults, of which it tells one.
+  const detail =
+    code === 'FST_ERR_CTP_INVALID_JSON_BODY'
+      ? 'The body is not valid JSON, or has a key __proto__ or constructor.prototype, which no key may be called.'
+      : message;
+  if (known) return problemOf(known, detail, more);
   if (statusCode >= 400 && statusCode < 500) return problemOf('bad_request', message, more);
   request.log.error({ err: error }, 'request failed');
   return problemOf('internal', 'The request could not be completed.', more);

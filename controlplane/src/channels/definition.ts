@@ -2,6 +2,7 @@ import {
   Channel,
   type ChannelEntry,
   type Complaint,
+  digestIntervalMs,
   escapePointer,
   explainErrors,
   PRIORITIES,
@@ -26,27 +27,36 @@ export function checkChannel(
   findKind: FindKind,
   at = '',
 ): Checked {
-  const channel: Channel = { ...given, minimum_priority: given.minimum_priority ?? LEAST };
-  const shared = explainErrors(Channel, channel, at);
+  const named: Channel = { ...given, minimum_priority: given.minimum_priority ?? LEAST };
+  const shared = explainErrors(Channel, named, at);
+  if (shared.length === 0) shared.push(...checkShared(named, at));
   if (shared.length > 0) return { ok: false, errors: shared };
-  if (channel.fallback === channel.name)
-    return {
-      ok: false,
-      errors: [{ pointer: `${at}/fallback`, message: 'must be another channel' }],
-    };
-  const kind = findKind(channel.kind);
+  const kind = findKind(named.kind);
   if (!kind) {
     return {
       ok: false,
-      errors: [{ pointer: `${at}/kind`, message: `there is no kind '${channel.kind}'` }],
+      errors: [{ pointer: `${at}/kind`, message: `there is no kind '${named.kind}'` }],
     };
   }
+  const channel: Channel = { ...named, mode: named.mode ?? kind.mode ?? 'grouped' };
   const settings = withDefaults(kind, channel.settings);
   const errors = explainErrors(kind.settings, settings, `${at}/settings`);
   if (errors.length === 0) errors.push(...checkSettings(kind, settings, at));
   return errors.length > 0
     ? { ok: false, errors }
     : { ok: true, channel: { ...channel, settings }, kind };
+}
+
+/** What the schema of the shared part cannot say. */
+function checkShared(channel: Channel, at: string): Complaint[] {
+  const errors: Complaint[] = [];
+  if (channel.fallback === channel.name)
+    errors.push({ pointer: `${at}/fallback`, message: 'must be another channel' });
+  if (channel.digest_interval !== undefined && channel.mode !== 'digest')
+    errors.push({ pointer: `${at}/digest_interval`, message: 'goes with mode: digest only' });
+  else if (digestIntervalMs(channel) === undefined)
+    errors.push({ pointer: `${at}/digest_interval`, message: 'must be from 10s to 7d' });
+  return errors;
 }
 
 /** A copy of settings with what is not given as the kind has it. */
@@ -76,7 +86,10 @@ export function checkFallback(
   return [{ pointer: `${at}/fallback`, message: `there is no channel '${fallback}'` }];
 }
 
-const SHARED = ['name', 'minimum_priority', 'send_resolved', 'fallback', 'throttle'];
+const SHARED = [
+  ...['name', 'minimum_priority', 'send_resolved', 'mode', 'digest_interval'],
+  ...['fallback', 'throttle'],
+];
 
 /**
  * Checks a channel of the configuration file, whose settings may stand under the name of its kind, `send_resolved` among them.

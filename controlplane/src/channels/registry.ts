@@ -13,11 +13,14 @@ import { checkChannel, checkFallback, type FindKind, withDefaults } from './defi
 import type { Sealer } from './sealing.ts';
 import { hideSecrets, keepHidden, openSettings, sealSettings } from './secrets.ts';
 
-/** What of a channel can be changed; null takes a setting, the throttle or the fallback away. */
+/** What of a channel can be changed; null takes a setting, the throttle, the fallback or the interval of digests away. */
 export interface ChannelChange {
   readonly minimum_priority?: string;
   readonly throttle?: Channel['throttle'] | null;
   readonly fallback?: string | null;
+  readonly send_resolved?: boolean;
+  readonly mode?: Channel['mode'];
+  readonly digest_interval?: string | null;
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
@@ -173,12 +176,17 @@ export class ChannelRegistry {
     );
     const { throttle = known.throttle, minimum_priority = known.minimum_priority } = change;
     const { fallback = known.fallback } = change;
-    const { send_resolved } = known;
+    const { send_resolved = known.send_resolved, mode = known.mode } = change;
+    // The interval goes with the mode.
+    const given = mode === 'digest' ? known.digest_interval : undefined;
+    const { digest_interval = given } = change;
     return this.#check({
       name,
       kind: known.kind,
       minimum_priority,
       ...(send_resolved !== undefined && { send_resolved }),
+      ...(mode !== undefined && { mode }),
+      ...(typeof digest_interval === 'string' && { digest_interval }),
       ...(typeof fallback === 'string' && { fallback }),
       ...(throttle && { throttle }),
       settings: kind ? this.#keep(kind, settings, known) : settings,

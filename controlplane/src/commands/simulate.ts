@@ -73,15 +73,20 @@ function settled(inputs: readonly TimedInput[]): number {
 }
 
 function shown({ at, channel, entry }: SimulatedNotification): object {
-  const { group } = entry;
+  const { group, digest, held = [], ended } = entry;
+  if (!group) {
+    const by_rule = held.map(([rule, count]) => ({ rule, count }));
+    const reason = digest ? 'digest' : 'held back';
+    return { at: shownTime(at - START_MS), channel, reason, by_rule, ended: ended ?? 0 };
+  }
   return {
     at: shownTime(at - START_MS),
     channel,
-    group_labels: group?.labels ?? {},
-    firing: group?.firing.map(({ labels }) => labels) ?? [],
-    resolved: group?.resolved.map(({ labels }) => labels) ?? [],
-    counts: group?.counts ?? {},
-    reason: group?.reason,
+    group_labels: group.labels,
+    firing: group.firing.map(({ labels }) => labels),
+    resolved: group.resolved.map(({ labels }) => labels),
+    counts: group.counts,
+    reason: group.reason,
   };
 }
 

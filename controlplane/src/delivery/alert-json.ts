@@ -43,6 +43,13 @@ const groupJson = ({ firing, resolved, urgent, ...rest }: GroupNotification) => 
   resolved: resolved.map(toldJson),
 });
 
+const heldJson = ({ count, byRule, digest, ended }: Notification['held']) => ({
+  count,
+  by_rule: byRule,
+  ...(digest && { digest }),
+  ...(ended !== undefined && { ended }),
+});
+
 /** A whole notification as one object: the `data` of a webhook and the standard input of a program. */
 export function notificationJson(notification: Notification) {
   return {
@@ -54,7 +61,7 @@ export function notificationJson(notification: Notification) {
     /** How many alerts this stands for: repeats within the window are folded into one and counted. */
     count: notification.alerts.reduce((sum, alert) => sum + alert.count, 0),
     alerts: notification.alerts.map((alert) => alertJson(alert, notification)),
-    held: { count: notification.held.count, by_rule: notification.held.byRule },
+    held: heldJson(notification.held),
     ...(notification.group && { group: groupJson(notification.group) }),
   };
 }

@@ -2,7 +2,7 @@
  * The contract of a channel kind. A kind lives in one folder below `channels/`, declares its settings schema, renders purely, makes
  * one attempt and tells how it ended. Retry, rate, order, dead letters and metrics are written once around it.
  */
-import type { StoredAlert } from '@tocsin/openapi';
+import type { Channel, StoredAlert } from '@tocsin/openapi';
 import type { TObject } from 'typebox';
 import type { GroupNotification } from '../routing/notification.ts';
 
@@ -25,6 +25,10 @@ export interface Notification {
   readonly held: {
     readonly count: number;
     readonly byRule: readonly { readonly rule: string; readonly count: number }[];
+    /** It is the digest of a channel that is told no more, and not what was too much. */
+    readonly digest?: boolean;
+    /** Of a digest: alerts that ended. */
+    readonly ended?: number;
   };
   /** What a group says: `alerts` are those of it that are told in full, what fires first. */
   readonly group?: GroupNotification;
@@ -88,9 +92,23 @@ export interface Preview {
   readonly body: string;
 }
 
+/** What a channel keeps of the group that it is told of, from one notification to the next. */
+export interface Memory {
+  /** What was kept last; undefined: nothing, or too long ago. */
+  readonly known: string | undefined;
+  /** Keeps a text. Never fails: what could not be kept is not known later. */
+  keep(text: string): Promise<void>;
+}
+
+export interface SendOptions {
+  readonly signal: AbortSignal;
+  /** For kinds that ask for it, and notifications of groups. */
+  readonly memory?: Memory | undefined;
+}
+
 export interface Sender {
   /** One attempt. Never throws for what a provider or network can do; throws only on a bug. */
-  send(notification: Notification, options: { readonly signal: AbortSignal }): Promise<Outcome>;
+  send(notification: Notification, options: SendOptions): Promise<Outcome>;
   /** What `send` would send, secrets included. Throws TemplateError. */
   preview(notification: Notification): readonly Preview[];
   /** Closes pools and children. Idempotent. */
@@ -101,6 +119,12 @@ export interface ChannelKind {
   readonly kind: string;
   /** Unknown keys are refused; secrets are `SecretReference`. */
   readonly settings: TObject;
+  /** What a channel tells at a time if it does not say; `grouped` without it. */
+  readonly mode?: Channel['mode'];
+  /** Each alert is a record of its own in what is sent, so that several can be sent together and are still told apart. */
+  readonly records?: true;
+  /** It keeps something of each group. */
+  readonly remembers?: true;
   /** Sends to one channel at a time, of which one is kept for what is urgent; 4 without it. Lanes keep their own order in any case. */
   readonly parallel?: number;
   /** `file`: never through the API (it would be remote code execution). */

@@ -2,7 +2,7 @@
 import type { StoredAlert } from '@tocsin/openapi';
 import type { OutboxEntry } from '../store/outbox.ts';
 import type { Notification } from './channel.ts';
-import { composeGroup, mergeGroups } from './grouped.ts';
+import { composeGroup, mergeGroups, shownAlerts } from './grouped.ts';
 
 /** Alerts one notification tells at most; a longer lane is told in several. */
 export const MAX_BATCH = 20;
@@ -22,19 +22,23 @@ export function batchSize(alerts: readonly (StoredAlert | undefined)[]): number 
 /** Alerts that updates of a group name when they are told together; a single update may name more. */
 const MAX_NAMED = 1000;
 
-/** How many entries of the head can be told together at all: what is in no group, or updates of a group that name all they count. */
+/** How many entries of the head can be told together at all: what is in no group, alerts told apart, or updates of a group that name all they count. */
 export function together(head: readonly OutboxEntry[]): number {
   const [first] = head;
-  if (first?.notice) return 1;
+  if (first?.notice || first?.digest) return 1;
+  if (first?.apart) {
+    const other = head.findIndex(({ apart }) => !apart);
+    return other < 0 ? head.length : other;
+  }
   if (!first?.group) {
     const other = head.findIndex(
-      ({ group, notice }) => group !== undefined || notice !== undefined,
+      ({ group, notice, digest }) => group !== undefined || notice !== undefined || digest,
     );
     return other < 0 ? head.length : other;
   }
   let named = 0;
-  const end = head.findIndex(({ group }) => {
-    if (!group) return true;
+  const end = head.findIndex(({ group, apart }) => {
+    if (!group || apart) return true;
     const { firing, resolved, counts } = group;
     named += firing.length + resolved.length;
     return named > MAX_NAMED || counts.firing + counts.resolved > firing.length + resolved.length;
@@ -56,12 +60,17 @@ export function compose(
     const held = { count: 0, byRule: [] };
     return { id: first.id, channel, time, alerts: [first.notice], held, test: false };
   }
+  if (first?.group && first.apart && entries.length > 1) {
+    const { group: _, ...whole } = composeGroup(channel, first, first.group, samples, repeated);
+    const alerts = entries.flatMap(({ group }) => (group ? shownAlerts(group, samples) : []));
+    return { ...whole, alerts };
+  }
   const updates = entries.flatMap(({ group }) => group ?? []);
   const group = mergeGroups(updates);
   if (first && group) return composeGroup(channel, first, group, samples, repeated);
   const stored = alerts.filter((alert) => alert !== undefined);
   const held = sumHeld(entries, alerts);
-  if (!first || (stored.length === 0 && held.count === 0)) return undefined;
+  if (!first || (stored.length === 0 && held.count === 0 && !held.ended)) return undefined;
   return {
     id: first.id,
     channel,
@@ -91,5 +100,11 @@ function sumHeld(
   const byRule = [...counts]
     .map(([rule, count]) => ({ rule, count }))
     .sort((a, b) => b.count - a.count || (a.rule < b.rule ? -1 : 1));
-  return { count: byRule.reduce((sum, { count }) => sum + count, 0), byRule };
+  const ended = entries.reduce((sum, entry) => sum + (entry.ended ?? 0), 0);
+  return {
+    count: byRule.reduce((sum, { count }) => sum + count, 0),
+    byRule,
+    ...(entries.some(({ digest }) => digest) && { digest: true }),
+    ...(ended > 0 && { ended }),
+  };
 }

@@ -3,29 +3,44 @@ import { printable } from './text.ts';
 
 const MAX_RULES_NAMED = 10;
 
+/** Whether something is told as a number only. */
+export const isHeld = ({ count, ended = 0 }: Notification['held']): boolean => count + ended > 0;
+
+/** `37 alerts, 4 ended`. */
+export function countHeld({ count, ended = 0 }: Notification['held']): string {
+  const alerts = `${count} ${count === 1 ? 'alert' : 'alerts'}`;
+  return ended > 0 ? `${alerts}, ${ended} ended` : alerts;
+}
+
 /** What is told as a number only, as one sentence; empty when nothing is. */
 export function describeHeld(held: Notification['held']): string {
-  if (held.count === 0) return '';
+  if (!isHeld(held)) return '';
   const named = held.byRule
     .slice(0, MAX_RULES_NAMED)
     .map(({ rule, count }) => `${count} × ${printable(rule, 80)}`);
   const others = held.byRule.length - named.length;
   if (others > 0) named.push(`${others} more rules`);
   const breakdown = named.length > 0 ? ` (${named.join(', ')})` : '';
-  return `+${held.count} more held back${breakdown}`;
+  if (held.digest) return `Digest of ${countHeld(held)}${breakdown}`;
+  const ended = held.ended ? `, ${held.ended} ended` : '';
+  return `+${held.count} more held back${ended}${breakdown}`;
 }
 
 /** What machines are told of a notification: its alerts, and one more of source `internal` when others are told as a number only. */
 export function toldAlerts({ id, time, alerts, held }: Notification): readonly ShownAlert[] {
-  if (held.count === 0) return alerts;
+  if (!isHeld(held)) return alerts;
   const digest: ShownAlert = {
     id,
     time,
-    rule: 'Notifications held back',
+    rule: held.digest ? 'Digest' : 'Notifications held back',
     priority: 'Notice',
     source: 'internal',
     output: describeHeld(held),
-    output_fields: { count: held.count, by_rule: held.byRule },
+    output_fields: {
+      count: held.count,
+      by_rule: held.byRule,
+      ...(held.ended && { ended: held.ended }),
+    },
     hostname: 'tocsin',
     tags: [],
     fingerprint: 'held',

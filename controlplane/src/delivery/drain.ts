@@ -9,7 +9,7 @@ import { setBreaker } from '../store/channel-state.ts';
 import type { Taken, TakenLane } from '../store/outbox.ts';
 import { type Breaker, CLOSED, judge } from './breaker.ts';
 import { tellBroken, tellWorking } from './broken.ts';
-import type { ChannelKind, Outcome } from './channel.ts';
+import type { Outcome } from './channel.ts';
 import { MAX_BATCH } from './compose.ts';
 import { fallbackOf, moveLane } from './fallback.ts';
 import { type LaneParts, tellHead } from './lane.ts';
@@ -23,7 +23,6 @@ export type Drained =
 
 export interface DrainParts extends LaneParts {
   readonly redis: Redis;
-  readonly findKind: (name: string) => ChannelKind | undefined;
   /** Wakes the workers of another channel. */
   readonly wake: (channel: string) => Promise<void>;
   /** No further attempt is begun. */

@@ -17,6 +17,12 @@ const shownOf = ({ firing, resolved }: GroupNotification): readonly ToldAlert[] 
 export const samplesOf = (group: GroupNotification): string[] =>
   shownOf(group).flatMap(({ samples }) => samples.slice(-1));
 
+/** Those that are told in full. */
+export const shownAlerts = (
+  group: GroupNotification,
+  samples: ReadonlyMap<string, StoredAlert>,
+): ShownAlert[] => shownOf(group).map((alert) => shown(alert, samples));
+
 /** The notification of a group. */
 export function composeGroup(
   channel: string,
@@ -25,7 +31,7 @@ export function composeGroup(
   samples: ReadonlyMap<string, StoredAlert>,
   repeated: boolean,
 ): Notification {
-  const alerts = shownOf(group).map((alert) => shown(alert, samples));
+  const alerts = shownAlerts(group, samples);
   return {
     id: entry.id,
     channel,

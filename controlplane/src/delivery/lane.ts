@@ -7,14 +7,14 @@ import type { LoggedAttempt } from '../store/delivery-log.ts';
 import type { Fate, Outbox, OutboxEntry, TakenLane } from '../store/outbox.ts';
 import type { Attempt } from './attempt.ts';
 import type { BreakerPolicy } from './breaker.ts';
-import type { Notification, Outcome } from './channel.ts';
+import type { Memory, Notification, Outcome } from './channel.ts';
 import { batchSize, compose, together, unstored } from './compose.ts';
 import { startDeadline } from './deadline.ts';
 import { samplesOf } from './grouped.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { ChannelSettingsError, mayBeThere, permanent } from './outcome.ts';
 import { type Decision, decide, type RetryPolicy } from './policy.ts';
-import type { Senders } from './senders.ts';
+import type { FindKind, Senders } from './senders.ts';
 
 export interface LaneTimes {
   /** Life of the lease; it is renewed at a third of it. After a crash the channel stands still for at most this long. */
@@ -32,6 +32,7 @@ export interface LaneParts {
   readonly alerts: { getMany(ids: readonly string[]): Promise<(StoredAlert | undefined)[]> };
   readonly channels: { get(name: string): Channel | undefined; all(): readonly Channel[] };
   readonly senders: Senders;
+  readonly findKind: FindKind;
   readonly metrics: DeliveryMetrics;
   readonly logger: { warn(details: object, message: string): void };
   readonly times: LaneTimes;
@@ -103,7 +104,7 @@ class Lane {
     const { channel, taken } = this.#held;
     const known = JSON.parse(taken.attempt) as Attempt;
     const head = taken.entries.slice(0, known.count);
-    const candidates = head.slice(0, together(head));
+    const candidates = head.slice(0, this.#isAlone(head) ? 1 : together(head));
     const shown = await this.#shown(candidates);
     const alerts = candidates.map(({ alert }) => (alert === undefined ? alert : shown.get(alert)));
     const count = batchSize(alerts);
@@ -118,6 +119,13 @@ class Lane {
     const ms = Math.round(performance.now() - begin);
     const done = { attempt, outcome, ms, counted, ids: entries.map(({ id }) => id) };
     return { held: await this.#conclude(done), outcome };
+  }
+
+  /** Whether the first entry is a message of its own, and not one record of several. */
+  #isAlone([first]: readonly OutboxEntry[]): boolean {
+    const { channel } = this.#held;
+    if (this.#parts.findKind(channel.kind)?.records) return false;
+    return channel.mode === 'every' || first?.apart === true;
   }
 
   async #conclude(done: Done): Promise<boolean> {
@@ -197,13 +205,28 @@ class Lane {
     return new Map(all.flatMap((alert) => (alert ? [[alert.id, alert] as const] : [])));
   }
 
+  async #memoryOf({ group }: Notification): Promise<Memory | undefined> {
+    const { outbox, findKind } = this.#parts;
+    const { channel, token } = this.#held;
+    if (!group || !findKind(channel.kind)?.remembers) return undefined;
+    return {
+      known: await outbox.recall(channel.name, group.key),
+      keep: async (text) => {
+        await outbox.remember(channel.name, token, group.key, text).catch(() => false);
+      },
+    };
+  }
+
   async #attempt(notification: Notification): Promise<Outcome> {
     const { senders, metrics, times, killed } = this.#parts;
     const { channel, lost } = this.#held;
     const deadline = startDeadline([killed, lost], times.attemptMs);
     const { signal } = deadline;
+    const memory = await this.#memoryOf(notification);
     const stopTimer = metrics.seconds.startTimer({ kind: channel.kind });
-    const outcome = await sendOnce(() => senders.get(channel).send(notification, { signal }));
+    const outcome = await sendOnce(() =>
+      senders.get(channel).send(notification, { signal, memory }),
+    );
     stopTimer();
     deadline.release();
     metrics.countAttempt(channel.kind, outcome);

@@ -8,6 +8,7 @@ import {
 } from '@tocsin/openapi';
 import { fieldText } from './alert-fields.ts';
 import type { Notification, ShownAlert } from './channel.ts';
+import { countHeld } from './digest.ts';
 import { describeCounts } from './grouped.ts';
 import { printable } from './text.ts';
 
@@ -86,6 +87,8 @@ export function summaryOf(notification: Notification, max: number): string {
   const [first, ...others] = alerts;
   const more = held.count > 0 ? ` (+${held.count} more)` : '';
   const start = notification.test ? 'Test: ' : '';
+  if (!first && held.digest)
+    return printable(`${start}Digest of ${countHeld(held)}${mostOf(held)}`, max);
   if (!first) return printable(`${start}${held.count} notifications held back`, max);
   const about = `${first.rule} on ${first.hostname}`;
   const { firing, resolved } = group?.counts ?? { firing: 0, resolved: 0 };
@@ -95,6 +98,11 @@ export function summaryOf(notification: Notification, max: number): string {
   const what = others.length === 0 ? about : `${alerts.length} alerts, first ${about}`;
   const room = Math.max(20, max - start.length - more.length);
   return `${start}${printable(what, room)}${more}`;
+}
+
+function mostOf({ byRule: [most, other] }: Notification['held']): string {
+  if (!most) return '';
+  return other ? `, most of them ${most.rule}` : `: ${most.rule}`;
 }
 
 /** What is said of a notification that may be seen twice; empty of others. */
@@ -111,6 +119,6 @@ const withDetail = (name: string, detail: string): string =>
   name && detail ? `${name} (${detail})` : name || detail;
 
 function describeCount({ count, time, first_seen, last_seen }: StoredAlert): string {
-  if (count === 1) return showTime(time);
+  if (count <= 1) return showTime(time);
   return `${count} times, ${showTime(first_seen)} to ${showTime(last_seen)}`;
 }

@@ -3,7 +3,14 @@
  * runs under the clock of a simulation. What it remembers is only read again from Redis when it changed.
  */
 import type { Channel } from '@tocsin/openapi';
-import { decideFlush, type Flush, type LogEntry, type Member } from '../routing/flush.ts';
+import {
+  decideFlush,
+  type Flush,
+  type LogEntry,
+  type Member,
+  type NewsLimits,
+  unsaidCount,
+} from '../routing/flush.ts';
 import { Inhibition } from '../routing/inhibition.ts';
 import { groupKey } from '../routing/tree.ts';
 import type { Route, Silence } from '../routing/types.ts';
@@ -13,15 +20,17 @@ import type {
   Bucket,
   ClaimedGroup,
   Committed,
+  DigestShare,
+  FlagsChange,
   GroupState,
   GroupStore,
   StoredMember,
 } from '../store/groups.ts';
-import { laneOf, type OutboxEntry, throttleOf } from '../store/outbox.ts';
+import { digestEnd, digestPrefix, laneOf, type OutboxEntry, throttleOf } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
-import { bucketOf, type Grouping } from './grouping.ts';
+import { bucketOf, type Grouping, tellsNews } from './grouping.ts';
 import { Holds, isActive, mutedBy } from './holds.ts';
-import { isUrgent, MAX_TOLD, told, topOf } from './notification.ts';
+import { isUrgent, MAX_TOLD, ruleOf, told, topOf } from './notification.ts';
 import { readSilence, SilenceIndex } from './silences.ts';
 
 export interface FlusherParts {
@@ -38,7 +47,7 @@ export interface Flushed {
   readonly route: Route;
   readonly outcome: Committed;
   /** What went into the lane. */
-  readonly entry: OutboxEntry | undefined;
+  readonly entries: readonly OutboxEntry[];
 }
 
 /** What a group would say. */
@@ -48,11 +57,24 @@ export interface Preview {
   readonly log: GroupLog;
   readonly tick: number;
   readonly flush: Flush;
+  /** When the digest is made that what it says goes into, ms; undefined: it is told at once. */
+  readonly digestAt: number | undefined;
+}
+
+/** What a flush says: notifications, or a share of a digest. */
+interface Saying {
+  readonly entries?: readonly OutboxEntry[];
+  readonly digest?: DigestShare;
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
 export const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
+/** Notifications that one flush makes for a channel that is told every alert. */
+const MOST_AT_ONCE = 500;
+/** How long the group of such a channel waits for room in its lane, and how long what ended then waits to be told as a number. */
+const FULL_MS = 1000;
+const FULL_DIGEST_MS = 60_000;
 
 export class Flusher {
   readonly #parts: FlusherParts;
@@ -107,7 +129,9 @@ export class Flusher {
     const muted = mutedBy(route, grouping.routing.timeIntervals, now);
     // A group that was not looked at in its time is not asked to say what it would have said then.
     const tick = now - group.tick < route.groupIntervalMs ? group.tick : now;
+    const news = await this.#newsOf(group, channel);
     const flush = decideFlush({
+      news,
       route,
       members: log.members,
       entry: log.entry,
@@ -116,7 +140,16 @@ export class Flusher {
       flushedAt: group.flushedAt,
       holdOf: (labels) => holds.holdOf(labels, muted),
     });
-    return { route, channel, log, tick, flush };
+    return { route, channel, log, tick, flush, digestAt: digestAtOf(channel, news, now) };
+  }
+
+  /** What the channel may be told of, if it is told alert by alert. */
+  async #newsOf({ id }: GroupState, channel: Channel | undefined): Promise<NewsLimits | undefined> {
+    if (channel?.mode === 'digest') return { most: Number.POSITIVE_INFINITY };
+    if (channel?.mode !== 'every') return undefined;
+    const room = await this.#parts.store.room(channel.name, laneOf(channel.name, id));
+    if (room === 0) return { most: Number.POSITIVE_INFINITY, fullMs: FULL_MS };
+    return { most: Math.min(room, channel.throttle?.burst ?? MOST_AT_ONCE, MOST_AT_ONCE) };
   }
 
   /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
@@ -125,15 +158,16 @@ export class Flusher {
     if (!decided) return undefined;
     const { store } = this.#parts;
     const grouping = this.#parts.grouping();
-    const { route, channel, log, tick, flush } = decided;
-    const entry = flush.send ? entryOf(group, route, flush, log, tick) : undefined;
+    const { route, channel, log, flush } = decided;
+    const { entries = [], digest }: Saying = flush.send ? sayingOf(decided, group) : {};
     const outcome = await store.commit({
-      ...{ group, now, entry },
+      ...{ group, now, entries, digest },
       flushedAt: flush.flushedAt,
       intervalMs: route.groupIntervalMs,
       route: grouping.idOf(route),
       channel: route.channel,
       lane: laneOf(route.channel, group.id),
+      every: channel?.mode === 'every',
       next: flush.next,
       unsaid: flush.unsaid,
       logged: flush.entry !== undefined,
@@ -146,11 +180,11 @@ export class Flusher {
       routeThrottle: route.throttle
         ? bucketOf(route.throttle.perMinute, route.throttle.burst)
         : NO_THROTTLE,
-      flags: log.flagsAfter(flush),
+      flags: log.flagsAfter(flush, tellsNews(channel?.mode)),
       ended: log.endedOf(flush),
-      outcomes: log.outcomesOf(flush),
+      outcomes: log.outcomesOf(flush, entries[0]?.apart === true),
     });
-    return { group, route, outcome, entry: outcome.status === 'said' ? entry : undefined };
+    return { group, route, outcome, entries: outcome.status === 'said' ? entries : [] };
   }
 
   /**
@@ -300,6 +334,7 @@ class GroupLog {
   readonly entry: LogEntry | undefined;
   readonly alerts = new Map<string, ActiveAlert>();
   readonly #stored: readonly StoredMember[];
+  readonly #byFingerprint = new Map<string, Member>();
   /** Members whose record is gone. */
   readonly #lost: string[] = [];
   readonly #flags = new Map<string, string>();
@@ -311,7 +346,8 @@ class GroupLog {
     const firing = new Set<string>();
     const resolved = new Set<string>();
     for (const { fingerprint, flags: all, alert } of stored) {
-      const flags = known ? all : all.replace(/[frt]/g, '');
+      const number = numberOf(all);
+      const flags = known ? all : all.replace(/[frt]/g, '').replace(/-?\d+/, '0');
       this.#flags.set(fingerprint, flags);
       if (flags.includes('f')) firing.add(fingerprint);
       if (flags.includes('r')) resolved.add(fingerprint);
@@ -321,14 +357,18 @@ class GroupLog {
         continue;
       }
       this.alerts.set(fingerprint, alert);
-      this.members.push({
+      const member = {
         fingerprint,
         labels: alert.labels,
         startsAt: alert.startsAt,
         endsAt: alert.endsAt,
         told: flags.includes('t'),
         wasHeld: flags.includes('h'),
-      });
+        count: alert.count,
+        saidCount: number === '' ? undefined : known ? Number(number) : 0,
+      };
+      this.members.push(member);
+      this.#byFingerprint.set(fingerprint, member);
     }
     this.entry = known ? { at: group.loggedAt, firing, resolved } : undefined;
   }
@@ -347,42 +387,55 @@ class GroupLog {
     ];
   }
 
-  /** The flags that change, and those of all that ended, without m: who is inside is decided by the script. */
-  flagsAfter(flush: Flush): [string, string][] {
-    const told = new Set(flush.send ? flush.firing.map(({ fingerprint }) => fingerprint) : []);
-    const held = new Set(flush.held.map(({ member }) => member.fingerprint));
+  /** The flags that change, and those of all that ended, without m: who is inside is decided by the script. `isNews`: occurrences are counted. */
+  flagsAfter(flush: Flush, isNews: boolean): FlagsChange[] {
     const ended = new Set(flush.ended.map(({ fingerprint }) => fingerprint));
     const lost = new Set(this.#lost);
-    const after: [string, string][] = [];
-    for (const { fingerprint, flags: stored } of this.#stored) {
+    const after = this.#marksAfter(flush, ended);
+    return this.#stored.flatMap(({ fingerprint, flags: stored }): FlagsChange[] => {
+      const { marks, isTold, isSeen } = after(fingerprint);
+      const member = this.#byFingerprint.get(fingerprint);
+      const told = isNews && member && isSeen ? unsaidCount(member) : 0;
+      const begins =
+        isNews && isTold && member?.saidCount === undefined && (member?.count ?? false);
+      const kept = isNews ? numberOf(stored) : '';
+      const stays = `${marks}${kept}` === stored.replace('m', '') && told === 0 && begins === false;
+      if (stays && !ended.has(fingerprint) && !lost.has(fingerprint)) return [];
+      return [isNews ? [fingerprint, marks, told, begins] : [fingerprint, marks]];
+    });
+  }
+
+  #marksAfter(flush: Flush, ended: ReadonlySet<string>) {
+    const told = new Set(flush.send ? flush.firing.map(({ fingerprint }) => fingerprint) : []);
+    const said = new Set(flush.send ? saidBy(flush).map(({ fingerprint }) => fingerprint) : []);
+    const held = new Set(flush.held.map(({ member }) => member.fingerprint));
+    const log = flush.entry ?? this.entry;
+    return (fingerprint: string) => {
       const before = this.#flags.get(fingerprint) ?? '';
-      const log = flush.entry ?? this.entry;
-      const wasTold = before.includes('t') && !ended.has(fingerprint);
-      const isTold = told.has(fingerprint) || wasTold;
-      const wasHeld = before.includes('h') && !ended.has(fingerprint);
-      const isHeld = !isTold && (held.has(fingerprint) || wasHeld);
-      const flags = [
+      const had = (flag: string) => before.includes(flag) && !ended.has(fingerprint);
+      const isTold = (told.has(fingerprint) && !ended.has(fingerprint)) || had('t');
+      const isHeld = !isTold && (held.has(fingerprint) || had('h'));
+      const marks = [
         log?.firing.has(fingerprint) ? 'f' : '',
         log?.resolved.has(fingerprint) ? 'r' : '',
         isTold ? 't' : '',
         isHeld ? 'h' : '',
       ].join('');
-      const stays = flags === stored.replace('m', '');
-      if (!stays || ended.has(fingerprint) || lost.has(fingerprint))
-        after.push([fingerprint, flags]);
-    }
-    return after;
+      return { marks, isTold, isSeen: said.has(fingerprint) || (isTold && held.has(fingerprint)) };
+    };
   }
 
   /** What becomes of the alerts in the ledger. */
-  outcomesOf(flush: Flush): [string, AlertState, AlertState][] {
-    const outcomes: [string, AlertState, AlertState][] = [];
-    const become = (member: Member, next: AlertState) => {
+  outcomesOf(flush: Flush, areApart: boolean): [string, AlertState, AlertState, number?][] {
+    const outcomes: [string, AlertState, AlertState, number?][] = [];
+    const become = (member: Member, next: AlertState, position = 1) => {
       const { fingerprint, state } = this.alertOf(member);
-      if (OPEN_STATES.includes(state) && state !== next) outcomes.push([fingerprint, state, next]);
+      if (OPEN_STATES.includes(state) && state !== next)
+        outcomes.push([fingerprint, state, next, position]);
     };
-    const told = new Set(flush.send ? [...flush.firing, ...flush.resolved] : []);
-    for (const member of told) become(member, 'q');
+    const told = new Set(flush.send ? saidBy(flush) : []);
+    let position = 0;
+    for (const member of told) become(member, 'q', areApart ? ++position : 1);
     for (const { member, hold } of flush.held) become(member, HOLD_STATES[hold.kind]);
     for (const member of flush.ended) {
       if (!told.has(member) && this.alertOf(member).state === 'p') become(member, 'x');
@@ -391,8 +444,76 @@ class GroupLog {
   }
 }
 
+/** The number among flags; empty: none. */
+const numberOf = (flags: string): string => /-?\d+/.exec(flags)?.[0] ?? '';
+
 const OPEN_STATES: readonly AlertState[] = ['p', 's', 'i', 'm'];
 const HOLD_STATES = { silenced: 's', inhibited: 'i', muted: 'm' } as const;
+
+/** When what is said goes into a digest, and into which, ms: that of the channel, or the number of what ended while its lane was full. */
+function digestAtOf(channel: Channel | undefined, news: NewsLimits | undefined, now: number) {
+  if (channel?.mode === 'digest') return digestEnd(channel, now);
+  return news?.fullMs === undefined ? undefined : now + FULL_DIGEST_MS;
+}
+
+/** What a flush puts into the lane, or into the digest of its channel. */
+function sayingOf(
+  { route, channel, log, tick, flush, digestAt }: Preview,
+  group: ClaimedGroup,
+): Saying {
+  if (digestAt !== undefined && channel) {
+    const prefix = channel.mode === 'digest' ? digestPrefix(channel.name) : '';
+    return { digest: digestOf(flush, log, digestAt, prefix) };
+  }
+  if (channel?.mode === 'every') return { entries: apart(group, route, flush, log, tick) };
+  return { entries: [entryOf(group, route, flush, log, tick)] };
+}
+
+/** All that a flush tells, in the order in which it is told. */
+const saidBy = ({ firing, resolved }: Flush): readonly Member[] => [...firing, ...resolved];
+
+/** A notification for each alert that a flush tells; its count is that of the occurrences that the channel does not know yet. */
+function apart(
+  group: ClaimedGroup,
+  route: Route,
+  flush: Flush,
+  log: GroupLog,
+  now: number,
+): OutboxEntry[] {
+  const key = groupKey(route, group.definition.l);
+  return saidBy(flush).map((member, position) => {
+    const fires = position < flush.firing.length;
+    const count = unsaidCount(member);
+    const shown = told({ ...log.alertOf(member), count }, now);
+    const alert = fires ? { ...shown, ends_at: null } : shown;
+    return {
+      id: `${group.id}-${now}-${position}`,
+      time: now,
+      apart: true,
+      group: {
+        key: `${key}#${member.fingerprint}`,
+        route: route.id,
+        labels: group.definition.l,
+        reason: fires ? (member.told ? 'repeat' : 'new alerts') : 'resolved',
+        firing: fires ? [alert] : [],
+        resolved: fires ? [] : [alert],
+        counts: { firing: fires ? 1 : 0, resolved: fires ? 0 : 1, held: 0, seen: alert.count },
+        ...(fires && isUrgent(alert.labels) && { urgent: true }),
+      },
+    };
+  });
+}
+
+/** What a flush adds to the digest of its channel. */
+function digestOf(flush: Flush, log: GroupLog, due: number, prefix: string): DigestShare {
+  const rules = new Map<string, number>();
+  for (const member of saidBy(flush)) {
+    const count = unsaidCount(member);
+    const rule = ruleOf(log.alertOf(member).labels);
+    if (count > 0) rules.set(rule, (rules.get(rule) ?? 0) + count);
+  }
+  return { due, prefix, rules: [...rules], ended: flush.resolved.length };
+}
 
 function entryOf(
   group: ClaimedGroup,

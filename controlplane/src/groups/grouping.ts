@@ -1,6 +1,6 @@
 /** A routing configuration as groups need it: which group an alert goes into, under which names the store knows routes. Pure. */
 import { hash } from 'node:crypto';
-import type { Config } from '@tocsin/openapi';
+import type { Channel, Config } from '@tocsin/openapi';
 import { compileRouting, type Routing } from '../routing/compile.ts';
 import { compareText } from '../routing/flush.ts';
 import { isSource } from '../routing/inhibition.ts';
@@ -36,6 +36,9 @@ export interface GroupLimits {
   /** New alerts of one rule and host over time and at once. */
   readonly throttle: Bucket | undefined;
 }
+
+/** Whether a channel is told what is new, alert by alert, and not what a group says as a whole. */
+export const tellsNews = (mode: Channel['mode']): boolean => mode === 'every' || mode === 'digest';
 
 const MINUTE_US = 60_000_000;
 /** Label sets of which is remembered what follows from them. */
@@ -125,6 +128,7 @@ export class Grouping {
   readonly timed: readonly Route[];
   readonly #ids = new Map<Route, string>();
   readonly #byId = new Map<string, Route>();
+  readonly #modeOf: (channel: string) => Channel['mode'];
   /** By the text of the labels. */
   readonly #placed = new Map<string, Placed>();
   /** By what they are made of. */
@@ -138,7 +142,9 @@ export class Grouping {
     routing: Routing,
     outputFields: readonly string[] = [],
     limits: GroupLimits = DEFAULT_LIMITS,
+    modeOf: (channel: string) => Channel['mode'] = () => undefined,
   ) {
+    this.#modeOf = modeOf;
     this.#fields = outputFields;
     this.limits = limits;
     if (!routing.tree) throw new Error('there is no routing tree');
@@ -179,6 +185,11 @@ export class Grouping {
   /** The route of a name; undefined when the configuration no longer has it. */
   route(id: string): Route | undefined {
     return this.#byId.get(id);
+  }
+
+  /** What the channel of a route is told, as it is now. */
+  modeOf({ channel }: Route): Channel['mode'] {
+    return this.#modeOf(channel);
   }
 
   /** The group of an alert below a route, as the store knows it. */
@@ -305,7 +316,9 @@ class RequestBuilder {
       alert.agent ?? '-',
       account,
       places.map((place) => this.#groupOf(place)),
-      places.filter(({ immediate }) => immediate).map((place) => this.#groupOf(place)),
+      places
+        .filter((place) => place.immediate || this.#grouping.modeOf(place.route) === 'every')
+        .map((place) => this.#groupOf(place)),
       placed.isUrgent ? 1 : 0,
       placed.bucket,
     ]);
@@ -326,7 +339,9 @@ class RequestBuilder {
       i: route.groupIntervalMs,
       ...definition,
     };
-    this.#groupRows.push([id, at, JSON.stringify(whole), route.groupWaitMs, route.groupIntervalMs]);
+    const { groupWaitMs, groupIntervalMs } = route;
+    const news = tellsNews(this.#grouping.modeOf(route)) ? 1 : 0;
+    this.#groupRows.push([id, at, JSON.stringify(whole), groupWaitMs, groupIntervalMs, news]);
     return position;
   }
 
@@ -348,12 +363,14 @@ class RequestBuilder {
 export function groupingOf(
   config: Config,
   routing: Routing = compileRouting(config),
+  modeOf?: (channel: string) => Channel['mode'],
 ): Grouping | undefined {
   if (!routing.tree) return undefined;
   const { max_groups, new_groups, new_alerts } = config.storm;
-  return new Grouping(routing, config.labels.output_fields, {
+  const limits = {
     maxGroups: max_groups,
     newGroups: bucketOf(new_groups.per_minute, new_groups.burst),
     throttle: new_alerts && bucketOf(new_alerts.per_minute, new_alerts.burst),
-  });
+  };
+  return new Grouping(routing, config.labels.output_fields, limits, modeOf);
 }

@@ -24,11 +24,15 @@ export const told = (alert: ActiveAlert, now: number): ToldAlert => ({
   samples: alert.samples,
 });
 
+/** What an alert is counted by. */
+export const ruleOf = (labels: Labels): string =>
+  labels['rule'] || labels['alertname'] || '(no rule)';
+
 /** What there was most of, by rule. */
 export function topOf(alerts: readonly ActiveAlert[]): { rule: string; count: number }[] {
   const counts = new Map<string, number>();
   for (const { labels, count } of alerts) {
-    const rule = labels['rule'] ?? labels['alertname'] ?? '(no rule)';
+    const rule = ruleOf(labels);
     counts.set(rule, (counts.get(rule) ?? 0) + count);
   }
   return [...counts]

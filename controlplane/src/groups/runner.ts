@@ -163,8 +163,9 @@ export class GroupRunner {
   async #flush(group: ClaimedGroup, now: number): Promise<void> {
     const flushed = await this.#flusher.flush(group, now);
     if (flushed?.outcome.status === 'postponed') this.#postponed.inc();
-    if (!flushed?.entry?.group) return;
-    this.#said.inc({ reason: flushed.entry.group.reason });
+    if (!flushed || flushed.entries.length === 0) return;
+    for (const { group: said } of flushed.entries)
+      if (said) this.#said.inc({ reason: said.reason });
     this.#options.wake([flushed.route.channel]);
   }
 

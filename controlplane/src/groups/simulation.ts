@@ -54,14 +54,30 @@ export interface SimulatedNotification {
   readonly entry: OutboxEntry;
 }
 
-function requireGrouping({ config }: SimulatedConfiguration): Grouping {
-  const grouping = groupingOf(config);
+function requireGrouping({ config, channels }: SimulatedConfiguration): Grouping {
+  const modes = new Map(channels.map(({ name, mode }) => [name, mode]));
+  const grouping = groupingOf(config, undefined, (channel) => modes.get(channel));
   if (!grouping) throw new Error('there is no routing tree');
   return grouping;
 }
 
 const ALL = 1_000_000;
 const LEASE_MS = 60_000;
+
+/** What was told leaves its lane. */
+async function settle(
+  outbox: Outbox,
+  channel: string,
+  lane: string,
+  count: number,
+  now: number,
+): Promise<void> {
+  if (count === 0) return;
+  const token = await outbox.acquire(channel, LEASE_MS);
+  if (token === undefined) throw new Error(`${channel} is held by another`);
+  await outbox.acknowledge(channel, lane, token, count, { fate: 'notified' }, undefined, now);
+  await outbox.release(channel, token);
+}
 
 /** Runs one simulation; at its end nothing of it is left. */
 export class Simulation {
@@ -91,7 +107,7 @@ export class Simulation {
       let flusher = this.#flusher();
       let position = 0;
       for (let now = inputs[0]?.at ?? until; ; ) {
-        const next = await flusher.nextAt(now);
+        const next = await this.#nextAt(flusher, now);
         const at = Math.min(
           inputs[position]?.at ?? Number.POSITIVE_INFINITY,
           next ?? Number.POSITIVE_INFINITY,
@@ -107,6 +123,7 @@ export class Simulation {
         }
         await flusher.seeHoldEnds(now);
         await this.#flush(flusher, now, tell);
+        await this.#tellDigests(now, tell);
       }
     } finally {
       await this.#stop();
@@ -162,15 +179,35 @@ export class Simulation {
       if (claimed.length === 0) return;
       for (const group of claimed) {
         const flushed = await flusher.flush(group, now);
-        if (!flushed?.entry) continue;
+        if (!flushed) continue;
         const { channel } = flushed.route;
-        tell({ at: now, channel, entry: flushed.entry });
-        const token = await outbox.acquire(channel, LEASE_MS);
-        if (token === undefined) throw new Error(`${channel} is held by another`);
-        const lane = laneOf(channel, flushed.group.id);
-        await outbox.acknowledge(channel, lane, token, 1, { fate: 'notified' }, undefined, now);
-        await outbox.release(channel, token);
+        for (const entry of flushed.entries) tell({ at: now, channel, entry });
+        await settle(
+          outbox,
+          channel,
+          laneOf(channel, flushed.group.id),
+          flushed.entries.length,
+          now,
+        );
       }
+    }
+  }
+
+  async #nextAt(flusher: Flusher, now: number): Promise<number | undefined> {
+    const outbox = new Outbox(this.#redis as Redis);
+    const digests = this.#configuration.channels.map(({ name }) => outbox.heldDue(name));
+    const times = await Promise.all([flusher.nextAt(now), ...digests]);
+    const known = times.filter((time) => time !== undefined);
+    return known.length > 0 ? Math.min(...known) : undefined;
+  }
+
+  async #tellDigests(now: number, tell: (said: SimulatedNotification) => void): Promise<void> {
+    const outbox = new Outbox(this.#redis as Redis);
+    for (const channel of this.#configuration.channels) {
+      if ((await outbox.takeHeld(channel, now)) === 0) continue;
+      const entries = await outbox.readHead(channel.name, ALL);
+      for (const entry of entries) tell({ at: now, channel: channel.name, entry });
+      await settle(outbox, channel.name, channel.name, entries.length, now);
     }
   }
 

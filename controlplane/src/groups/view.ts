@@ -40,7 +40,7 @@ export async function viewGroup(
       ? { id: last.notification, at: iso(last.at), reason: last.reason, fate: last.fate }
       : null,
     counts: {
-      firing: preview?.flush.firing.length ?? 0,
+      firing: preview ? firingIn(preview, at) : 0,
       ended: preview?.flush.ended.length ?? 0,
       held: preview?.flush.held.length ?? 0,
     },
@@ -49,9 +49,14 @@ export async function viewGroup(
   };
 }
 
+/** How many of a group fire and are not held back. */
+const firingIn = ({ log, flush }: Preview, at: number): number =>
+  log.members.filter(({ endsAt }) => endsAt > at).length - flush.held.length;
+
 /** What the next look will do, in words. */
-function reasonOf({ flush }: Preview): string {
-  if (flush.send) return flush.reason ?? 'repeat';
+function reasonOf({ flush, digestAt }: Preview): string {
+  const digest = digestAt === undefined ? '' : `, in the digest of ${iso(digestAt)}`;
+  if (flush.send) return `${flush.reason ?? 'repeat'}${digest}`;
   if (flush.held.length > 0) {
     const kinds = [...new Set(flush.held.map(({ hold }) => hold.kind))];
     return `held back: ${kinds.join(', ')}`;
@@ -100,27 +105,43 @@ export async function groupTimeline(
     const where = { route: route.id, group, channel: route.channel };
     const detail = groupKey(route, labels);
     past.push({ at: alert.first_seen, what: 'routed', ...where, detail });
-    const told = await toldSteps(parts.store, group, active?.startsAt ?? 0);
-    past.push(...told.map((step) => ({ ...where, ...step })));
+    const told = await toldSteps(parts.store, group, active?.startsAt ?? 0, fingerprint);
+    past.push(...told.past.map((step) => ({ ...where, ...step })));
+    next.push(...told.next.map((step) => ({ ...where, ...step })));
     const coming = await comingSteps(parts, place, now);
     past.push(...coming.past.map((step) => ({ ...where, ...step })));
     next.push(...coming.next.map((step) => ({ ...where, ...step })));
-    if (active && active.state !== 'u') outcome = outcomeOf(active, told);
+    if (active && active.state !== 'u') outcome = outcomeOf(active, told.past);
   }
   return { outcome, past, next };
 }
 
 /** What the group said since the alert began, and what became of that. */
-async function toldSteps(store: GroupStore, group: string, since: number): Promise<TimelineStep[]> {
-  const history = await store.history(group);
-  return history
-    .filter(({ at }) => at >= since)
-    .flatMap(({ notification, at, reason, fate, fateAt, detail }) => [
+async function toldSteps(
+  store: GroupStore,
+  group: string,
+  since: number,
+  of: string,
+): Promise<{ past: TimelineStep[]; next: TimelineStep[] }> {
+  const history = (await store.history(group)).filter(
+    ({ at, fingerprint }) => at >= since && (fingerprint ?? of) === of,
+  );
+  // A digest that no fate is known of is still to be made, or on its way.
+  const next = history.flatMap(({ notification, fate, due }) =>
+    due !== undefined && fate === 'pending'
+      ? [{ at: iso(due), what: 'digest', by: notification }]
+      : [],
+  );
+  const past = history.flatMap(({ notification, at, reason, fate, fateAt, detail }) => {
+    const what = fate === 'notified' && reason === 'digest' ? 'digested' : fate;
+    return [
       { at: iso(at), what: 'told', by: notification, detail: reason },
       ...(fateAt === undefined
         ? []
-        : [{ at: iso(fateAt), what: fate, by: notification, ...(detail && { detail }) }]),
-    ]);
+        : [{ at: iso(fateAt), what, by: notification, ...(detail && { detail }) }]),
+    ];
+  });
+  return { past, next };
 }
 
 /** What holds the alert back now, and what its group will do. */
@@ -143,7 +164,7 @@ async function comingSteps(
 /** Where its state only says that a notification is on its way, the fate of that tells more. */
 function outcomeOf(active: ActiveAlert, told: readonly TimelineStep[]): string {
   if (active.state !== 'q') return STATES[active.state];
-  const fate = told.find(({ what }) => what === 'notified' || what === 'dead_lettered');
+  const fate = told.find(({ what }) => ['notified', 'digested', 'dead_lettered'].includes(what));
   return fate?.what ?? 'pending';
 }
 

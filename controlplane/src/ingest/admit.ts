@@ -18,7 +18,13 @@ import {
   outcomesKey,
   outcomesPrefix,
 } from '../store/keys.ts';
-import { LANE_CAPACITY, laneScriptKeys, throttleOf, urgentLane } from '../store/outbox.ts';
+import {
+  digestPeriod,
+  LANE_CAPACITY,
+  laneScriptKeys,
+  throttleOf,
+  urgentLane,
+} from '../store/outbox.ts';
 import { loadScript, runScript } from '../store/scripts.ts';
 import type { ReceivedAlert } from './batch.ts';
 import { fingerprintOf, fingerprintOfLabels } from './fingerprint.ts';
@@ -218,7 +224,8 @@ function requestOf(
     ...(grouped && { grouped }),
     channels: channels.map((channel) => {
       const { interval, burst } = throttleOf(channel);
-      return [channel.name, interval, burst, urgentLane(channel.name)];
+      const { name } = channel;
+      return [name, interval, burst, urgentLane(name), digestPeriod(channel)];
     }),
     accepted: received.length,
     fingerprints: folded.map(({ fingerprint }) => fingerprint),

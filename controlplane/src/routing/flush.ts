@@ -23,6 +23,10 @@ export interface Member {
   readonly told: boolean;
   /** It was held back while it fired, and has not been told since. */
   readonly wasHeld: boolean;
+  /** How often it was seen. */
+  readonly count?: number;
+  /** How many of these were told; undefined when it did not begin to fire in this group, or in another mode. */
+  readonly saidCount?: number | undefined;
 }
 
 /** What the group said last: Alertmanager's entry of the notification log. */
@@ -77,6 +81,15 @@ export interface FlushInput {
   /** The flush before it that its ticks are counted from; 0: it is the first. */
   readonly flushedAt: number;
   readonly holdOf: (labels: Labels) => Hold | undefined;
+  /** Of a channel that is told what is new, alert by alert; undefined: what the group says as a whole. */
+  readonly news?: NewsLimits | undefined;
+}
+
+export interface NewsLimits {
+  /** How many alerts are told. */
+  readonly most: number;
+  /** There is no room: what fires is looked at again after so long (ms), and only what ended is told, as a number. */
+  readonly fullMs?: number;
 }
 
 export interface Flush {
@@ -139,7 +152,60 @@ const fingerprints = (members: readonly Member[]): ReadonlySet<string> =>
   new Set(members.map(({ fingerprint }) => fingerprint));
 
 /** Works out one flush. */
-export function decideFlush(input: FlushInput): Flush {
+export const decideFlush = (input: FlushInput): Flush =>
+  input.news === undefined ? decideState(input) : decideNews(input, input.news);
+
+/** How many of the occurrences of an alert its channel does not know; it is told of each once. */
+export const unsaidCount = ({ told, count = 1, saidCount }: Member): number =>
+  Math.max(0, count - (saidCount ?? (told ? count : 0)));
+
+/**
+ * What is new since the last flush, alert by alert: those that began to fire or were seen again, and those that ended. What an alert
+ * that was told is seen while it is held back is not told; what ended before it could be told is told then.
+ */
+function decideNews(input: FlushInput, { most, fullMs }: NewsLimits): Flush {
+  const { route, sendResolved, now } = input;
+  const { firing, resolved, ended, held } = divide(input);
+  const begun = firing.filter((member) =>
+    member.saidCount === undefined ? !member.told : unsaidCount(member) > 0,
+  );
+  const fires = fullMs === undefined ? begun : [];
+  const ends = resolved.filter(
+    (member) =>
+      (member.told && sendResolved) || (member.saidCount !== undefined && unsaidCount(member) > 0),
+  );
+  const news = [...fires, ...ends].sort((a, b) => a.startsAt - b.startsAt);
+  const said = new Set(news.slice(0, most));
+  const rest = new Set(news.slice(most));
+  const isSaid = (member: Member) => said.has(member);
+  // Who is not told of ends is told that it fired.
+  const asEnded = new Set(sendResolved ? ends : []);
+  const tellsNow = {
+    firing: [...said].filter((member) => !asEnded.has(member)),
+    resolved: [...said].filter((member) => asEnded.has(member)),
+  };
+  const written = said.size > 0 && {
+    at: now,
+    firing: fingerprints(firing.filter((member) => member.told || isSaid(member))),
+    resolved: fingerprints(tellsNow.resolved),
+  };
+  const again = rest.size > 0 ? now : begun.length > fires.length ? now + (fullMs ?? 0) : undefined;
+  const isTick = input.flushedAt === 0 || (now - input.flushedAt) % route.groupIntervalMs === 0;
+  const flushedAt = written || isTick ? now : input.flushedAt;
+  return {
+    reason: tellsNow.firing.length > 0 ? 'new alerts' : written ? 'resolved' : undefined,
+    send: said.size > 0,
+    ...tellsNow,
+    entry: written || undefined,
+    held,
+    ended: ended.filter((member) => !rest.has(member)),
+    flushedAt,
+    next: again ?? nextLook(input, flushedAt, firing, held, undefined),
+    unsaid: held.some(({ member }) => !member.told),
+  };
+}
+
+function decideState(input: FlushInput): Flush {
   const { route, entry, sendResolved, now } = input;
   const { firing, resolved, ended, held, isHidden } = divide(input);
   // While all of a group is hidden, what was said of it stands; only ends are owed.
@@ -172,14 +238,15 @@ export function decideFlush(input: FlushInput): Flush {
 
 /** The first tick at which there can be something to say if nothing comes meanwhile; what comes brings the next tick forward. */
 function nextLook(
-  { route, now }: FlushInput,
+  { route, now, news }: FlushInput,
   flushedAt: number,
   firing: readonly Member[],
   held: Flush['held'],
   entry: LogEntry | undefined,
 ): number | undefined {
   if (held.length === 0 && firing.length === 0) return undefined;
-  let at = held.length > 0 ? now + 1 : (entry?.at ?? now) + route.repeatIntervalMs + 1;
+  const repeatAt = (entry?.at ?? now) + route.repeatIntervalMs + 1;
+  let at = held.length > 0 ? now + 1 : news === undefined ? repeatAt : Number.POSITIVE_INFINITY;
   for (const { endsAt } of firing) at = Math.min(at, endsAt);
   return tickFrom(at, flushedAt, route.groupIntervalMs);
 }

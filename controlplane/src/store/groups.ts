@@ -6,12 +6,18 @@ import {
   channelKeys,
   fatePrefix,
   groupKeys,
+  heldDueKey,
   laneKeys,
   lanesKey,
   outcomesKey,
   outcomesPrefix,
 } from './keys.ts';
-import { GROUP_LANE_CAPACITY, LANE_CAPACITY, type OutboxEntry } from './outbox.ts';
+import {
+  EVERY_LANE_CAPACITY,
+  GROUP_LANE_CAPACITY,
+  LANE_CAPACITY,
+  type OutboxEntry,
+} from './outbox.ts';
 import { loadScript, runScript } from './scripts.ts';
 
 const admitScript = loadScript('admit-groups', 'groups');
@@ -111,12 +117,32 @@ export interface GroupsRequest {
     definition: string,
     waitMs: number,
     intervalMs: number,
+    /** 1 when its channel is told what is new, alert by alert. */
+    news: 0 | 1,
   ])[];
   readonly alerts: readonly (readonly unknown[])[];
 }
 
 /** A throttle as the scripts take it: microseconds between two (0: none), and of saved-up burst. */
 export type Bucket = readonly [interval: number, burst: number];
+
+/** What a flush adds to the next digest of its channel. */
+export interface DigestShare {
+  /** When that is made at the latest, ms. */
+  readonly due: number;
+  /** Of its id; without one it has no history. */
+  readonly prefix: string;
+  readonly rules: readonly (readonly [rule: string, count: number])[];
+  readonly ended: number;
+}
+
+/** What becomes of a member; where occurrences are counted, how many are told now, and the number it gets when it has none. */
+export type FlagsChange = readonly [
+  fingerprint: string,
+  flags: string,
+  told?: number,
+  number?: number | false,
+];
 
 export interface FlushCommit {
   readonly group: ClaimedGroup;
@@ -134,15 +160,20 @@ export interface FlushCommit {
   readonly definition: GroupDefinition;
   readonly channelThrottle: Bucket;
   readonly routeThrottle: Bucket;
-  readonly flags: readonly (readonly [fingerprint: string, flags: string])[];
+  readonly flags: readonly FlagsChange[];
   readonly ended: readonly (readonly [fingerprint: string, endsAt: number, updatedAt: number])[];
   readonly outcomes: readonly (readonly [
     fingerprint: string,
     seen: AlertState,
     state: AlertState,
+    /** Of the notification that it goes with, from 1. */
+    position?: number,
   ])[];
-  /** What is told; undefined: nothing. */
-  readonly entry: OutboxEntry | undefined;
+  /** Each alert is told by itself. */
+  readonly every: boolean;
+  /** What is told. */
+  readonly entries: readonly OutboxEntry[];
+  readonly digest?: DigestShare | undefined;
 }
 
 export type Committed =
@@ -157,6 +188,10 @@ export interface SaidBefore {
   readonly at: number;
   readonly reason: string;
   readonly channel: string;
+  /** The one alert that it tells of; undefined: all of the group. */
+  readonly fingerprint: string | undefined;
+  /** When the digest that it is in is made, ms. */
+  readonly due: number | undefined;
   /** pending, failed (and tried again), notified or dead_lettered. */
   readonly fate: string;
   readonly fateAt: number | undefined;
@@ -173,6 +208,25 @@ export const groupScriptKeys = (request: GroupsRequest): string[] => [
 ];
 
 const PAGE = 1000;
+/** Notifications that a group remembers, and one that tells each alert by itself. */
+const HISTORY = 20;
+const EVERY_HISTORY = 1000;
+/** Until a flush is tried again whose lane is full, ms. */
+const FULL_WAIT_MS = 60_000;
+const EVERY_WAIT_MS = 1000;
+
+type HistoryLine = [
+  id: string,
+  at: number,
+  reason: string,
+  channel: string,
+  fingerprint?: string,
+  due?: number,
+];
+
+/** Of the one alert that an entry tells. */
+const fingerprintOf = ({ apart, group }: OutboxEntry): string =>
+  apart ? (group?.key.slice(group.key.lastIndexOf('#') + 1) ?? '') : '';
 
 export class GroupStore {
   readonly #redis: Redis;
@@ -244,15 +298,26 @@ export class GroupStore {
     return found;
   }
 
+  /** How many notifications a group that tells each alert by itself may add to its lane. */
+  async room(channel: string, lane: string): Promise<number> {
+    const [length, pending] = await Promise.all([
+      this.#redis.llen(laneKeys(lane).entries),
+      this.#redis.hget(channelKeys(channel).ledger, 'pending'),
+    ]);
+    const left = Math.min(EVERY_LANE_CAPACITY - length, LANE_CAPACITY - Number(pending ?? 0));
+    return Math.max(0, left);
+  }
+
   /** Ends a flush. */
   async commit(commit: FlushCommit): Promise<Committed> {
-    const { group, entry, channel, lane, next, definition } = commit;
+    const { group, entries: said, channel, lane, next, definition, every } = commit;
     const { entries } = laneKeys(lane);
-    const { ledger, bucket, ready } = channelKeys(channel);
+    const { ledger, bucket, ready, held, heldUnits } = channelKeys(channel);
     const keys = [
       ...[groupKeys.due, groupKeys.state, groupKeys.members(group.id), groupKeys.unsaid],
       ...[groupKeys.byRoute, activeKeys.record, outcomesKey],
       ...[entries, lanesKey, ledger, bucket, groupKeys.buckets, groupKeys.history(group.id), ready],
+      ...[held, heldUnits, heldDueKey],
     ];
     const flush = {
       id: group.id,
@@ -265,12 +330,15 @@ export class GroupStore {
       route: commit.route,
       channel,
       lane,
-      urgent: entry?.group?.urgent ? 1 : 0,
+      urgent: said.some((entry) => entry.group?.urgent) ? 1 : 0,
       next: next ?? 0,
       unsaid: commit.unsaid ? 1 : 0,
       logged: commit.logged ? 1 : 0,
       capacity: LANE_CAPACITY,
-      lane_capacity: GROUP_LANE_CAPACITY,
+      lane_capacity: every ? EVERY_LANE_CAPACITY : GROUP_LANE_CAPACITY,
+      full_wait: every ? EVERY_WAIT_MS : FULL_WAIT_MS,
+      history: every ? EVERY_HISTORY : HISTORY,
+      ...(commit.digest && { digest: commit.digest }),
       definition: JSON.stringify(definition),
       channel_throttle: commit.channelThrottle,
       route_throttle: commit.routeThrottle,
@@ -278,12 +346,14 @@ export class GroupStore {
       ended: commit.ended,
       outcomes: commit.outcomes,
     };
-    const text = entry === undefined ? '' : JSON.stringify(entry).slice(0, -1);
+    const texts = said.flatMap((entry) => [
+      JSON.stringify(entry).slice(0, -1),
+      JSON.stringify([entry.id, entry.time, entry.group?.reason, channel, fingerprintOf(entry)]),
+    ]);
     const [status, at] = (await runScript(this.#redis, commitScript, keys, [
       JSON.stringify(flush),
-      text,
       outcomesPrefix,
-      JSON.stringify([entry?.id, entry?.time, entry?.group?.reason, channel]),
+      ...texts,
     ])) as [string, number];
     if (status === 'lost') return { status };
     if (status === 'postponed') return { status, next: at };
@@ -293,12 +363,13 @@ export class GroupStore {
   /** The last notifications of a group, youngest first. */
   async history(id: string): Promise<SaidBefore[]> {
     const texts = await this.#redis.lrange(groupKeys.history(id), 0, -1);
-    const said = texts.map((text) => JSON.parse(text) as [string, number, string, string]);
+    const said = texts.map((text) => JSON.parse(text) as HistoryLine);
     const fates = await Promise.all(said.map(([key]) => this.#redis.get(`${fatePrefix}${key}`)));
-    return said.map(([notification, at, reason, channel], index) => {
+    return said.map(([notification, at, reason, channel, fingerprint = '', due], index) => {
       const fate = readFate(fates[index]);
       const { what = 'pending', at: fateAt, detail = '' } = fate ?? {};
-      return { notification, at, reason, channel, fate: what, fateAt, detail };
+      const about = { fingerprint: fingerprint || undefined, due };
+      return { notification, at, reason, channel, ...about, fate: what, fateAt, detail };
     });
   }
 

@@ -76,6 +76,8 @@ export function channelKeys(channel: string) {
     bucket: `${base}:bucket`,
     /** HASH state -> alerts of this channel in it. */
     ledger: `${base}:ledger`,
+    /** With a digest of the key of a group, STRING what the channel keeps of it; expires after a month. */
+    memory: `${base}:memory:`,
     /** STRING fencing token of who drains the channel; expires with the lease. */
     lease: `${base}:lease`,
     /** STRING the last fencing token that was given. */

@@ -3,7 +3,8 @@
  * they must be told. Admission and groups append; delivery reads the head, tells it, and acknowledges. Whoever drains a channel holds
  * its lease; the fencing token keeps a late one from changing anything.
  */
-import type { Channel, StoredAlert } from '@tocsin/openapi';
+import { hash } from 'node:crypto';
+import { type Channel, digestIntervalMs, type StoredAlert } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import type { GroupNotification } from '../routing/notification.ts';
 import { storedAlert } from './alerts.ts';
@@ -42,6 +43,11 @@ export interface OutboxEntry {
   readonly repeated?: boolean;
   /** What a group says, instead of one alert. */
   readonly group?: GroupNotification;
+  /** It tells one alert of a group, and is not told together with others of it as if they were one. */
+  readonly apart?: boolean;
+  /** `held` is the digest of a channel that is told no more; alerts that ended are counted by themselves. */
+  readonly digest?: boolean;
+  readonly ended?: number;
   /** Alerts whose outcome it decides, by agent and route (or `-`); `digested` when they are told as a number. */
   readonly units?: readonly (readonly [
     agent: string,
@@ -85,12 +91,15 @@ export interface SetBack {
 export const LANE_CAPACITY = 10_000;
 /** Updates that one group has waiting. */
 export const GROUP_LANE_CAPACITY = 100;
+/** The same of one that tells each alert by itself. */
+export const EVERY_LANE_CAPACITY = 2000;
 
 const DEAD_LETTERS_KEPT = 10_000;
 const acknowledgeScript = loadScript('acknowledge', 'groups', 'log');
 const takeHeldScript = loadScript('take-held');
 const leaseScript = loadScript('lease', 'lease');
 const takeScript = loadScript('take', 'lease');
+const rememberScript = loadScript('remember');
 const setBackScript = loadScript('set-back', 'log');
 const retryNowScript = loadScript('retry-now');
 
@@ -98,6 +107,10 @@ const retryNowScript = loadScript('retry-now');
 const OLDEST_OF = 100;
 /** Longer than anything is tried. */
 const ATTEMPT_KEPT_SECONDS = 7 * 86_400;
+const MEMORY_KEPT_SECONDS = 30 * 86_400;
+
+const memoryKey = (channel: string, group: string): string =>
+  channelKeys(channel).memory + hash('sha256', group, 'base64url').slice(0, 22);
 
 /** The throttle of a channel as the scripts want it: microseconds between two, and of saved-up burst. */
 export function throttleOf(channel: Pick<Channel, 'throttle'>): {
@@ -108,6 +121,19 @@ export function throttleOf(channel: Pick<Channel, 'throttle'>): {
   const interval = Math.round(60_000_000 / channel.throttle.per_minute);
   return { interval, burst: interval * (channel.throttle.burst - 1) };
 }
+
+/** Period of the digests of a channel, ms; 0 when it is told none. */
+export const digestPeriod = (channel: Pick<Channel, 'mode' | 'digest_interval'>): number =>
+  channel.mode === 'digest' ? (digestIntervalMs(channel) ?? 0) : 0;
+
+/** When the digest is made that tells of what comes now, ms. */
+export function digestEnd(channel: Channel, now: number): number {
+  const period = digestPeriod(channel);
+  return (Math.floor(now / period) + 1) * period;
+}
+
+/** The id of a digest, but for the time (ms) at which it is made. */
+export const digestPrefix = (channel: string): string => `digest-${channel}-`;
 
 /** The lane of a group; what is in no group has the lane with the name of the channel. Names of channels have no `#`. */
 export const laneOf = (channel: string, group: string): string => `${channel}#${group}`;
@@ -180,6 +206,8 @@ function takenLane([lane, attempt, entries, alerts]: Extract<
   return { lane, attempt, entries: parsed, alerts: stored };
 }
 
+type HeldChannel = Pick<Channel, 'name' | 'throttle' | 'mode' | 'digest_interval'>;
+
 export class Outbox {
   readonly #redis: Redis;
 
@@ -195,6 +223,12 @@ export class Outbox {
   /** Channels with held counters, those that may be told first at the front; whether they may is decided by `takeHeld`. */
   lanesWithHeld(): Promise<string[]> {
     return this.#redis.zrange(heldDueKey, 0, -1);
+  }
+
+  /** When the held counters of a channel are due, ms. */
+  async heldDue(channel: string): Promise<number | undefined> {
+    const score = await this.#redis.zscore(heldDueKey, channel);
+    return score === null ? undefined : Number(score);
   }
 
   /** The first entries of a lane, oldest first; they stay until they are acknowledged. */
@@ -266,6 +300,18 @@ export class Outbox {
     return this.#redis.get(laneKeys(lane).attempt);
   }
 
+  /** What a channel keeps of a group. */
+  async recall(channel: string, group: string): Promise<string | undefined> {
+    return (await this.#redis.get(memoryKey(channel, group))) ?? undefined;
+  }
+
+  /** Keeps something of a group; false when the lease is lost. */
+  async remember(channel: string, token: number, group: string, text: string): Promise<boolean> {
+    const keys = [channelKeys(channel).lease, memoryKey(channel, group)];
+    const args = [token, text, MEMORY_KEPT_SECONDS];
+    return (await runScript(this.#redis, rememberScript, keys, args)) === 1;
+  }
+
   /** Keeps the head of a lane for another attempt. False when the lease is lost and nothing changed. */
   async setBack(
     channel: string,
@@ -331,14 +377,17 @@ export class Outbox {
     return left < 0 ? undefined : left;
   }
 
-  /** Puts what the throttle held back into the lane once it is due. Returns how many alerts the new entry tells of. */
-  async takeHeld(channel: Pick<Channel, 'name' | 'throttle'>): Promise<number> {
+  /**
+   * Puts what the throttle held back into the lane once it is due, or the digest once its period is over. Returns how many alerts the
+   * new entry tells of. `now` (ms) only for a clock other than that of Redis.
+   */
+  async takeHeld(channel: HeldChannel, now?: number): Promise<number> {
     const { interval, burst } = throttleOf(channel);
     const keys = [...laneScriptKeys(channel.name), lanesKey, heldDueKey];
     return (await runScript(this.#redis, takeHeldScript, keys, [
-      channel.name,
-      interval,
-      burst,
+      ...[channel.name, interval, burst],
+      digestPeriod(channel) > 0 ? digestPrefix(channel.name) : '',
+      now ?? '',
     ])) as number;
   }
 

@@ -44,6 +44,22 @@ test('creates, shows, changes and deletes a channel; its secret is never shown n
     ['error', { per_minute: 10, burst: 1 }, '5s'],
   );
   assert.equal(settings.url, 'https://example.com/');
+  const change = (body: object) => plane.call('PATCH', '/v1/channels/hook', body);
+  const modes = [
+    made,
+    await change({ mode: 'digest', digest_interval: '1d' }),
+    await change({ minimum_priority: 'error' }),
+    await change({ mode: 'every' }),
+  ];
+  assert.deepEqual(
+    modes.map(({ body }) => [body.mode, body.digest_interval]),
+    [
+      ['grouped', undefined],
+      ['digest', '1d'],
+      ['digest', '1d'],
+      ['every', undefined],
+    ],
+  );
   const back = await plane.call('PATCH', '/v1/channels/hook', {
     throttle: null,
     settings: { timeout: null },
@@ -111,6 +127,10 @@ test('refuses channels that do not fit, and says where', async (t) => {
       '/settings/color',
     ],
     [hook({ throttle: { per_minute: 0, burst: 1 } }), '/throttle/per_minute'],
+    [hook({ mode: 'hourly' }), '/mode'],
+    [hook({ digest_interval: '1h' }), '/digest_interval'],
+    [hook({ mode: 'digest', digest_interval: '5s' }), '/digest_interval'],
+    [hook({ mode: 'digest', digest_interval: 'soon' }), '/digest_interval'],
   ];
   for (const [body, pointer] of wrong) {
     const answer = await plane.call('POST', '/v1/channels', body);

@@ -599,4 +599,58 @@ receivers: [{name: d, log: {}}]`,
       [1, 'd', '3', '', 'digest'],
     ],
   },
+  {
+    name: 'told alert by alert: at once, repeats at ticks, and neither reminded nor again after a silence or a restart',
+    config: `
+route: {receiver: d, group_by: [], group_wait: 30s, group_interval: 10s, repeat_interval: 20s}
+receivers: [{name: d, mode: every, log: {}}]`,
+    until: 400,
+    steps: [
+      push(0, 'a'),
+      push(1, 'a'),
+      [2, { silence: { matchers: ['n=s'], ends_at: '25s' } }],
+      push(3, 's'),
+      [4, { restart: true }],
+      push(5, 'b'),
+      push(12, 'a'),
+    ],
+    said: [
+      [0, 'd', 'a', '', 'new alerts'],
+      [3, 'd', 'a', '', 'repeat'],
+      [5, 'd', 'b', '', 'new alerts'],
+      [15, 'd', 'a', '', 'repeat'],
+      [25, 'd', 's', '', 'new alerts'],
+      [305, 'd', '', 's', 'resolved'],
+      [305, 'd', '', 'b', 'resolved'],
+      [315, 'd', '', 'a', 'resolved'],
+    ],
+  },
+  {
+    name: 'a reload changes what a channel is told, and nothing is told twice or lost',
+    config: `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, log: {send_resolved: false}}]`,
+    configs: {
+      'every.yaml': `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, mode: every, log: {send_resolved: false}}]`,
+      'digest.yaml': `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, mode: digest, digest_interval: 1m, log: {send_resolved: false}}]`,
+    },
+    until: 400,
+    steps: [
+      push(0, 'a'),
+      [5, { reload: 'every.yaml' }],
+      push(6, 'b'),
+      [7, { reload: 'digest.yaml' }],
+      push(8, 'c'),
+      push(9, 'c'),
+    ],
+    said: [
+      [1, 'd', 'a', '', 'first notification'],
+      [6, 'd', 'b', '', 'new alerts'],
+      [60, 'd', '', '', 'digest'],
+    ],
+  },
 ];

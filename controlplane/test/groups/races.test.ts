@@ -70,7 +70,7 @@ async function groups(t: TestContext) {
     const now = START + at * 1000;
     for (const group of await flusher.claim(now, 10)) {
       const flushed = await flusher.flush(group, now);
-      const told = flushed?.entry?.group;
+      const told = flushed?.entries[0]?.group;
       const names = (alerts: readonly { labels: { readonly [name: string]: string } }[] = []) =>
         alerts.map(({ labels }) => labels['n']).join(' ');
       if (told) said.push(`${told.reason}: ${names(told.firing)} / ${names(told.resolved)}`);
@@ -116,6 +116,6 @@ test('who stood still longer than its claim lasts says nothing when it goes on',
   assert.deepEqual(await look(2), []);
   assert.deepEqual(await look(21), ['first notification: a / ']);
   const late = await flusher.flush(group, START + 22_000);
-  assert.deepEqual([late?.outcome.status, late?.entry], ['lost', undefined]);
+  assert.deepEqual([late?.outcome.status, late?.entries], ['lost', []]);
   assert.deepEqual(await look(40), []);
 });

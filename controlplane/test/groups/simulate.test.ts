@@ -53,7 +53,7 @@ async function simulate(file: string, input: string, ...args: string[]): Promise
 
 const shown = ({ at, channel, firing, resolved, reason }: Output): Said => {
   const [, seconds = 0, ms = 0] = /^(?:(\d+)s)?(?:(\d+)ms)?$/.exec(at) ?? [];
-  const names = (labels: Output['firing']) => labels.map((one) => one['n']).join(' ');
+  const names = (labels: Output['firing'] = []) => labels.map((one) => one['n']).join(' ');
   return [Number(seconds) + Number(ms) / 1000, channel, names(firing), names(resolved), reason];
 };
 

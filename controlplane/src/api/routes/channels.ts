@@ -39,12 +39,15 @@ const ChannelPatch = Type.Object(
     minimum_priority: Type.Optional(properties.minimum_priority),
     throttle: Type.Optional(Type.Union([properties.throttle, Type.Null()])),
     fallback: Type.Optional(Type.Union([properties.fallback, Type.Null()])),
+    send_resolved: properties.send_resolved,
+    mode: properties.mode,
+    digest_interval: Type.Optional(Type.Union([properties.digest_interval, Type.Null()])),
     settings: Type.Optional(properties.settings),
   },
   {
     additionalProperties: false,
     description:
-      'What is given is changed, key by key; null takes a setting, the throttle or the fallback away.',
+      'What is given is changed, key by key; null takes a setting, the throttle, the fallback or the interval of digests away.',
   },
 );
 const TestOutcome = Type.Object({

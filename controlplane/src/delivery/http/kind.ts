@@ -36,6 +36,10 @@ export interface HttpKind<Settings> {
   /** Of a kind whose setting `template` makes the text that people read: how that is read. */
   readonly template?: TemplateOptions;
   /** As of ChannelKind. */
+  readonly mode?: ChannelKind['mode'];
+  /** As of ChannelKind. */
+  readonly records?: true;
+  /** As of ChannelKind. */
   readonly parallel?: number;
   /** As of ChannelKind. */
   check?(settings: Readonly<Record<string, unknown>>): void;
@@ -51,6 +55,8 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     kind,
     settings: schema,
     origin: 'any',
+    ...(definition.mode && { mode: definition.mode }),
+    ...(definition.records && { records: definition.records }),
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
     check(given) {
       definition.check?.(given);

@@ -9,8 +9,8 @@ KEYS  1 agent  2 its sequences  3 ledger  4 alert records  5 open fingerprints  
       lane entries, held counters, throttle bucket, channel ledger, agents of what is held, entries of its urgent lane, lanes by time;
       then those of `plan_groups`
 ARGV  1 the request as JSON: agent, kid, seq (text), digest, version (of the channels), remembered (sequence numbers kept), window, retention (ms),
-        capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us, urgent lane]
-        (interval 0: no throttle), accepted: how many alerts the batch stands for;
+        capacity (alerts kept), lane_capacity, channels: list of [name, interval_us, burst_us, urgent lane,
+        period of digests (ms)] (interval 0: no throttle; period 0: it is told no digests), accepted: how many alerts the batch stands for;
         of each alert, in lists: fingerprints, ids, seen: text of occurrences, first and last in ms, and of the first and the last byte of its
         body in the bodies; with channels also routed: list of [rule, list of channel positions from 1, 1 when it is critical];
         prefix: of the keys of the ledger by agent and by route, batches: prefix of the keys of the bodies,
@@ -75,7 +75,7 @@ local function channel_at(position)
   if channel then return channel end
   local definition, first = request.channels[position], FIRST_FREE_KEY + (position - 1) * KEYS_OF_CHANNEL
   channel = {
-    name = definition[1], interval = definition[2], burst = definition[3],
+    name = definition[1], interval = definition[2], burst = definition[3], period = definition[5],
     HELD = KEYS[first + 2], BUCKET = KEYS[first + 3], LEDGER = KEYS[first + 4],
     HELD_UNITS = KEYS[first + 5], READY = KEYS[first + 7],
     plain = { ENTRIES = KEYS[first + 1], entries = {} },
@@ -99,6 +99,10 @@ end
 -- Whether the channel may be told now; takes a token of its bucket (GCRA). What is critical may take as many again in advance, so that
 -- what is not cannot keep it waiting.
 local function admits(channel, lane)
+  if channel.period > 0 then
+    channel.due = (math.floor(now / channel.period) + 1) * channel.period
+    return false
+  end
   lane.length = lane.length or redis.call('LLEN', lane.ENTRIES)
   if lane.length >= request.lane_capacity then
     channel.due = now + FULL_LANE_MS
@@ -140,12 +144,17 @@ local function tell(channel, id, rule, accounted, critical)
   if channel.rules > 0 then
     entry.held = {}
     for held_rule, number in pairs(channel.held) do
-      entry.held[#entry.held + 1] = { held_rule, number }
-      channel.pending, channel.held_change = channel.pending + number, channel.held_change - number
+      -- The number of those that ended stands under an empty name.
+      if held_rule ~= '' then
+        entry.held[#entry.held + 1] = { held_rule, number }
+        channel.pending, channel.held_change = channel.pending + number, channel.held_change - number
+      end
     end
+    if #entry.held == 0 then entry.held = nil end
     for unit, number in pairs(channel.held_units) do
+      local agent, route = string.match(unit, '^(%S+) ?(%S*)$')
       entry.units = entry.units or {}
-      entry.units[#entry.units + 1] = { unit, '-', number, 'digested' }
+      entry.units[#entry.units + 1] = { agent, route ~= '' and route or '-', number, 'digested' }
     end
     channel.held, channel.held_units = {}, {}
     channel.rules, channel.holds, channel.told_held = 0, false, true
@@ -294,7 +303,12 @@ for position, channel in pairs(channels) do
     for rule, number in pairs(channel.held) do held[#held + 1], held[#held + 2] = rule, number end
     redis.call('HSET', channel.HELD, unpack(held))
     for unit, number in pairs(channel.held_units) do redis.call('HSET', channel.HELD_UNITS, unit, number) end
-    redis.call('ZADD', DUE, channel.due, channel.name)
+    -- A digest that is due is not put off by what comes before it is made.
+    if channel.period > 0 then
+      redis.call('ZADD', DUE, 'LT', channel.due, channel.name)
+    else
+      redis.call('ZADD', DUE, channel.due, channel.name)
+    end
   end
   count(channel.LEDGER, { routed = channel.routed, pending = channel.pending, held = channel.held_change })
 end

@@ -6,14 +6,19 @@ the group keeps what it has to say, and says it together later.
 KEYS  1 due  2 groups  3 members of the group  4 unsaid  5 groups by route  6 records of alerts  7 outcomes
       8 lane entries  9 channels with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
       13 history of the group  14 lanes of the channel by time
+      15 held counters of the channel  16 agents and routes of what is held  17 held due
 ARGV  1 the flush as JSON:
         id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), channel, lane, urgent (0 or 1), definition,
         next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the channel), lane_capacity,
+        full_wait (ms until a full lane is tried again), history (notifications of the group that are remembered),
         channel_throttle and route_throttle [interval_us, burst_us],
-        flags: list of [fingerprint, flags without m], ended: list of [fingerprint, ends, updated],
-        outcomes: list of [fingerprint, state seen, new state; q: goes with the notification]
-      2 the notification as JSON without its last brace; empty: none
-      3 prefix of the keys of the ledger by agent and by route  4 what the history gets, as JSON
+        flags: list of [fingerprint, flags without m and number, occurrences told now, number when it has none (false: none); the last two only
+        where occurrences are counted], ended: list of [fingerprint, ends, updated],
+        outcomes: list of [fingerprint, state seen, new state; q: goes with a notification, position of that from 1],
+        digest: instead of notifications, what the next digest of the channel gets: due (ms), rules: list of [rule, count], ended (count),
+        prefix (of its id; empty: it has no history)
+      2 prefix of the keys of the ledger by agent and by route
+      3.. for each notification: its JSON without its last brace, and what the history gets, as JSON
 Answer  { status, ms } where status is
       done, when it is due again; -1: the group is gone   said, the same   postponed, until   lost, -1: nothing changed
 ]]
@@ -21,11 +26,13 @@ local flush = cjson.decode(ARGV[1])
 local id, now = flush.id, flush.now
 local group = parse_group(redis.call('HGET', KEYS[2], id))
 if not group or group.fence ~= flush.fence then return { 'lost', -1 } end
-local says = ARGV[2] ~= ''
+local FIRST_NOTIFICATION = 3
+local notifications = (#ARGV - FIRST_NOTIFICATION + 1) / 2
+local says = notifications > 0
 
 local function ms(number) return string.format('%.0f', number) end
 
--- When one may go through a bucket (GCRA); undefined: now. What is urgent may take as many again in advance.
+-- When all may go through a bucket (GCRA); undefined: now. What is urgent may take as many again in advance.
 local now_us = now * 1000
 local function read_bucket(throttle, text)
   local interval, burst = throttle[1], throttle[2]
@@ -33,7 +40,7 @@ local function read_bucket(throttle, text)
   local tat = math.max(math.min(tonumber(text or '0') or 0, now_us + 2 * (burst + interval)), now_us)
   local most = flush.urgent == 1 and 2 * burst + interval or burst
   if tat - most > now_us then return nil, math.ceil((tat - most) / 1000) end
-  return tat + interval, nil
+  return tat + notifications * interval, nil
 end
 
 local channel_tat, route_tat
@@ -44,7 +51,7 @@ if says then
   if wait then later = math.max(later or 0, wait) end
   local full = redis.call('LLEN', KEYS[8]) >= flush.lane_capacity
     or tonumber(redis.call('HGET', KEYS[10], 'pending') or '0') >= flush.capacity
-  if full then later = math.max(later or 0, now + 60000) end
+  if full then later = math.max(later or 0, now + flush.full_wait) end
   if later then
     group.fence = 0
     redis.call('HSET', KEYS[2], id, format_group(group))
@@ -69,8 +76,9 @@ for _, outcome in ipairs(flush.outcomes) do
     add(tally, alert.agent, alert.route, OUTCOMES[seen], -1)
     add(tally, alert.agent, alert.route, OUTCOMES[state], 1)
     if state == 'q' then
-      local unit = alert.agent .. ' ' .. alert.route
-      units[unit] = (units[unit] or 0) + 1
+      local unit, of = alert.agent .. ' ' .. alert.route, units[outcome[4] or 1] or {}
+      of[unit] = (of[unit] or 0) + 1
+      units[outcome[4] or 1] = of
     end
   end
 end
@@ -96,7 +104,13 @@ else
   local known = read_many(KEYS[3], members)
   for _, change in ipairs(flush.flags) do
     local fingerprint, flags = change[1], change[2]
-    if known[fingerprint] and has(known[fingerprint], 'm') and not leaves[fingerprint] then flags = flags .. 'm' end
+    local present = known[fingerprint] or ''
+    if has(present, 'm') and not leaves[fingerprint] then
+      flags = flags .. 'm'
+      local number = tonumber(string.match(present, '%-?%d+') or '')
+      local said = number and change[3] and number + change[3] or change[4]
+      if said then flags = flags .. string.format('%d', said) end
+    end
     if flags == '' then
       removed[#removed + 1] = fingerprint
     elseif flags ~= known[fingerprint] then
@@ -110,10 +124,14 @@ else
   if next_look == 0 or stays then next_look = tick_from(now, flush.tick, flush.interval) end
   -- Somebody woke the group meanwhile.
   local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or flush.lease_ends)
-  if score < flush.lease_ends then next_look = math.min(next_look, score) end
+  if score ~= math.floor(score) then
+    next_look = now
+  elseif score < flush.lease_ends then
+    next_look = math.min(next_look, score)
+  end
   group.flushed, group.tick, group.fence, group.definition = flush.tick, 0, 0, flush.definition
   if flush.logged == 1 then group.logged = flush.tick end
-  if says then group.said = group.said + 1 end
+  group.said = group.said + notifications
   redis.call('HSET', KEYS[2], id, format_group(group))
   redis.call('ZADD', KEYS[1], ms(next_look), id)
   if flush.unsaid == 1 then
@@ -124,27 +142,54 @@ else
   flush.next = next_look
 end
 call_many(records, 'HSET', KEYS[6])
-write_tally(tally, KEYS[7], ARGV[3])
+write_tally(tally, KEYS[7], ARGV[2])
 
-if says then
-  local list = {}
-  for unit, number in pairs(units) do
+local function remember(text)
+  redis.call('LPUSH', KEYS[13], text)
+  redis.call('LTRIM', KEYS[13], 0, flush.history - 1)
+  redis.call('EXPIRE', KEYS[13], 604800)
+end
+
+for position = 1, notifications do
+  local list, at = {}, FIRST_NOTIFICATION + 2 * (position - 1)
+  for unit, number in pairs(units[position] or {}) do
     local agent, route = string.match(unit, '^(%S+) (%S+)$')
     list[#list + 1] = string.format('[%s,%s,%d]', cjson.encode(agent), cjson.encode(route), number)
   end
-  redis.call('RPUSH', KEYS[8], ARGV[2] .. ',"units":[' .. table.concat(list, ',') .. ']}')
+  redis.call('RPUSH', KEYS[8], ARGV[at] .. ',"units":[' .. table.concat(list, ',') .. ']}')
+  remember(ARGV[at + 1])
+end
+if says then
   redis.call('SADD', KEYS[9], flush.channel)
   -- A lane that was set back stays so.
   local at = redis.call('ZSCORE', KEYS[14], flush.lane)
   if not at or (flush.urgent == 1 and tonumber(at) <= now) then
     redis.call('ZADD', KEYS[14], flush.urgent == 1 and 0 or ms(now), flush.lane)
   end
-  redis.call('LPUSH', KEYS[13], ARGV[4])
-  redis.call('LTRIM', KEYS[13], 0, 19)
-  redis.call('EXPIRE', KEYS[13], 604800)
-  redis.call('HINCRBY', KEYS[10], 'routed', 1)
-  redis.call('HINCRBY', KEYS[10], 'pending', 1)
+  redis.call('HINCRBY', KEYS[10], 'routed', notifications)
+  redis.call('HINCRBY', KEYS[10], 'pending', notifications)
   if channel_tat then redis.call('SET', KEYS[11], ms(channel_tat)) end
   if route_tat then redis.call('HSET', KEYS[12], flush.route, ms(route_tat)) end
+end
+
+local digest = flush.digest
+if digest then
+  local HELD_RULES, sum = 256, 0
+  for _, pair in ipairs(digest.rules) do
+    local rule, number = pair[1], pair[2]
+    if redis.call('HLEN', KEYS[15]) >= HELD_RULES and redis.call('HEXISTS', KEYS[15], rule) == 0 then rule = '(other rules)' end
+    redis.call('HINCRBY', KEYS[15], rule, number)
+    sum = sum + number
+  end
+  -- No rule has an empty name.
+  if digest.ended > 0 or sum == 0 then redis.call('HINCRBY', KEYS[15], '', digest.ended) end
+  for unit, number in pairs(units[1] or {}) do redis.call('HINCRBY', KEYS[16], unit, number) end
+  redis.call('ZADD', KEYS[17], 'LT', ms(digest.due), flush.channel)
+  redis.call('HINCRBY', KEYS[10], 'routed', sum)
+  redis.call('HINCRBY', KEYS[10], 'held', sum)
+  if digest.prefix ~= '' then
+    local due = tonumber(redis.call('ZSCORE', KEYS[17], flush.channel))
+    remember(cjson.encode({ digest.prefix .. ms(due), now, 'digest', flush.channel, '', due }))
+  end
 end
 return { says and 'said' or 'done', flush.next == 0 and -1 or flush.next }

@@ -8,7 +8,7 @@ Answer  1 the group is gone, 0 it is not
 for i = 3, #ARGV do
   local flags = redis.call('HGET', KEYS[1], ARGV[i])
   if flags then
-    local left = string.gsub(flags, '[mt]', '')
+    local left = string.gsub(flags, '[mt%d-]', '')
     if left == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], left) end
   end
 end

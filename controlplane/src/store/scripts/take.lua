@@ -66,7 +66,7 @@ local function read_alerts(ids)
   for i, record in ipairs(redis.call('HMGET', KEYS[7], unpack(ids))) do
     local body = ''
     if record then
-      local from, to, bodies = string.match(record, '^%x+ %d+ %-?%d+ %-?%d+ (%d+) (%d+) %d+ (%d+)')
+      local from, to, bodies = string.match(record, '^%x+ %d+ %-?%d+ %-?%d+ (%d+) (%d+) %d+ (%d+) ')
       body = bodies and redis.call('GETRANGE', ARGV[9] .. bodies, from, to) or ''
     end
     alerts[3 * i - 2], alerts[3 * i - 1], alerts[3 * i] = ids[i], record or '', body

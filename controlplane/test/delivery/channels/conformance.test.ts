@@ -38,7 +38,10 @@ const SUBJECTS: readonly Subject[] = [
   },
   {
     kind: slackKind,
-    settings: (url) => ({ token: 'xoxb-1', channel: '#x', base_url: `${url}/api/` }),
+    settings: (url) => ({
+      ...{ token: 'xoxb-1', channel: '#x', base_url: `${url}/api/` },
+      allow_private_addresses: true,
+    }),
     good: answerWith(200, '{"ok":true,"channel":"C1","ts":"1.2"}', {
       'content-type': 'application/json',
     }),

@@ -74,6 +74,7 @@ describe('slack channel', () => {
       .create({
         token: TOKEN,
         channel: '#alerts',
+        allow_private_addresses: true,
         base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`,
       })
       .send(notification, options);
@@ -177,8 +178,22 @@ describe('slack channel', () => {
     assert.equal(briefly(await send(sampleNotification(), stop)), 'ambiguous aborted');
     const port = await closedPort();
     const base_url = `http://127.0.0.1:${port}/`;
-    const dead = slackKind.create({ token: TOKEN, channel: 'C', base_url });
+    const settings = { token: TOKEN, channel: 'C', base_url };
+    const dead = slackKind.create({ ...settings, allow_private_addresses: true });
     assert.equal(briefly(await dead.send(sampleNotification(), forever())), 'retry connection');
+    for (const host of [
+      '127.0.0.1',
+      'localhost',
+      '[::ffff:127.0.0.1]',
+      '2130706433',
+      '0177.0.0.1',
+    ]) {
+      const guarded = slackKind.create({ ...settings, base_url: `http://${host}:${port}/` });
+      assert.equal(
+        briefly(await guarded.send(sampleNotification(), forever())),
+        'permanent blocked',
+      );
+    }
   });
 
   it('lets hostile text neither mention, link, format nor leave its place', () => {

@@ -174,6 +174,8 @@ describe('webhook channel', () => {
     assert.equal(payload.data.count, 3);
     new Webhook('a plain text secret', { format: 'raw' }).verify(second.body, second.headers);
     assert.equal(first.headers['webhook-id'], sampleNotification().id);
+    const odd = signatureHeaders('1-a.b c', 0, '', [readSigner('secret', 'x')]);
+    assert.equal(odd['webhook-id'], '1-a~2e~b~20~c', 'the names of channels have dots');
     assert.throws(() => new Webhook(SECRET).verify(`${first.body} `, first.headers));
   });
 

@@ -15,6 +15,8 @@ const INDEX = 'logs-tocsin.alerts-default';
 
 export const elasticsearchKind = httpKind<Resolved>({
   kind: 'elasticsearch',
+  mode: 'every',
+  records: true,
   settings: ElasticsearchSettings,
   destination: ['url', 'allow_private_addresses'],
   prepare: (settings) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
-import { describeHeld } from '../../digest.ts';
+import { describeHeld, isHeld } from '../../digest.ts';
 import { describeGroup } from '../../grouped.ts';
 import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
 import { type Template, textBy } from '../../template.ts';
@@ -86,7 +86,7 @@ export function renderText(notification: Notification): string {
     ].join('\n'),
   );
   if (notification.group) sections.unshift(describeGroup(notification));
-  if (notification.held.count > 0) sections.push(describeHeld(notification.held));
+  if (isHeld(notification.held)) sections.push(describeHeld(notification.held));
   if (notification.repeated) sections.push(repeatNote(notification));
   const footer = `-- \nTocsin, channel ${printable(notification.channel, 64)}, notification ${printable(notification.id, 200)}\n`;
   return `${sections.join('\n\n----\n\n')}\n\n${footer}`;

@@ -22,6 +22,8 @@ export const kafkaKind: ChannelKind = {
   kind: 'kafka',
   settings: KafkaSettings,
   origin: 'any',
+  mode: 'every',
+  records: true,
   parallel: 1,
   fileSettings: TLS_FILES,
   destination: ['brokers', 'tls'],

@@ -9,6 +9,7 @@ export const logKind: ChannelKind = {
   kind: 'log',
   settings: LogSettings,
   origin: 'any',
+  records: true,
   parallel: 1,
   fileSettings: ['path'],
   create(settings) {

@@ -1,12 +1,14 @@
 /** @module Channel kind `slack`: Block Kit messages through the Web API or an incoming webhook. */
-import type { ChannelKind, Notification, ResolvedSettings } from '../../channel.ts';
+import type { ChannelKind, Notification, ResolvedSettings, ShownAlert } from '../../channel.ts';
+import { createEgress } from '../../http/egress.ts';
 import { secretUrl } from '../../http/kind.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
 import { readTemplate, refuse, type Template, textBy, withProblems } from '../../template.ts';
 import { cut } from '../../text.ts';
-import { neutral, renderMessage, renderText } from './render.ts';
-import { type Poster, postMessage } from './send.ts';
+import { neutral, renderMessage, renderReply, renderText, withoutFormat } from './render.ts';
+import { callSlack, type Method, type Poster } from './send.ts';
 import { SlackSettings } from './settings.ts';
+import { tellInThread } from './thread.ts';
 import { incomingWebhook } from './webhook.ts';
 
 /** Slack cuts what is longer than 40,000, and asks for 4,000 where people read it. */
@@ -17,6 +19,7 @@ export const slackKind: ChannelKind = {
   settings: SlackSettings,
   origin: 'any',
   parallel: 2,
+  remembers: true,
   destination: ['base_url'],
   check(settings) {
     checkAddress(settings);
@@ -24,24 +27,47 @@ export const slackKind: ChannelKind = {
   },
   create(settings) {
     const { poster, channel, template } = readSettings(settings);
-    const render = (notification: Notification, onProblem: (problem: string) => void) => ({
-      ...envelopeOf(channel, notification),
-      ...renderBy(template, notification, onProblem),
-    });
+    const render = (
+      notification: Notification,
+      onProblem: (problem: string) => void,
+      alerts?: readonly ShownAlert[],
+    ) => renderBy(template, notification, onProblem, alerts);
     return {
-      async send(notification, { signal }) {
+      async send(notification, { signal, memory }) {
         const problems: string[] = [];
-        const message = render(notification, (problem) => problems.push(problem));
-        const outcome = withProblems(await poster.post(message, signal), problems);
-        if (outcome.result !== 'permanent' || outcome.reason !== 'rendering') return outcome;
-        // The blocks were refused, so nothing was posted: words alone still tell what happened.
-        const envelope = envelopeOf(channel, notification);
-        return poster.post({ ...envelope, text: renderText(notification) }, signal);
+        const tell = async (method: Method, target: object, alerts?: readonly ShownAlert[]) => {
+          const envelope = { ...envelopeOf(method, channel, notification), ...target };
+          const message = render(notification, (problem) => problems.push(problem), alerts);
+          const answered = await poster.call(method, { ...envelope, ...message }, signal);
+          const { outcome } = answered;
+          if (outcome.result !== 'permanent' || outcome.reason !== 'rendering') return answered;
+          // The blocks were refused, so nothing was told: words alone still tell what happened.
+          return poster.call(method, { ...envelope, ...inWords(method, notification) }, signal);
+        };
+        const { group } = notification;
+        const outcome =
+          memory && channel !== undefined && group
+            ? await tellInThread(
+                {
+                  ...{ setting: channel, memory, tellWhole: tell },
+                  tellNews: (target, alerts) => tell('chat.postMessage', target, alerts),
+                },
+                { ...notification, group },
+              )
+            : (await tell('chat.postMessage', {})).outcome;
+        return withProblems(outcome, problems);
       },
       preview: (notification) => [
         {
           content_type: 'application/json',
-          body: JSON.stringify(render(notification, refuse), null, 2),
+          body: JSON.stringify(
+            {
+              ...envelopeOf('chat.postMessage', channel, notification),
+              ...render(notification, refuse),
+            },
+            null,
+            2,
+          ),
         },
       ],
       close: () => poster.close(),
@@ -75,9 +101,11 @@ function posterOf({
 }: Resolved): Poster {
   if (url !== undefined) return incomingWebhook(secretUrl('url', url), allowPrivate);
   const baseUrl = base_url && !base_url.endsWith('/') ? `${base_url}/` : base_url;
+  const egress = createEgress({ allowPrivate });
+  const account = { token, baseUrl, egress };
   return {
-    post: (message, signal) => postMessage({ token, baseUrl }, message, signal),
-    close: () => Promise.resolve(),
+    call: (method, message, signal) => callSlack(account, method, message, signal),
+    close: () => egress.destroy(),
   };
 }
 
@@ -85,25 +113,35 @@ function readText({ template }: { readonly template?: string | undefined }): Tem
   return template === undefined ? undefined : readTemplate('template', template, { neutral });
 }
 
-/** Blocks, or the text of the template, which alone is formatted. */
+/** Blocks, or the text of the template, which alone is formatted; of a reply, which tells some of the alerts. */
 function renderBy(
   template: Template | undefined,
   notification: Notification,
   onProblem: (problem: string) => void,
+  alerts?: readonly ShownAlert[],
 ) {
-  const text = textBy(template, notification, () => '', onProblem);
-  return text.trim() === ''
-    ? renderMessage(notification)
-    : { text: cut(text, TEXT_CHARACTERS), mrkdwn: true };
+  const told = alerts ? { ...notification, alerts } : notification;
+  const text = textBy(template, told, () => '', onProblem);
+  if (text.trim() === '')
+    return alerts ? renderReply(notification, alerts) : renderMessage(notification);
+  return { text: cut(text, TEXT_CHARACTERS), mrkdwn: true };
 }
 
+/** What has no blocks takes them away from what it replaces, and Slack formats it whatever it is told. */
+const inWords = (method: Method, notification: Notification) =>
+  method === 'chat.update'
+    ? { text: withoutFormat(renderText(notification)), blocks: [], attachments: [] }
+    : { text: renderText(notification), metadata: undefined };
+
 /** Slack is told to interpret nothing, and which notification this is. */
-const envelopeOf = (channel: string | undefined, notification: Notification) => ({
-  mrkdwn: false,
+const envelopeOf = (method: Method, channel: string | undefined, notification: Notification) => ({
   parse: 'none',
   link_names: false,
-  unfurl_links: false,
-  unfurl_media: false,
+  ...(method === 'chat.postMessage' && {
+    mrkdwn: false,
+    unfurl_links: false,
+    unfurl_media: false,
+  }),
   // An incoming webhook knows its channel, and takes no metadata.
   ...(channel !== undefined && {
     channel,

@@ -4,7 +4,7 @@
  * header, 10 fields, and about 13,000 characters in all.
  */
 import type { Notification, ShownAlert } from '../../channel.ts';
-import { describeHeld } from '../../digest.ts';
+import { describeHeld, isHeld } from '../../digest.ts';
 import { describeGroup } from '../../grouped.ts';
 import {
   factsOf,
@@ -57,7 +57,9 @@ export function renderMessage(notification: Notification): Message {
   const priority = highestPriority(notification);
   const summary = summaryOf(notification, HEADER_CHARACTERS - priority.length - 5);
   const shown = alerts.slice(0, MAX_ALERTS);
-  const heading = `${lookOf(priority).symbol} ${priority}: ${summary}`;
+  const heading = isOver(notification)
+    ? `${RESOLVED.symbol} ${summary}`
+    : `${lookOf(priority).symbol} ${priority}: ${summary}`;
   return {
     text: renderText(notification),
     blocks: [
@@ -65,27 +67,49 @@ export function renderMessage(notification: Notification): Message {
       ...(notification.group
         ? [{ type: 'section' as const, text: code(describeGroup(notification), 600) }]
         : []),
-      ...(held.count > 0
-        ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }]
-        : []),
+      ...(isHeld(held) ? [{ type: 'section' as const, text: code(describeHeld(held), 1000) }] : []),
       ...(notification.repeated
         ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
         : []),
     ],
-    attachments: shown.map((alert) => ({
-      color: lookOf(alert.priority).colour,
-      fallback: escapeMarkup(describeAlert(alert, 200), 400),
-      blocks: shown.length === 1 ? renderSingle(alert) : renderOneOf(alert, shown.length),
-    })),
+    attachments: attachmentsOf(shown),
   };
 }
+
+/** What is said in a thread: what these alerts of a group are, below one line of what the group is now. */
+export function renderReply(notification: Notification, alerts: readonly ShownAlert[]): Message {
+  return {
+    text: renderText({ ...notification, alerts }),
+    blocks: [
+      { type: 'section', text: code(describeGroup(notification), 600) },
+      ...(notification.repeated
+        ? [{ type: 'context' as const, elements: [plain(repeatNote(notification))] }]
+        : []),
+    ],
+    attachments: attachmentsOf(alerts.slice(0, MAX_ALERTS)),
+  };
+}
+
+const attachmentsOf = (alerts: readonly ShownAlert[]): Message['attachments'] =>
+  alerts.map((alert) => ({
+    color: lookAs(alert).colour,
+    fallback: escapeMarkup(describeAlert(alert, 200), 400),
+    blocks: alerts.length === 1 ? renderSingle(alert) : renderOneOf(alert, alerts.length),
+  }));
+
+/** Nothing of the group fires any more. */
+const isOver = ({ group }: Notification): boolean => group?.counts.firing === 0;
+
+const RESOLVED = { colour: '#15803d', symbol: '✅' };
+const lookAs = ({ status, priority }: ShownAlert) =>
+  status === 'resolved' ? RESOLVED : lookOf(priority);
 
 /** The whole notification as escaped text, for previews and as the last resort. */
 export function renderText(notification: Notification): string {
   const { alerts, held, test } = notification;
   const lines = alerts.map((alert) => describeAlert(alert, 400));
   if (notification.group) lines.unshift(describeGroup(notification));
-  if (held.count > 0) lines.push(describeHeld(held));
+  if (isHeld(held)) lines.push(describeHeld(held));
   return escapeMarkup(`${test ? 'Test: ' : ''}${lines.join('\n')}`, FALLBACK_CHARACTERS);
 }
 
@@ -115,7 +139,7 @@ function renderOneOf(alert: ShownAlert, of: number): Block[] {
     .map(({ label, value }) => `${label} ${value}`)
     .join(' · ');
   const ended = alert.status === 'resolved' ? 'resolved · ' : '';
-  const title = `${lookOf(alert.priority).symbol} ${ended}${alert.priority}: ${alert.rule}`;
+  const title = `${lookAs(alert).symbol} ${ended}${alert.priority}: ${alert.rule}`;
   const output = code(
     messageOf(alert),
     Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),
@@ -141,6 +165,9 @@ function escapeMarkup(text: string, max: number): string {
 /** A value within the text of a template: it can neither mention, link, format nor end a code that it stands in. */
 export const neutral = (text: string): string =>
   escapeMarkup(printable(text).replace(/[*_~`]/g, '\u200b$&'), Number.POSITIVE_INFINITY);
+
+/** Escaped text whose marks Slack takes for text. */
+export const withoutFormat = (text: string): string => text.replace(/[*_~`]/g, '\u200b$&');
 
 /** Printable text within code. A backtick would end it, so one that only looks like it takes its place. */
 const withinCode = (text: string, max: number): string =>

@@ -1,4 +1,4 @@
-/** One `chat.postMessage` and what its answer means. */
+/** One call of the Web API and what its answer means. */
 import {
   type FetchFunction,
   WebAPIHTTPError,
@@ -7,7 +7,9 @@ import {
   WebAPIRequestError,
   WebClient,
 } from '@slack/web-api';
+import { type Dispatcher, fetch, type RequestInit } from 'undici';
 import type { Outcome } from '../../channel.ts';
+import { ConnectError } from '../../http/egress.ts';
 import {
   ambiguous,
   describeError,
@@ -27,12 +29,14 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 const TRANSIENT =
   /^(internal_error|fatal_error|service_unavailable|request_timeout|team_added_to_org|accesslimited)$/;
 const RATE = /^(rate_?limited|message_limit_exceeded)$/;
+/** Nothing was taken, and later it may be. */
+const LATER = /^(external_channel_migrating|update_failed)$/;
 const AUTH =
   /^(not_authed|invalid_auth|account_inactive|token_revoked|token_expired|missing_scope|no_permission|not_allowed_token_type|ekm_access_denied|org_login_required|two_factor_setup_required|access_denied)$/;
 const CONFIGURATION =
-  /^(channel_not_found|not_in_channel|is_archived|restricted_action.*|team_access_not_granted|cannot_reply_to_message)$/;
+  /^(channel_not_found|not_in_channel|is_archived|restricted_action.*|team_access_not_granted|team_not_found|enterprise_is_restricted|messages_tab_disabled|as_user_not_supported|method_deprecated|deprecated_endpoint|cannot_reply_to_message)$/;
 const RENDERING =
-  /^(msg_too_long|msg_blocks_too_long|invalid_blocks.*|no_text|too_many_attachments|invalid_attachments|invalid_metadata_.*|metadata_too_large)$/;
+  /^(msg_too_long|msg_blocks_too_long|invalid_blocks.*|no_text|too_many_attachments|invalid_attachments|attachment_payload_limit_exceeded|block_mismatch|markdown_text_conflict|too_many_contact_cards|invalid_metadata_.*|metadata_too_large|metadata_must_be_sent_from_app)$/;
 
 const SILENT = {
   debug() {},
@@ -46,21 +50,34 @@ const SILENT = {
 
 /** Where messages are posted. */
 export interface Poster {
-  post(message: Record<string, unknown>, signal: AbortSignal): Promise<Outcome>;
+  call(method: Method, message: Record<string, unknown>, signal: AbortSignal): Promise<Answered>;
   close(): Promise<void>;
+}
+
+export type Method = 'chat.postMessage' | 'chat.update';
+
+/** What came of a call. */
+export interface Answered {
+  readonly outcome: Outcome;
+  /** The message, when it was taken: id of its channel, and its time stamp. */
+  readonly message?: { readonly channel: string; readonly ts: string };
+  /** Slack's name of the error. */
+  readonly error?: string;
 }
 
 export interface Account {
   readonly token: string;
   readonly baseUrl: string | undefined;
+  readonly egress: Dispatcher;
 }
 
-/** Posts and classifies; never sleeps or retries, that is the lane's. */
-export async function postMessage(
-  { token, baseUrl }: Account,
+/** Calls and classifies; never sleeps or retries, that is the lane's. */
+export async function callSlack(
+  { token, baseUrl, egress }: Account,
+  method: Method,
   message: Record<string, unknown>,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<Answered> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const client = new WebClient(token, {
     ...(baseUrl && { slackApiUrl: baseUrl }),
@@ -68,15 +85,21 @@ export async function postMessage(
     rejectRateLimitedCalls: true,
     allowAbsoluteUrls: false,
     logger: SILENT,
-    fetch: fetchWithin(bounded),
+    fetch: fetchWithin(bounded, egress),
   });
   try {
     const { channel, ts } = await client
-      .apiCall('chat.postMessage', message)
+      .apiCall(method, message)
       .then((answer) => answer as { channel?: string; ts?: string });
-    return ok(`posted to ${channel} as ${ts}`);
+    const outcome = ok(
+      `${method === 'chat.update' ? 'updated in' : 'posted to'} ${channel} as ${ts}`,
+    );
+    return { outcome, ...(channel && ts && { message: { channel, ts } }) };
   } catch (error) {
-    return readError(error, bounded);
+    const outcome = readError(error, bounded);
+    return error instanceof WebAPIPlatformError
+      ? { outcome, error: error.data.error }
+      : { outcome };
   }
 }
 
@@ -86,6 +109,9 @@ function readError(error: unknown, signal: AbortSignal): Outcome {
   if (error instanceof WebAPIPlatformError) return readPlatformError(error);
   if (error instanceof WebAPIHTTPError) return readHttpError(error);
   const cause = error instanceof WebAPIRequestError ? error.original : error;
+  const refused = (cause as Error).cause;
+  if (refused instanceof ConnectError && refused.blocked)
+    return permanent('blocked', refused.message);
   const { code, message } = describeError(cause);
   if (/Retry header did not contain/.test(message))
     return retry('rate_limited', 'Slack: rate limited, without a Retry-After that can be read');
@@ -106,6 +132,7 @@ function readPlatformError({ data }: WebAPIPlatformError): Outcome {
   if (!/^[a-z0-9_]+$/.test(error))
     return ambiguous('server_error', `not an answer of Slack: ${error}`);
   if (RATE.test(error)) return retry('rate_limited', words);
+  if (LATER.test(error)) return retry('server_error', words);
   if (TRANSIENT.test(error)) return ambiguous('server_error', words);
   if (AUTH.test(error)) return permanent('auth', words);
   if (CONFIGURATION.test(error)) return permanent('configuration', words);
@@ -121,12 +148,13 @@ function readHttpError({ statusCode, headers, body }: WebAPIHTTPError): Outcome 
 }
 
 /** `fetch` that ends with the attempt and never holds more of an answer than Slack would send. */
-function fetchWithin(signal: AbortSignal): FetchFunction {
+function fetchWithin(signal: AbortSignal, dispatcher: Dispatcher): FetchFunction {
   return async (url, init) => {
-    const response = await fetch(url, { ...(init as RequestInit), signal });
+    const response = await fetch(url, { ...(init as RequestInit), signal, dispatcher });
     const body = await readBounded(response.body, MAX_ANSWER_BYTES);
     const { status, statusText, headers } = response;
-    return new Response(body.length > 0 ? body : null, { status, statusText, headers });
+    const known = new Headers([...headers]);
+    return new Response(body.length > 0 ? body : null, { status, statusText, headers: known });
   };
 }
 

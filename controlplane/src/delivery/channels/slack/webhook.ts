@@ -16,10 +16,10 @@ const RENDERING =
 export function incomingWebhook(url: string, allowPrivate: boolean): Poster {
   const egress = createEgress({ allowPrivate });
   return {
-    async post(message, signal) {
+    async call(_method, message, signal) {
       const body = JSON.stringify(message);
       const request = { url, headers: USUAL_HEADERS, body, timeoutMs: TIMEOUT_MS };
-      return explain(await post(egress, request, signal));
+      return { outcome: explain(await post(egress, request, signal)) };
     },
     close: () => egress.destroy(),
   };

@@ -9,6 +9,8 @@ type Resolved = Omit<SplunkSettings, 'token'> & { readonly token: string };
 
 export const splunkKind = httpKind<Resolved>({
   kind: 'splunk',
+  mode: 'every',
+  records: true,
   settings: SplunkSettings,
   destination: ['url', 'allow_private_addresses'],
   prepare: (settings) => {

@@ -13,6 +13,8 @@ export const syslogKind: ChannelKind = {
   kind: 'syslog',
   settings: SyslogSettings,
   origin: 'any',
+  mode: 'every',
+  records: true,
   parallel: 1,
   fileSettings: TLS_FILES,
   destination: ['host', 'port', 'transport'],

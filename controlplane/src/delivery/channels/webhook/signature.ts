@@ -53,14 +53,19 @@ function readBase64(setting: string, prefix: string, secret: string): Buffer {
   return Buffer.from(encoded, 'base64');
 }
 
+/** An id as the signature needs it: with nothing in it that could be taken for the end of it. Ids hold names of channels. */
+const idOf = (id: string): string =>
+  id.replace(/[^\w-]/g, (character) => `~${character.charCodeAt(0).toString(16)}~`);
+
 /** The three headers of one attempt, signed with each key. `id` is the same in all attempts, the time is that of this one. */
 export function signatureHeaders(
-  id: string,
+  notification: string,
   nowMs: number,
   body: string,
   signers: readonly Signer[],
 ): Record<'webhook-id' | 'webhook-timestamp' | 'webhook-signature', string> {
   const timestamp = String(Math.floor(nowMs / 1000));
+  const id = idOf(notification);
   return {
     'webhook-id': id,
     'webhook-timestamp': timestamp,

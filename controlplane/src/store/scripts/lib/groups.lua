@@ -9,12 +9,13 @@ A group is `created flushed tick fence said logged revision definition`: times i
 that a flusher holds it for, fence its number (0: nobody does), said how many notifications there were, logged when it said something
 last (-1: never), revision raised by whatever changes in it, definition as JSON.
 Members of a group have flags: m is in the group, f and r are in the firing and the resolved part of what was said last, t was told that
-it fires and not yet that it ended, h was held back while it fired.
+it fires and not yet that it ended, h was held back while it fired. A number among them: it began to fire in this group, and so many of
+its occurrences were told (negative: none, and so many of when it fired before are owed); only channels that are told what is new count on.
 
 The groups of a request:
   now       ms; without it, the clock of Redis
   routes    list of [id, groups at most, position of its overflow group, interval_us and burst_us of new groups (0: no limit)]
-  groups    list of [id, position of the route, definition, group_wait, group_interval]
+  groups    list of [id, position of the route, definition, group_wait, group_interval, 1 when its channel is told what is new]
   alerts    list of [fingerprint, labels, starts (false: now), ends (with timeout: ms from now), timeout, occurrences, first, last
             (false: now), sample, is a source of inhibition, agent, id of the route it is accounted to (`-`: accounted elsewhere),
             positions of groups, positions of those that do not wait, 1 when it is critical, what its throttle is counted by]
@@ -159,7 +160,7 @@ local function plan_groups(request, base)
     local group = parse_group(states[definition[1]])
     plan.groups[i] = {
       id = definition[1], route = request.routes[definition[2]], definition = definition[3], wait = definition[4],
-      interval = definition[5], members_key = KEYS[base + 11 + i], state = group, flags = {}, changes = {},
+      interval = definition[5], news = definition[6] == 1, members_key = KEYS[base + 11 + i], state = group, flags = {}, changes = {},
     }
   end
 
@@ -211,23 +212,34 @@ local function plan_groups(request, base)
     local state, flags = group.state, flags_of(group, fingerprint)
     local firing = alert.ends > now
     local changed = not has(flags, 'm') or fresh or alert.ends < old.ends
-    if not has(flags, 'm') then
-      group.flags[fingerprint] = flags .. 'm'
+    local owes = false
+    local marked = has(flags, 'm') and flags or flags .. 'm'
+    -- Nothing was told yet of what begins to fire.
+    if firing and (fresh or marked ~= flags) then
+      -- What was not told before it began anew is still owed: less than nothing was told of what it is now.
+      local said = fresh and old and not has(flags, 'h') and tonumber(string.match(marked, '%-?%d+') or '')
+      marked = string.gsub(marked, '%-?%d+', '') .. string.format('%d', said and said - old.count or 0)
+      owes = group.news and said and said < old.count
+    end
+    if marked ~= flags then
+      group.flags[fingerprint] = marked
       group.changes[fingerprint] = true
     end
-    if changed then
+    if changed or group.news then
       state.revision = state.revision + 1
       group.touched = true
     end
-    local unsaid = firing and not has(flags, 'f')
+    local unsaid = firing and (not has(flags, 'f') or (group.news and fresh))
+    if immediate and unsaid then group.now = true end
     if state.flushed == 0 then
       if ends_wait then group.due, group.touched = now, true end
-    elseif changed or (immediate and unsaid) then
+    elseif changed or group.news or (immediate and unsaid) then
       local due = immediate and unsaid and now or tick_from(now, state.flushed, group.interval)
       group.due, group.touched = math.min(group.due or due, due), true
     end
     if state.flushed > 0 and unsaid and changed then group.unsaid = true end
     if immediate and critical == 1 and unsaid then group.urgent = true end
+    return owes
   end
 
   for _, given in ipairs(request.alerts) do
@@ -240,6 +252,7 @@ local function plan_groups(request, base)
       route = given[12], state = accounted and 'p' or 'u',
     }
     local fresh = not old or alert.starts >= old.ends
+    local expires = fresh and old and old.state == 'p'
     if not fresh then
       merge_times(old, alert, now)
       alert.count = old.count + occurrences
@@ -248,7 +261,7 @@ local function plan_groups(request, base)
       alert.agent, alert.route, alert.state = old.agent, old.route, old.state
       if accounted then add(plan.tally, given[11], given[12], 'deduplicated', occurrences) end
     else
-      if old and old.state == 'p' then
+      if expires then
         add(plan.tally, old.agent, old.route, 'pending', -1)
         add(plan.tally, old.agent, old.route, 'expired', 1)
       end
@@ -277,7 +290,12 @@ local function plan_groups(request, base)
       elseif throttle and overflow and overflow.state and has(flags_of(overflow, fingerprint), 'm') then
         group = overflow
       end
-      join(group, fingerprint, alert, old, fresh, immediate[position], given[15])
+      if join(group, fingerprint, alert, old, fresh, immediate[position], given[15]) and expires then
+        -- It is not told by itself, but in the count of what it is now.
+        add(plan.tally, old.agent, old.route, 'expired', -1)
+        add(plan.tally, old.agent, old.route, 'deduplicated', 1)
+        expires = false
+      end
     end
   end
   return plan
@@ -305,10 +323,13 @@ local function apply_groups(plan, outcome_prefix)
   for _, group in ipairs(plan.groups) do
     if group.state and (group.is_new or group.touched) then
       states[#states + 1], states[#states + 2] = group.id, format_group(group.state)
-      -- A group that is being flushed is looked at again by its flusher, which sees the new revision.
       if group.due and group.state.fence == 0 then
         due[#due + 1], due[#due + 2] = string.format('%.0f', group.due), group.id
         if group.due <= now then due_now = 1 end
+      elseif group.now then
+        -- A group that is being flushed is looked at again by its flusher, which sees the new revision; a fraction tells it not to wait.
+        local at = tonumber(redis.call('ZSCORE', KEYS[base + 5], group.id))
+        if at == math.floor(at) then redis.call('ZADD', KEYS[base + 5], at - 0.5, group.id) end
       end
       local members = {}
       for fingerprint in pairs(group.changes) do
