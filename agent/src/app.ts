@@ -8,6 +8,7 @@ import { LossReporter } from './loss-reporter.ts';
 import { type AlertLine, toAlertLine } from './outputs/alert-line.ts';
 import { type OutputSetting, openOutputs } from './outputs/open-outputs.ts';
 import type { Output } from './outputs/output.ts';
+import { releaseMemory } from './probe/release-memory.ts';
 import type { Endpoint, MetricsServer } from './telemetry/metrics-server.ts';
 import type { Uplink } from './uplink/uplink.ts';
 
@@ -16,6 +17,8 @@ const SILENT_MS = 15_000;
 /** Each of the last two steps of the end; the engine takes its own time before. */
 const STOP_MS = 1000;
 const STATISTICS_EVERY_MS = 60_000;
+/** After the start, which leaves this thread little to do. */
+const RELEASE_AFTER_MS = 500;
 
 export interface AppOptions {
   readonly engine: EngineSettings;
@@ -47,6 +50,7 @@ export class App {
   #engine: Engine | undefined;
   #metrics: MetricsServer | undefined;
   #statistics: NodeJS.Timeout | undefined;
+  #release: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(options: AppOptions) {
@@ -78,6 +82,7 @@ export class App {
       for (const program of engine.skipped)
         options.log.warn(program, 'a program of the probe does not run on this kernel');
       app.#statistics = setInterval(() => app.logStatistics(), STATISTICS_EVERY_MS);
+      app.#release = setTimeout(() => void releaseMemory(), RELEASE_AFTER_MS);
       return app;
     } catch (error) {
       await app.stop();
@@ -185,6 +190,7 @@ export class App {
 
   async #stop(): Promise<void> {
     clearInterval(this.#statistics);
+    clearTimeout(this.#release);
     await this.#engine?.stop();
     this.#losses.flush();
     await Promise.all([

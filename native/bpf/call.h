@@ -118,7 +118,7 @@ static __always_inline __u32 x32_to_native(__u32 number)
  * Native number of the call, NO_CALL when nobody wants it. A call cancelled by a signal or a tracer carries -1. The
  * table answers most calls with one load; only what is wanted under some reading of its number costs more.
  */
-static __always_inline __u32 identify(struct task_struct *task, struct pt_regs *regs, long result, __u32 *flags)
+static __always_inline __u32 identify(struct pt_regs *regs, long result, __u32 *flags)
 {
 	__u32 raw = raw_number(regs);
 	__u32 number = raw;
@@ -137,7 +137,7 @@ static __always_inline __u32 identify(struct task_struct *task, struct pt_regs *
 
 	if (!watch)
 		return NO_CALL;
-	if (!(*flags & EVENT_X32) && is_compat(task)) {
+	if (!(*flags & EVENT_X32) && is_compat(current_task())) {
 		/* A 64-bit program that became a 32-bit one: the number is still that of its own exec. */
 		if (!(watch & WATCH_IA32_NUMBER) || (result >= 0 && is_exec(raw)))
 			return NO_CALL;
@@ -210,7 +210,7 @@ static __always_inline struct slot *begin_identified(struct pt_regs *regs, long 
 static __always_inline struct slot *begin_call(struct pt_regs *regs, long result, __u8 kind, __u32 size)
 {
 	__u32 flags = 0;
-	__u32 number = identify(current_task(), regs, result, &flags);
+	__u32 number = identify(regs, result, &flags);
 
 	if (number >= SYSCALL_LIMIT)
 		return 0;

@@ -13,12 +13,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sys_exit")
 int BPF_PROG(dispatch, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = current_task();
 	__u32 flags = 0;
-	__u32 number = identify(task, regs, result, &flags);
+	__u32 number = identify(regs, result, &flags);
 
 	if (number >= SYSCALL_LIMIT)
 		return 0;
+	struct task_struct *task = current_task();
 	__u32 kind = kind_of(number);
 
 	if (is_muted(task)) {

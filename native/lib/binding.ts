@@ -57,6 +57,8 @@ export interface Binding {
   };
   /** Gives what the allocator of the process keeps for later back to the system. */
   trim(): void;
+  /** Has threads that are started later share the allocator's memory with those before. */
+  share(): void;
 }
 
 const packageRoot = join(import.meta.dirname, '..', '..');
@@ -73,6 +75,9 @@ export const isBuilt = (): boolean =>
 
 /** Gives memory that the allocator of the process keeps for later back to the system. Throws what Node throws without the addon. */
 export const trimMemory = (): void => loadBinding().trim();
+
+/** Has threads that are started later share the allocator's memory with those before. Throws likewise. */
+export const shareMemory = (): void => loadBinding().share();
 
 /** Loads the addon. Throws what Node throws when it is absent or built for another machine. */
 export const loadBinding = (): Binding => createRequire(import.meta.url)(addonPath) as Binding;

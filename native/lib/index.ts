@@ -1,5 +1,5 @@
 /** @module The eBPF syscall probe: what this machine can do, the running probe, and the layout of its records. */
-export { type SkippedProgram, trimMemory } from './binding.ts';
+export { type SkippedProgram, shareMemory, trimMemory } from './binding.ts';
 export {
   CAPABILITY_TOPICS,
   type CapabilityProblem,

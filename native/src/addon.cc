@@ -363,10 +363,18 @@ void trim(const Napi::CallbackInfo &) {
 #endif
 }
 
+// Threads that are started from now on share what the allocator has for those before, instead of each keeping memory of its own.
+void share(const Napi::CallbackInfo &) {
+#if defined(__GLIBC__)
+  mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Probe", Probe::define(env));
   exports.Set("abi", Napi::Number::New(env, EVENT_ABI));
   exports.Set("trim", Napi::Function::New<trim>(env, "trim"));
+  exports.Set("share", Napi::Function::New<share>(env, "share"));
   return exports;
 }
 

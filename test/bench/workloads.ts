@@ -1,23 +1,18 @@
 /**
  * What the agent with its own packs costs ordinary work, each with and without it in turns: programs that start and end, walks over files, a compile,
- * and Redis. And what it costs when nothing happens.
+ * and Redis.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ROOT, tocsin } from '../support/tocsin.ts';
+import { ROOT } from '../support/tocsin.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Cost, cpuOf, lostOf, rssOf, startAgent, underLoad } from './agent-load.ts';
-import { OFFICIAL } from './official-rules.ts';
+import { type Cost, lostOf, startAgent, underLoad } from './agent-load.ts';
 import { median, report } from './report.ts';
 
 const ROUNDS = 3;
-const IDLE_MS = 20_000;
-/** Until the agent has given back what its start took. */
-const SETTLE_MS = 15_000;
 const run = promisify(execFile);
 const home = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
 const data = join(home, 'data');
@@ -50,35 +45,6 @@ async function startRedis(): Promise<() => void> {
     return stdout.startsWith('PONG');
   });
   return () => server.kill();
-}
-
-/** From the start of the command to the first alert of a program that reads /etc/shadow all the time, and what the agent is once it is idle. */
-async function idle(name: string, environment: Record<string, string>): Promise<Row[]> {
-  const start = performance.now();
-  const args = ['agent', '--output', 'stdout-json', '--data-dir', data, '--log-level', 'info'];
-  const agent = tocsin(args, environment);
-  const reader = spawn('/bin/sh', ['-c', 'while :; do cat /etc/shadow; sleep 0.02; done'], {
-    stdio: 'ignore',
-  });
-  await agent.line(/\/etc\/shadow/);
-  const firstMs = performance.now() - start;
-  const pid = agent.process.pid ?? 0;
-  const startCpu = cpuOf(pid);
-  reader.kill();
-  await delay(SETTLE_MS);
-  const cpu = cpuOf(pid);
-  await delay(IDLE_MS);
-  const share = (cpuOf(pid) - cpu) / IDLE_MS;
-  const rss = rssOf(pid);
-  await agent.stop();
-  const [, records = '?'] = /.*"records":(\d+)/s.exec(agent.stderr()) ?? [];
-  return [
-    [`${name}: start to first alert`, `${firstMs.toFixed(0)} ms`, ''],
-    ['  agent CPU until then', `${startCpu} ms`, ''],
-    ['  idle: agent CPU', `${(share * 100).toFixed(2)} % of a core`, ''],
-    ['  idle: agent RSS', megabytes(rss), ''],
-    ['  events of the host meanwhile', records, ''],
-  ];
 }
 
 async function measure(name: string, load: () => Promise<unknown>): Promise<Row[]> {
@@ -114,9 +80,7 @@ try {
   for (let i = 0; i < 40; i++)
     writeFileSync(join(sources, `${i}.c`), `${text}int f${i}(void) { return ${i}; }\n`);
   stopRedis = await startRedis();
-  const rows = await idle('our own packs', {});
-  if (OFFICIAL.every((file) => existsSync(file)))
-    rows.push(...(await idle('official rules', { TOCSIN_AGENT_RULES: JSON.stringify(OFFICIAL) })));
+  const rows: Row[] = [];
   for (const [name, load] of Object.entries(LOADS)) rows.push(...(await measure(name, load)));
   report('workloads', rows);
 } finally {

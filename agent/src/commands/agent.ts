@@ -4,6 +4,7 @@ import { App, type AppOptions } from '../app.ts';
 import type { OutputSetting } from '../outputs/open-outputs.ts';
 import { LIBRARY_FOLDER, VERSION } from '../package-files.ts';
 import { describeMissing } from '../probe/capabilities.ts';
+import { shareMemory } from '../probe/release-memory.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import { parseEndpoint } from '../telemetry/metrics-server.ts';
 import { type CommandContext, CommandError } from './context.ts';
@@ -73,7 +74,7 @@ async function runAgent(flags: AgentFlags, context: CommandContext): Promise<voi
   const missing = describeMissing();
   if (missing !== undefined)
     throw new CommandError(`kernel events cannot be watched here:\n${missing}`, CANNOT_RUN);
-
+  shareMemory();
   const app = await App.start(appOptions(sources, context));
   const reloader = new RuleReloader(app, sources, read, context.err);
   let failure: Error | undefined;

@@ -19,8 +19,8 @@ const NICENESS = -10;
 const COMPARE_EVERY_MS = 10_000;
 /** After this long with records in the ring all the time the table is compared even so. */
 const COMPARE_PATIENCE_MS = 15_000;
-/** After rules were compiled: by then the code that they and the first events run is compiled as well. */
-const RELEASE_AFTER_MS = 10_000;
+/** After rules were compiled: when the records that waited are judged, and when the code that the first events run is compiled as well. */
+const RELEASE_AFTER_MS = [500, 10_000];
 
 /** The engine inside its thread. */
 export class EngineWorker {
@@ -35,7 +35,7 @@ export class EngineWorker {
   #droppedTold = 0;
   /** Since when records of the life of processes are missing that the table was not compared with /proc for. */
   #lostAt: number | undefined;
-  #release: NodeJS.Timeout | undefined;
+  #releases: readonly NodeJS.Timeout[] = [];
   #comparedAt = Number.NEGATIVE_INFINITY;
 
   constructor(port: MessagePort, settings: EngineSettings) {
@@ -114,8 +114,12 @@ export class EngineWorker {
   }
 
   #releaseLater(): void {
-    clearTimeout(this.#release);
-    this.#release = setTimeout(() => void releaseMemory(), RELEASE_AFTER_MS);
+    this.#keepMemory();
+    this.#releases = RELEASE_AFTER_MS.map((ms) => setTimeout(() => void releaseMemory(), ms));
+  }
+
+  #keepMemory(): void {
+    for (const timer of this.#releases) clearTimeout(timer);
   }
 
   #newVerdicts({ compiled }: RuleJudge): OpenVerdicts | undefined {
@@ -196,7 +200,7 @@ export class EngineWorker {
   }
 
   #stop(): void {
-    clearTimeout(this.#release);
+    this.#keepMemory();
     this.#session.stop();
     const statistics = this.#statistics();
     this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
