@@ -24,6 +24,7 @@
 
 #define UNSUPPORTED 77
 #define OP_BIND 56 // IORING_OP_BIND, of Linux 6.11
+#define OP_TRUNCATE 55 // IORING_OP_FTRUNCATE, of Linux 6.9
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -275,7 +276,7 @@ static void submit(struct io_uring_sqe wanted, unsigned int setup)
 	must(syscall(SYS_io_uring_enter, ring, 1, 1, enter | IORING_ENTER_GETEVENTS, 0, 0), "io_uring_enter");
 	int result = ((struct io_uring_cqe *)(done + parameters.cq_off.cqes))->res;
 	errno = -result;
-	if (result == -EINVAL && wanted.opcode == OP_BIND)
+	if (result == -EINVAL && (wanted.opcode == OP_BIND || wanted.opcode == OP_TRUNCATE))
 		exit(UNSUPPORTED);
 	if (result != -ECONNREFUSED)
 		must(result < 0 ? -1 : 0, "io_uring");
@@ -308,6 +309,19 @@ static void rings(void)
 	if (is("ring-bind"))
 		submit((struct io_uring_sqe){ .opcode = OP_BIND, .fd = socket(AF_INET, SOCK_STREAM, 0),
 					      .addr = (unsigned long)&beacon, .addr2 = sizeof(beacon) }, 0);
+	if (is("ring-accept")) {
+		struct sockaddr_in door = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr("127.0.0.98") };
+		socklen_t size = sizeof(door);
+		int server = socket(AF_INET, SOCK_STREAM, 0);
+
+		must(bind(server, (void *)&door, size), "bind");
+		must(listen(server, 1), "listen");
+		must(getsockname(server, (void *)&door, &size), "getsockname");
+		must(connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&door, size), "connect");
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_ACCEPT, .fd = server }, 0);
+	}
+	if (is("ring-truncate"))
+		submit((struct io_uring_sqe){ .opcode = OP_TRUNCATE, .fd = open(in("cut-ring"), O_WRONLY | O_CREAT, 0600) }, 0);
 	if (is("ring-mkdir"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .addr = (unsigned long)in("made-ring"),
 					      .len = 0755 }, 0);

@@ -52,6 +52,8 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'ring-send': ['Beacon', { 'evt.type': /^sendto$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'ring-sendmsg': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'ring-bind': ['Beacon', { 'evt.type': /^bind$/, 'fd.name': /^127\.0\.0\.99:9$/ }],
+  'ring-accept': ['Door opened', { 'fd.name': /^127\.0\.0\.1:\d+->127\.0\.0\.98:\d+$/ }],
+  'ring-truncate': ['Evidence cut', { 'fs.path.name': /\/cut-ring$/ }],
   'ring-mkdir': ['Something made', { 'fs.path.name': /\/made-ring$/ }],
   'ring-symlink': ['Something made', { 'fs.path.source': /\/symlink-ring$/ }],
   'send-message': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
@@ -96,6 +98,11 @@ const rulesFor = (folder: string): string => {
     rule(
       'Beacon',
       'evt.type in (connect, bind, sendto, sendmsg, sendmmsg) and fd.sip=127.0.0.99 and fd.sport=9',
+    ),
+    rule('Door opened', 'evt.type in (accept, accept4) and evt.rawres >= 0 and fd.sip=127.0.0.98'),
+    rule(
+      'Evidence cut',
+      `evt.type in (truncate, ftruncate) and fs.path.name startswith ${folder}/cut`,
     ),
     rule(
       'Something made',

@@ -167,7 +167,7 @@ describe('containers of Docker on this kernel', { skip: skipLive || skipDocker }
     const made: string[] = [];
     try {
       for (const [index, path] of [...inventions, ...borrowed].entries()) {
-        const folder = join(mount, 'tocsin-by-hand', String(index), path);
+        const folder = join(mount, `tocsin-by-hand-${process.pid}`, String(index), path);
         for (let at = folder; at !== mount && !existsSync(at); at = dirname(at)) made.push(at);
         mkdirSync(folder, { recursive: true });
         const word = `by-hand-${index}`;

@@ -6,6 +6,7 @@ import {
   factsOf,
   highestPriority,
   lookOf,
+  lookOfAll,
   messageOf,
   repeatNote,
   summaryOf,
@@ -43,10 +44,10 @@ export function chatMessage(notification: Notification, limits: ChatLimits): Cha
   const shown = notification.alerts.slice(0, limits.alerts);
   const unseen = notification.alerts.length - shown.length;
   const share = Math.floor(limits.output / Math.max(1, shown.length));
-  const start = `${lookOf(priority).symbol} ${priority}: `;
+  const start = `${lookOfAll(notification).symbol} ${priority}: `;
   return {
     heading: `${start}${summaryOf(notification, limits.heading - start.length)}`,
-    colour: lookOf(priority).colour,
+    colour: lookOfAll(notification).colour,
     alerts: shown.map((alert) => ({
       title: printable(
         `${alert.status === 'resolved' ? 'Resolved, ' : ''}${alert.priority}: ${alert.rule}`,
@@ -54,7 +55,7 @@ export function chatMessage(notification: Notification, limits: ChatLimits): Cha
       ),
       message: printable(messageOf(alert), share),
       facts: factsOf(alert),
-      colour: lookOf(alert.priority).colour,
+      colour: lookOf(alert).colour,
       time: alert.time,
     })),
     notes: [

@@ -9,6 +9,7 @@ export const isHeld = ({ count, ended = 0 }: Notification['held']): boolean => c
 /** `37 alerts, 4 ended`. */
 export function countHeld({ count, ended = 0 }: Notification['held']): string {
   const alerts = `${count} ${count === 1 ? 'alert' : 'alerts'}`;
+  if (count === 0) return `what ended: ${ended}`;
   return ended > 0 ? `${alerts}, ${ended} ended` : alerts;
 }
 

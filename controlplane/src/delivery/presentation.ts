@@ -30,7 +30,22 @@ const LOOKS: Readonly<Record<Priority, Look>> = {
   Debug: { colour: '#64748b', symbol: '⚪' },
 };
 
-export const lookOf = (priority: Priority): Look => LOOKS[priority];
+const RESOLVED: Look = { colour: '#15803d', symbol: '✅' };
+
+/** What ended looks like nothing that fires. */
+export const lookOf = ({ priority, status }: Pick<ShownAlert, 'priority' | 'status'>): Look =>
+  status === 'resolved' ? RESOLVED : LOOKS[priority];
+
+/** Nothing of the group fires any more. */
+export const isOver = ({ group }: Notification): boolean => group?.counts.firing === 0;
+
+/** How a notification looks as a whole, and the word that stands beside that. */
+export function lookOfAll(notification: Notification): Look & { readonly word: string } {
+  const priority = highestPriority(notification);
+  return isOver(notification)
+    ? { ...RESOLVED, word: 'Resolved' }
+    : { ...LOOKS[priority], word: priority };
+}
 
 /** Falco leads each output with its own time and priority. */
 const OUTPUT_PREFIX =

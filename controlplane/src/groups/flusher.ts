@@ -50,6 +50,12 @@ export interface Flushed {
   readonly entries: readonly OutboxEntry[];
 }
 
+/** A group that was made due at a time, ms. */
+export interface Woken {
+  readonly id: string;
+  readonly at: number;
+}
+
 /** What a group would say. */
 export interface Preview {
   readonly route: Route;
@@ -191,18 +197,20 @@ export class Flusher {
    * Wakes the groups of which something unsaid was held back at the last look and is not at `now`: what held it back ended, or is not
    * in the configuration `next`, which is in force from now on.
    */
-  async seeHoldEnds(now: number, next?: Grouping): Promise<void> {
+  async seeHoldEnds(now: number, next?: Grouping): Promise<Woken[]> {
     const { store } = this.#parts;
     this.#holdsSeen ??= await store.holdsSeen();
     const from = Math.min(this.#holdsSeen ?? now, now);
-    if (this.#holdsSeen !== undefined && from === now && !next) return;
+    if (this.#holdsSeen !== undefined && from === now && !next) return [];
     const isLater = from < now || next !== undefined;
-    if (isLater && (await store.countUnsaid()) > 0) await this.#wake(from, now, next);
+    const isAny = isLater && (await store.countUnsaid()) > 0;
+    const woken = isAny ? await this.#wake(from, now, next) : [];
     this.#holdsSeen = now;
     await store.setHoldsSeen(now);
+    return woken;
   }
 
-  async #wake(from: number, now: number, next: Grouping | undefined): Promise<void> {
+  async #wake(from: number, now: number, next: Grouping | undefined): Promise<Woken[]> {
     const { store } = this.#parts;
     const before = this.#parts.grouping();
     const after = next ?? before;
@@ -214,13 +222,14 @@ export class Flusher {
     const unmuting = unmutedRoutes(before, from, after, now);
     const anyEnded = ended.length > 0 || sources.length > 0 || next !== undefined;
     // Most looks end here, however many groups have something unsaid.
-    if (!anyEnded && unmuting.size === 0) return;
+    if (!anyEnded && unmuting.size === 0) return [];
     const silences = next ? [...ended, ...all.filter((one) => isActive(one, from))] : ended;
     const index = new SilenceIndex(silences);
     const held = new Holds(new Inhibition(inhibitRules, sources), (labels) =>
       index.find(labels, () => true),
     );
     const holds = await this.#holdsAt(now, after);
+    const woken: Woken[] = [];
     for (const group of await store.states(await store.unsaid())) {
       const { r: id } = group.definition;
       const route = after.route(id);
@@ -235,8 +244,12 @@ export class Flusher {
           (flags.includes('h') || held.holdOf(alert.labels, unmuting.get(id))) &&
           !holds.holdOf(alert.labels, muted),
       );
-      if (released) await store.wake([group.id], now + route.groupWaitMs);
+      if (!released) continue;
+      const at = now + route.groupWaitMs;
+      await store.wake([group.id], at);
+      woken.push({ id: group.id, at });
     }
+    return woken;
   }
 
   /** Those that ended since the last look; what was ended by hand may say that it was before it. */

@@ -97,13 +97,17 @@ export class GroupRunner {
     // A start with the configuration that the groups already are of costs nothing.
     const isNew = (await redis.get(groupKeys.configuration)) !== signature;
     // A replica that was first may have left a group to one that still held it back.
-    if (isNew || this.#grouping.signature !== signature)
-      await this.#flusher.seeHoldEnds(await this.now(), grouping);
+    const woken =
+      isNew || this.#grouping.signature !== signature
+        ? await this.#flusher.seeHoldEnds(await this.now(), grouping)
+        : [];
     if (isNew) {
       await rehome(this.#store, grouping, await this.now());
       await redis.set(groupKeys.configuration, signature);
     }
     this.#grouping = grouping;
+    // One that was due meanwhile was looked at with the old configuration, and put off again.
+    for (const { id, at } of woken) await this.#store.wake([id], at);
   }
 
   /** Looks soon: something came that does not wait. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Notification } from '../../src/delivery/channel.ts';
 import { batchSize, compose, MAX_BATCH } from '../../src/delivery/compose.ts';
+import { describeHeld, toldAlerts } from '../../src/delivery/digest.ts';
+import { summaryOf } from '../../src/delivery/presentation.ts';
 import { sampleAlert } from './sample.ts';
 
 const entry = (id: string, more: object = {}) => ({ id, time: 1_795_168_800_000, ...more });
@@ -62,5 +65,17 @@ describe('composing a notification', () => {
     const large = sampleAlert({ output: 'x'.repeat(100_000) });
     assert.equal(batchSize([large, large, large, large]), 2);
     assert.equal(batchSize([sampleAlert({ output: 'x'.repeat(1_000_000) }), large]), 1);
+  });
+
+  it('tells a digest alone, with what ended', () => {
+    const digest = entry('d', { held: [['A', 3]], ended: 2, digest: true });
+    const told = compose('ops', [digest], [undefined], false);
+    assert.deepEqual(told?.held, {
+      ...{ count: 3, byRule: [{ rule: 'A', count: 3 }], digest: true, ended: 2 },
+    });
+    assert.equal(summaryOf(told as Notification, 100), 'Digest of 3 alerts, 2 ended: A');
+    const ended = compose('ops', [entry('e', { ended: 2, digest: true })], [undefined], false);
+    assert.equal(describeHeld((ended as Notification).held), 'Digest of what ended: 2');
+    assert.equal(toldAlerts(ended as Notification)[0]?.rule, 'Digest');
   });
 });

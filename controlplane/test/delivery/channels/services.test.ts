@@ -220,8 +220,13 @@ describe('channels for services', () => {
       await send(kind, groupNotification({ firing: 1, resolved: 1 }));
     for (const { body } of server.received) {
       assert.match(body, /Resolved, Warning: Read/);
+      assert.doesNotMatch(body, /✅/, 'something fires');
       assert.match(body, /1 firing, 1 resolved \(new alerts\) in/);
     }
+    server.received.length = 0;
+    for (const kind of ['teams', 'discord', 'mattermost', 'telegram', 'ntfy'])
+      await send(kind, groupNotification({ firing: 0, resolved: 2 }));
+    for (const { body } of server.received) assert.match(body, /✅|2 resolved/);
   });
 
   it('stop at the first request that fails, and say why', async () => {

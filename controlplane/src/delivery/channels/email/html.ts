@@ -8,8 +8,8 @@ import { describeGroup } from '../../grouped.ts';
 import {
   type Fact,
   factsOf,
-  highestPriority,
   lookOf,
+  lookOfAll,
   messageOf,
   repeatNote,
   summaryOf,
@@ -25,8 +25,7 @@ const TABLE = 'role="presentation" width="100%" cellpadding="0" cellspacing="0" 
 
 /** Renders the whole document. */
 export function renderHtml(notification: Notification): string {
-  const priority = highestPriority(notification);
-  const { colour } = lookOf(priority);
+  const { colour, word } = lookOfAll(notification);
   const title = escapeHtml(summaryOf(notification, 200));
   const held = describeHeld(notification.held);
   return `<!DOCTYPE html>
@@ -43,7 +42,7 @@ export function renderHtml(notification: Notification): string {
 <tr><td align="center" style="padding:24px 12px">
 <table ${TABLE} style="max-width:640px;background:#ffffff;border:1px solid #d9dee6;border-radius:8px">
 <tr><td style="background:${colour};border-radius:7px 7px 0 0;padding:18px 24px;color:#ffffff;${SANS}">
-<div style="font-size:12px;font-weight:600;letter-spacing:.08em;text-transform:uppercase">${priority}</div>
+<div style="font-size:12px;font-weight:600;letter-spacing:.08em;text-transform:uppercase">${word}</div>
 <div style="font-size:19px;line-height:1.35;font-weight:600;margin-top:4px;${BREAK}">${title}</div>${renderGroup(notification)}
 </td></tr>
 ${notification.alerts.map((alert, index) => renderAlert(alert, index, notification.alerts.length)).join('\n')}
@@ -72,7 +71,7 @@ const preview = ({ alerts }: Notification): string =>
 function renderAlert(alert: ShownAlert, index: number, of: number): string {
   const line = index > 0 ? 'border-top:1px solid #e6eaf0;' : '';
   return `<tr><td style="${line}padding:20px 24px">
-${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert.priority).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(messageOf(alert), OUTPUT_CHARACTERS))}</div>
+${of > 1 ? renderTitle(alert) : ''}<div style="background:#f6f8fa;border-left:3px solid ${lookOf(alert).colour};padding:12px 14px;font-size:13px;line-height:1.55;color:#1f2937;${MONO};${BREAK}">${escapeHtml(printable(messageOf(alert), OUTPUT_CHARACTERS))}</div>
 <table ${TABLE} style="margin-top:14px">
 ${factsOf(alert).map(renderFact).join('\n')}
 </table>
@@ -81,7 +80,7 @@ ${factsOf(alert).map(renderFact).join('\n')}
 
 function renderTitle({ rule, priority, status }: ShownAlert): string {
   const ended = status === 'resolved' ? 'Resolved &#183; ' : '';
-  return `<div style="font-size:15px;font-weight:600;color:#111827;margin-bottom:10px;${SANS};${BREAK}"><span style="color:${lookOf(priority).colour}">${ended}${priority}</span> &#183; ${escapeHtml(printable(rule, 200))}</div>
+  return `<div style="font-size:15px;font-weight:600;color:#111827;margin-bottom:10px;${SANS};${BREAK}"><span style="color:${lookOf({ priority, ...(status && { status }) }).colour}">${ended}${priority}</span> &#183; ${escapeHtml(printable(rule, 200))}</div>
 `;
 }
 

@@ -9,7 +9,9 @@ import { describeGroup } from '../../grouped.ts';
 import {
   factsOf,
   highestPriority,
+  isOver,
   lookOf,
+  lookOfAll,
   messageOf,
   repeatNote,
   showTime,
@@ -57,9 +59,10 @@ export function renderMessage(notification: Notification): Message {
   const priority = highestPriority(notification);
   const summary = summaryOf(notification, HEADER_CHARACTERS - priority.length - 5);
   const shown = alerts.slice(0, MAX_ALERTS);
+  const { symbol } = lookOfAll(notification);
   const heading = isOver(notification)
-    ? `${RESOLVED.symbol} ${summary}`
-    : `${lookOf(priority).symbol} ${priority}: ${summary}`;
+    ? `${symbol} ${summary}`
+    : `${symbol} ${priority}: ${summary}`;
   return {
     text: renderText(notification),
     blocks: [
@@ -92,17 +95,10 @@ export function renderReply(notification: Notification, alerts: readonly ShownAl
 
 const attachmentsOf = (alerts: readonly ShownAlert[]): Message['attachments'] =>
   alerts.map((alert) => ({
-    color: lookAs(alert).colour,
+    color: lookOf(alert).colour,
     fallback: escapeMarkup(describeAlert(alert, 200), 400),
     blocks: alerts.length === 1 ? renderSingle(alert) : renderOneOf(alert, alerts.length),
   }));
-
-/** Nothing of the group fires any more. */
-const isOver = ({ group }: Notification): boolean => group?.counts.firing === 0;
-
-const RESOLVED = { colour: '#15803d', symbol: '✅' };
-const lookAs = ({ status, priority }: ShownAlert) =>
-  status === 'resolved' ? RESOLVED : lookOf(priority);
 
 /** The whole notification as escaped text, for previews and as the last resort. */
 export function renderText(notification: Notification): string {
@@ -139,7 +135,7 @@ function renderOneOf(alert: ShownAlert, of: number): Block[] {
     .map(({ label, value }) => `${label} ${value}`)
     .join(' · ');
   const ended = alert.status === 'resolved' ? 'resolved · ' : '';
-  const title = `${lookAs(alert).symbol} ${ended}${alert.priority}: ${alert.rule}`;
+  const title = `${lookOf(alert).symbol} ${ended}${alert.priority}: ${alert.rule}`;
   const output = code(
     messageOf(alert),
     Math.min(OUTPUT_CHARACTERS, Math.floor(OUTPUT_CHARACTERS_OF_ALL / of)),
