@@ -4,7 +4,7 @@ const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
   '@tocsin/controlplane': [
     ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'silences'],
-    ...['groups', 'ledger'],
+    ...['groups', 'ledger', 'tokens'],
   ],
 };
 
@@ -37,6 +37,7 @@ The control plane:
   routes      tell which way alerts go, try it out and convert what others configured
   groups      list groups of alerts and when they speak next
   ledger      tell what became of every alert
+  tokens      list, make and revoke tokens of people and programs
 
 tocsin COMMAND --help tells the options of each.\n`;
   (known ? process.stdout : process.stderr).write(text);

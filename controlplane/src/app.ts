@@ -55,6 +55,14 @@ const BODY_LIMIT = 256 * 1024;
 const READ_BY_MORE = { role: 'operator', reading: 'reader' } as const;
 const REQUEST_MS = 30_000;
 
+/** Clients that call each body JSON may send none where none is needed. */
+function takeEmptyBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
+    body === '' ? done(null, undefined) : parse(request, body as string, done),
+  );
+}
+
 /** Builds the application; it does not listen yet. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const app = fastify({
@@ -68,6 +76,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
+  takeEmptyBodies(app);
   handleProblems(app);
   await describeApi(app);
   serveApiDocument(app);

@@ -42,10 +42,17 @@ export async function smtpReceiver(): Promise<Receiver<ParsedMail>> {
 
 type Handler = (request: IncomingMessage, body: string) => { status: number; body: unknown };
 
-async function httpReceiver<T>(received: T[], handle: Handler): Promise<Receiver<T>> {
+/** One that also tells when the next request was taken. */
+export interface HttpReceiver<T> extends Receiver<T> {
+  next(): Promise<void>;
+}
+
+async function httpReceiver<T>(received: T[], handle: Handler): Promise<HttpReceiver<T>> {
+  let tell = () => {};
   const server = createServer((request, response) => {
     void bodyOf(request).then((body) => {
       const answer = handle(request, body);
+      tell();
       response.writeHead(answer.status, { 'content-type': 'application/json' });
       response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
     });
@@ -54,6 +61,10 @@ async function httpReceiver<T>(received: T[], handle: Handler): Promise<Receiver
   return {
     port: portOf(server),
     received,
+    next: () =>
+      new Promise((resolve) => {
+        tell = resolve;
+      }),
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -92,7 +103,7 @@ export interface WebhookCall {
 }
 
 /** Answers 401 unless the Standard Webhooks signature holds. */
-export function webhookReceiver(secret: string): Promise<Receiver<WebhookCall>> {
+export function webhookReceiver(secret: string): Promise<HttpReceiver<WebhookCall>> {
   const received: WebhookCall[] = [];
   const verifier = new Webhook(secret);
   return httpReceiver(received, (request, body) => {

@@ -81,7 +81,7 @@ export class DrainLoop {
       return;
     }
     const { minimumWaitMs, maximumWaitMs, idleWaitMs } = this.#options;
-    const isIdle = records === 0 && this.#wait >= maximumWaitMs;
+    const isIdle = records === 0;
     this.#wait = Math.min(
       maximumWaitMs,
       Math.max(minimumWaitMs, records > 0 ? this.#wait / 2 : this.#wait * 2),

@@ -4,10 +4,10 @@ import type { AlertLine } from '../outputs/alert-line.ts';
 import { agentFiles } from './agent-files.ts';
 import { BackOff } from './back-off.ts';
 import type { Batch } from './batch-file.ts';
+import { Bell } from './bell.ts';
 import { newCounters, type UplinkCounters } from './counters.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { enrolAgent } from './enrolment.ts';
-import { FlushTimer } from './flush-timer.ts';
 import { type Identity, loadIdentity } from './identity.ts';
 import { type KeyPair, loadKeyPair } from './key-pair.ts';
 import { Outbox } from './outbox.ts';
@@ -52,7 +52,7 @@ export class Uplink {
   readonly #outbox: Outbox;
   readonly #unlock: () => void;
   readonly #backOff: BackOff;
-  readonly #flush = new FlushTimer();
+  readonly #bell = new Bell();
   readonly #syncTimer: NodeJS.Timeout;
   readonly #running: Promise<void>;
   /** Intake has ended: send what goes, wait for nothing. */
@@ -129,13 +129,13 @@ export class Uplink {
       alerts.map(({ alert, line }) => ({ priority: alert.priority as Priority, line })),
       Date.now(),
     );
-    this.#flush.touch(alerts.length);
+    this.#bell.ring();
   }
 
   /** Sends what can be sent within `graceMs` without waiting for a control plane that is away; the rest stays in the spool. */
   async stop(graceMs: number): Promise<void> {
     this.#draining.abort();
-    this.#flush.now();
+    this.#bell.ring();
     const deadline = setTimeout(() => this.#ended.abort(), graceMs);
     await this.#running;
     clearTimeout(deadline);
@@ -166,7 +166,7 @@ export class Uplink {
     const batch = await this.#outbox.next();
     if (batch) await this.#send(batch, this.#identity);
     else if (this.#draining.signal.aborted) return false;
-    else await this.#flush.wait();
+    else await this.#bell.wait();
     return true;
   }
 

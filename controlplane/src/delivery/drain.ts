@@ -63,6 +63,8 @@ class Drain {
   readonly #name: string;
   readonly #turn: Turn;
   #token: number | undefined;
+  /** Until then the lease is certainly ours; of the monotonic clock, ms. */
+  #heldUntil = 0;
   #renewal: NodeJS.Timeout | undefined;
   readonly #lost = new AbortController();
   /** Lanes whose head is being sent. */
@@ -138,16 +140,18 @@ class Drain {
       const channel = channels.get(this.#name);
       if (!channel) return { next: 'unknown channel' };
       const fallback = await fallbackOf(this.#parts, channel);
+      const asked = performance.now();
       const taken = await outbox.take(this.#name, {
         ...{ token: this.#token, leaseMs: times.leaseMs, busy: [...this.#busy.keys()] },
         parallel: findKind(channel.kind)?.parallel ?? PARALLEL,
         ...{ entries: MAX_BATCH, moves: fallback !== undefined },
       });
       if (!taken) return later(BUSY_MS);
-      this.#hold(taken);
+      this.#hold(taken, asked);
       const { failures, opens, openMs, toMove } = taken;
       const openUntil = openMs > 0 ? Date.now() + openMs : 0;
-      if (this.#busy.size === 0) this.#breaker = { failures, opens, openUntil };
+      // A send that ended meanwhile knows more.
+      if (this.#busy.size === 0 && !this.#hasRoom) this.#breaker = { failures, opens, openUntil };
       if (!fallback || toMove.length === 0) return taken;
       let moved = 0;
       for (const lane of toMove)
@@ -157,20 +161,31 @@ class Drain {
     }
   }
 
-  #hold({ token, released }: Taken): void {
+  #hold({ token, released }: Taken, asked: number): void {
     if (released) {
       clearInterval(this.#renewal);
       this.#token = undefined;
       return;
     }
-    this.#token = token;
     const { outbox, times } = this.#parts;
+    if (this.#token === undefined) this.#heldUntil = asked + times.leaseMs;
+    this.#token = token;
     this.#renewal ??= setInterval(() => {
+      this.#checkLease();
+      const renewed = performance.now();
       outbox.renew(this.#name, token, times.leaseMs).then(
-        (held) => held || this.#lost.abort(),
+        (held) => {
+          if (held) this.#heldUntil = renewed + times.leaseMs;
+          else this.#lost.abort();
+        },
         () => {},
       );
     }, times.leaseMs / 3);
+  }
+
+  /** This process may have slept, or Redis been away, for longer than the lease lives. */
+  #checkLease(): void {
+    if (performance.now() >= this.#heldUntil) this.#lost.abort();
   }
 
   async #release(): Promise<void> {
@@ -208,7 +223,8 @@ class Drain {
   async #send(taken: TakenLane): Promise<void> {
     const channel = this.#parts.channels.get(this.#name);
     const token = this.#token;
-    if (!channel || token === undefined) return;
+    this.#checkLease();
+    if (!channel || token === undefined || this.#lost.signal.aborted) return;
     const held = { channel, taken, token, lost: this.#lost.signal };
     const began = Date.now();
     const tried = await tellHead(this.#parts, held);

@@ -21,7 +21,10 @@ export function createSender(
 export class Senders {
   readonly #findKind: FindKind;
   readonly #environment: Environment;
-  readonly #open = new Map<string, { readonly definition: string; readonly sender: Sender }>();
+  readonly #open = new Map<
+    string,
+    { readonly channel: Channel; readonly definition: string; readonly sender: Sender }
+  >();
 
   constructor(findKind: FindKind, environment: Environment) {
     this.#findKind = findKind;
@@ -30,12 +33,13 @@ export class Senders {
 
   /** The sender of a channel as it is now. Throws ChannelSettingsError. */
   get(channel: Channel): Sender {
-    const definition = JSON.stringify([channel.kind, channel.settings]);
     const open = this.#open.get(channel.name);
+    if (open?.channel === channel) return open.sender;
+    const definition = JSON.stringify([channel.kind, channel.settings]);
     if (open?.definition === definition) return open.sender;
     this.drop(channel.name);
     const sender = createSender(channel, this.#findKind, this.#environment);
-    this.#open.set(channel.name, { definition, sender });
+    this.#open.set(channel.name, { channel, definition, sender });
     return sender;
   }
 

@@ -2,6 +2,7 @@
  * Lets groups speak when they are due: claims them, works out what they say, and commits. All times are passed in, so the same code
  * runs under the clock of a simulation. What it remembers is only read again from Redis when it changed.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Channel } from '@tocsin/openapi';
 import {
   decideFlush,
@@ -76,6 +77,10 @@ interface Saying {
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
 export const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
+const MANY_MEMBERS = 5000;
+
+/** Lets others work between two steps over many members. */
+const pause = (members: number) => (members > MANY_MEMBERS ? setImmediate() : undefined);
 /** Notifications that one flush makes for a channel that is told every alert. */
 const MOST_AT_ONCE = 500;
 /** How long the group of such a channel waits for room in its lane, and how long what ended then waits to be told as a number. */
@@ -118,7 +123,7 @@ export class Flusher {
 
   /** What a group would say at a time if nothing came until then. Undefined: its route is of another configuration. */
   async preview(group: GroupState, now: number): Promise<Preview | undefined> {
-    return this.#decide({ ...group, leaseEnds: 0, tick: now }, now);
+    return this.#decide({ ...group, leaseEnds: 0, unfinished: false, tick: now }, now);
   }
 
   async #decide(group: ClaimedGroup, now: number): Promise<Preview | undefined> {
@@ -132,6 +137,7 @@ export class Flusher {
       this.#holdsAt(now, grouping),
     ]);
     const log = new GroupLog(group, members, route.channel);
+    await pause(members.length);
     const muted = mutedBy(route, grouping.routing.timeIntervals, now);
     // A group that was not looked at in its time is not asked to say what it would have said then.
     const tick = now - group.tick < route.groupIntervalMs ? group.tick : now;
@@ -160,12 +166,18 @@ export class Flusher {
 
   /** Lets one group speak. Undefined: its route is of another configuration, and it is left to who has that. */
   async flush(group: ClaimedGroup, now: number): Promise<Flushed | undefined> {
+    const { store } = this.#parts;
+    if (group.unfinished) await store.finish(group.id);
     const decided = await this.#decide(group, now);
     if (!decided) return undefined;
-    const { store } = this.#parts;
     const grouping = this.#parts.grouping();
     const { route, channel, log, flush } = decided;
+    const { length } = log.members;
+    await pause(length);
     const { entries = [], digest }: Saying = flush.send ? sayingOf(decided, group) : {};
+    await pause(length);
+    const flags = log.flagsAfter(flush, tellsNews(channel?.mode));
+    await pause(length);
     const outcome = await store.commit({
       ...{ group, now, entries, digest },
       flushedAt: flush.flushedAt,
@@ -186,7 +198,7 @@ export class Flusher {
       routeThrottle: route.throttle
         ? bucketOf(route.throttle.perMinute, route.throttle.burst)
         : NO_THROTTLE,
-      flags: log.flagsAfter(flush, tellsNews(channel?.mode)),
+      flags,
       ended: log.endedOf(flush),
       outcomes: log.outcomesOf(flush, entries[0]?.apart === true),
     });

@@ -22,9 +22,11 @@ import { loadScript, runScript } from './scripts.ts';
 
 const admitScript = loadScript('admit-groups', 'groups');
 const claimScript = loadScript('claim-groups', 'groups');
-const commitScript = loadScript('commit-flush', 'groups');
+const commitScript = loadScript('commit-flush', 'groups', 'flush');
+const outcomesScript = loadScript('flush-outcomes', 'groups', 'flush');
+const membersScript = loadScript('flush-members', 'groups', 'flush');
 const wakeScript = loadScript('wake-groups');
-const leaveScript = loadScript('leave-group');
+const leaveScript = loadScript('leave-group', 'groups', 'flush');
 const forgetScript = loadScript('forget-alerts', 'groups');
 const retimeScript = loadScript('retime-group', 'groups');
 
@@ -90,6 +92,8 @@ export interface GroupState {
 
 export interface ClaimedGroup extends GroupState {
   readonly leaseEnds: number;
+  /** Its last flush was not carried through to its end. */
+  readonly unfinished: boolean;
 }
 
 /** A member with its flags, see `scripts/lib/groups.lua`. */
@@ -208,6 +212,10 @@ export const groupScriptKeys = (request: GroupsRequest): string[] => [
 ];
 
 const PAGE = 1000;
+/** Members that one call of Redis changes: it does nothing else for some ms then. */
+const MEMBERS_AT_ONCE = 2000;
+/** What a flush laid down and did not commit is gone after so long, seconds. */
+const LAID_SECONDS = 3600;
 /** Notifications that a group remembers, and one that tells each alert by itself. */
 const HISTORY = 20;
 const EVERY_HISTORY = 1000;
@@ -230,9 +238,11 @@ const fingerprintOf = ({ apart, group }: OutboxEntry): string =>
 
 export class GroupStore {
   readonly #redis: Redis;
+  readonly #atOnce: number;
 
-  constructor(redis: Redis) {
+  constructor(redis: Redis, membersAtOnce = MEMBERS_AT_ONCE) {
     this.#redis = redis;
+    this.#atOnce = membersAtOnce;
   }
 
   /** Puts alerts into their groups. */
@@ -251,9 +261,10 @@ export class GroupStore {
       groupKeys.members(''),
     ])) as string[];
     const claimed: ClaimedGroup[] = [];
-    for (let index = 0; index < flat.length; index += 3) {
-      const [id = '', text = '', leaseEnds] = flat.slice(index, index + 3);
-      claimed.push({ ...readState(id, text), leaseEnds: Number(leaseEnds) });
+    for (let index = 0; index < flat.length; index += 4) {
+      const [id = '', text = '', leaseEnds, parts] = flat.slice(index, index + 4);
+      const unfinished = Number(parts) > 0;
+      claimed.push({ ...readState(id, text), leaseEnds: Number(leaseEnds), unfinished });
     }
     return claimed;
   }
@@ -266,14 +277,25 @@ export class GroupStore {
 
   /** All that is or was in a group. */
   async members(group: string): Promise<StoredMember[]> {
-    const flags = await this.#redis.hgetall(groupKeys.members(group));
-    const inside = Object.keys(flags).filter((name) => flags[name]?.includes('m'));
-    const alerts = await this.active(inside);
-    return Object.entries(flags).map(([fingerprint, text]) => ({
-      fingerprint,
-      flags: text,
-      alert: alerts.get(fingerprint),
-    }));
+    const members: StoredMember[] = [];
+    const seen = new Set<string>();
+    // In parts, so that a large group keeps nothing else waiting; of what comes meanwhile its revision tells.
+    for (let cursor = '0'; ; ) {
+      const key = groupKeys.members(group);
+      const [next, flat] = await this.#redis.hscan(key, cursor, 'COUNT', PAGE);
+      const flags = new Map<string, string>();
+      for (let index = 0; index < flat.length; index += 2) {
+        const fingerprint = flat[index] as string;
+        if (!seen.has(fingerprint)) flags.set(fingerprint, flat[index + 1] ?? '');
+        seen.add(fingerprint);
+      }
+      const inside = [...flags].flatMap(([name, text]) => (text.includes('m') ? [name] : []));
+      const alerts = await this.active(inside);
+      for (const [fingerprint, text] of flags)
+        members.push({ fingerprint, flags: text, alert: alerts.get(fingerprint) });
+      if (next === '0') return members;
+      cursor = next;
+    }
   }
 
   /** The fingerprints of what is in each of these groups. */
@@ -308,8 +330,45 @@ export class GroupStore {
     return Math.max(0, left);
   }
 
-  /** Ends a flush. */
+  /** Ends a flush. One of many members is committed by one call all the same, but prepared and carried through by several. */
   async commit(commit: FlushCommit): Promise<Committed> {
+    const { group, outcomes, entries } = commit;
+    const members = membersOf(commit);
+    if (members.length <= this.#atOnce && outcomes.length <= this.#atOnce)
+      return this.#commit(commit, members, outcomes, false);
+    // Each of several notifications takes its own alert along, and there are never many.
+    const isApart = entries.length > 1 || entries[0]?.apart === true;
+    const kept = isApart ? outcomes.filter(([, , state]) => state === 'q') : [];
+    const early = isApart ? outcomes.filter(([, , state]) => state !== 'q') : outcomes;
+    for (const part of partsOf(early, this.#atOnce)) {
+      const keys = [groupKeys.state, activeKeys.record, outcomesKey, groupKeys.units(group.id)];
+      const args = [group.id, group.fence, JSON.stringify(part), outcomesPrefix];
+      if ((await runScript(this.#redis, outcomesScript, keys, args)) !== 1)
+        return { status: 'lost' };
+    }
+    const laid = groupKeys.rows(group.id, group.fence);
+    // At least one, so that there is something to go on with.
+    for (const part of members.length > 0 ? partsOf(members, this.#atOnce) : [[]])
+      await this.#redis.rpush(laid, JSON.stringify(part));
+    await this.#redis.expire(laid, LAID_SECONDS);
+    const committed = await this.#commit(commit, [], kept, true);
+    if (committed.status === 'said' || committed.status === 'done') await this.finish(group.id);
+    else await this.#redis.unlink(laid);
+    return committed;
+  }
+
+  /** Goes on with a flush that was committed, to its end. */
+  async finish(group: string): Promise<void> {
+    const keys = [activeKeys.record, groupKeys.members(group), groupKeys.rows(group)];
+    while (Number(await runScript(this.#redis, membersScript, keys, [])) > 0);
+  }
+
+  async #commit(
+    commit: FlushCommit,
+    members: readonly (readonly unknown[])[],
+    outcomes: FlushCommit['outcomes'],
+    laid: boolean,
+  ): Promise<Committed> {
     const { group, entries: said, channel, lane, next, definition, every } = commit;
     const { entries } = laneKeys(lane);
     const { ledger, bucket, ready, held, heldUnits } = channelKeys(channel);
@@ -317,7 +376,8 @@ export class GroupStore {
       ...[groupKeys.due, groupKeys.state, groupKeys.members(group.id), groupKeys.unsaid],
       ...[groupKeys.byRoute, activeKeys.record, outcomesKey],
       ...[entries, lanesKey, ledger, bucket, groupKeys.buckets, groupKeys.history(group.id), ready],
-      ...[held, heldUnits, heldDueKey],
+      ...[held, heldUnits, heldDueKey, groupKeys.units(group.id), groupKeys.rows(group.id)],
+      groupKeys.rows(group.id, group.fence),
     ];
     const flush = {
       id: group.id,
@@ -342,9 +402,7 @@ export class GroupStore {
       definition: JSON.stringify(definition),
       channel_throttle: commit.channelThrottle,
       route_throttle: commit.routeThrottle,
-      flags: commit.flags,
-      ended: commit.ended,
-      outcomes: commit.outcomes,
+      ...{ members, outcomes, laid: laid ? 1 : 0 },
     };
     const texts = said.flatMap((entry) => [
       JSON.stringify(entry).slice(0, -1),
@@ -498,8 +556,8 @@ export class GroupStore {
       await runScript(
         this.#redis,
         leaveScript,
-        [...keys, groupKeys.byRoute],
-        [...[id, definition.r], ...page],
+        [...keys, groupKeys.byRoute, groupKeys.units(id), groupKeys.rows(id), outcomesKey],
+        [...[id, definition.r, outcomesPrefix], ...page],
       );
     }
   }
@@ -512,6 +570,20 @@ export class GroupStore {
   async setHoldsSeen(at: number): Promise<void> {
     await this.#redis.set(groupKeys.holdsSeen, at);
   }
+}
+
+/** The members that change, as the scripts take them: with what was read of those that ended. */
+function membersOf({ flags, ended }: FlushCommit): (readonly unknown[])[] {
+  const ends = new Map(ended.map(([fingerprint, ...read]) => [fingerprint, read]));
+  return flags.map(([fingerprint, text, told, begins]) => {
+    const read = ends.get(fingerprint);
+    const counts = [told ?? false, begins ?? false];
+    return [fingerprint, text, ...counts, ...(read ?? [])];
+  });
+}
+
+function* partsOf<T>(rows: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < rows.length; from += size) yield rows.slice(from, from + size);
 }
 
 function readState(id: string, text: string): GroupState {

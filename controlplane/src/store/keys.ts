@@ -154,6 +154,11 @@ export const groupKeys = {
   history: (group: string) => `${TAG}:group:${group}:history`,
   /** HASH fingerprint -> flags, the members of one group. */
   members: (group: string) => `${TAG}:group:${group}`,
+  /** LIST what a flush that was committed still changes in many members, in parts; with a fence, before it is committed. */
+  rows: (group: string, fence?: number) =>
+    `${TAG}:group:${group}:rows${fence === undefined ? '' : `:${fence}`}`,
+  /** HASH `agent route` -> alerts that go with the next notification of the group, counted by a flush of many members. */
+  units: (group: string) => `${TAG}:group:${group}:units`,
 } as const;
 
 /** HASH outcome -> alerts, of all agents and routes; `accepted` is the sum of the others. */

@@ -99,6 +99,20 @@ test('delivery gets the secret as it was given, also after a restart of the read
   assert.deepEqual(settings.secret, { value: SECRET });
 });
 
+test('a body that is called JSON may be empty where none is needed', async (t) => {
+  const plane = await startTestControlPlane(t, { channels: [{ name: 'out', log: {} }] });
+  const call = (path: string, body: string) =>
+    plane.call('POST', path, body, { 'content-type': 'application/json' });
+  assert.equal((await call('/v1/channels/out/test', '')).status, 200);
+  assert.equal((await call('/v1/channels/out/resume', '')).status, 200);
+  const missing = await call('/v1/channels', '');
+  assert.deepEqual([missing.status, missing.body.code], [400, 'validation_failed']);
+  const broken = await call('/v1/channels', '{');
+  assert.deepEqual([broken.status, broken.body.code], [400, 'bad_request']);
+  const polluting = await call('/v1/channels', '{"__proto__":{"kind":"log"},"name":"x"}');
+  assert.deepEqual([polluting.status, polluting.body.code], [400, 'bad_request']);
+});
+
 test('refuses channels that do not fit, and says where', async (t) => {
   const plane = await startTestControlPlane(t);
   const wrong: [object, string][] = [

@@ -90,7 +90,7 @@ test('every attempt is in the log with what was answered, and in the sums', asyn
 
 test('dead letters are listed, shown, sent again by filter, thrown away and expire', async (t) => {
   const { plane, receiver, send, call, status, outcomes } = await start(t);
-  receiver.answer = (response) => response.writeHead(410).end('gone');
+  receiver.answer = (response) => response.writeHead(404).end('gone');
   for (const number of upTo(3)) {
     await send(number === 2 ? 'Other' : 'Rule', number);
     await waitFor(async () => (await status()).dead_letters === number);
@@ -103,14 +103,14 @@ test('dead letters are listed, shown, sent again by filter, thrown away and expi
     ['Rule', 'Other', 'Rule'],
   );
   const [{ id, reason, detail, alert, repeated }] = items;
-  assert.deepEqual([reason, detail, repeated], ['client_error', 'HTTP 410: gone', false]);
+  assert.deepEqual([reason, detail, repeated], ['client_error', 'HTTP 404: gone', false]);
   const whole = await call('GET', `dead-letters/${id}`);
   assert.deepEqual([whole.entry.alert, whole.entry.id], [alert, id]);
   const timeline = (await plane.call('GET', `/v1/alerts/${alert}/timeline`)).body;
   const end = timeline.past.at(-1);
   assert.deepEqual(
     [timeline.outcome, end.what, end.detail],
-    ['dead_lettered', 'dead_lettered', 'client_error: HTTP 410: gone'],
+    ['dead_lettered', 'dead_lettered', 'client_error: HTTP 404: gone'],
   );
   assert.equal((await call('GET', 'dead-letters?rule=Other')).items.length, 1);
   assert.equal((await call('GET', 'dead-letters?reason=timeout')).items.length, 0);

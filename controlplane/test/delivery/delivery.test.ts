@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { channelKeys, heldDueKey, laneKeys } from '../../src/store/keys.ts';
-import { LaneFixture, Receiver, upTo } from './lane-fixture.ts';
+import { LaneFixture, Receiver, TEST_TIMES, upTo } from './lane-fixture.ts';
 import { briefly, waitFor } from './sample.ts';
 
 describe('delivery through lanes', () => {
@@ -123,7 +123,7 @@ describe('delivery through lanes', () => {
   it('is patient for a bounded time', async () => {
     receiver.answer = (response) => response.writeHead(500).end('broken');
     await fixture.enqueue('hook', 1);
-    const retry = { firstMs: 20, mostMs: 20, patienceMs: 200 };
+    const retry = { firstMs: 20, mostMs: 20, patienceMs: 2000 };
     await fixture.start({ times: { retry, sweepMs: 50 } });
     await waitFor(isEmpty('hook'));
     const [letter] = await fixture.deadLetters('hook', 1);
@@ -279,6 +279,23 @@ describe('delivery through lanes', () => {
     child.kill('SIGTERM');
     const [status] = await once(child, 'exit');
     assert.equal(status, 0);
+  });
+
+  it('ends its sends when Redis says nothing for longer than the lease lives', async () => {
+    let isOpen = false;
+    receiver.answer = (response) => {
+      isOpen = true;
+      response.once('close', () => {
+        isOpen = false;
+      });
+    };
+    fixture.webhook('hook', url, { timeout: '30s' });
+    await fixture.fill('hook', 1, 1);
+    await fixture.start({ times: { ...TEST_TIMES, attemptMs: 600_000 } });
+    await waitFor(() => isOpen);
+    // Longer than the lease lives: another worker may have taken over.
+    await fixture.redis.client('PAUSE', 4000, 'ALL');
+    await waitFor(() => !isOpen);
   });
 
   it('makes a test notification at once, and returns what the provider said', async () => {

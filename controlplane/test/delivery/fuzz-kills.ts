@@ -1,5 +1,5 @@
-/** Workers are killed in mid-send, a thousand times. */
+/** Workers are killed in mid-send, a thousand times, in two systems beside each other. */
 import { runKills } from './kills.ts';
 
-const { KILLS = '1000' } = process.env;
-process.stdout.write(`${JSON.stringify(await runKills(Number(KILLS)))}\n`);
+const { KILLS = '1000', SYSTEMS = '2' } = process.env;
+process.stdout.write(`${JSON.stringify(await runKills(Number(KILLS), Number(SYSTEMS)))}\n`);

@@ -69,6 +69,7 @@ export class KafkaCluster {
   readonly #sockets = new Set<Socket>();
   /** Producer, partition and number of each batch that was taken. */
   readonly #taken = new Set<string>();
+  #clients = 0;
   #child: ChildProcess | undefined;
   #behind: number[] = [];
   #fronts: { readonly port: number; server: Server }[] = [];
@@ -79,6 +80,11 @@ export class KafkaCluster {
 
   get brokers(): string[] {
     return this.#fronts.map(({ port }) => `localhost:${port}`);
+  }
+
+  /** How many there are of clients. */
+  get connections(): number {
+    return this.#clients;
   }
 
   async start(): Promise<void> {
@@ -145,6 +151,8 @@ export class KafkaCluster {
 
   #serve(client: Socket, port: number): void {
     const broker = connect(port, '127.0.0.1');
+    this.#clients++;
+    client.on('close', () => this.#clients--);
     for (const socket of [client, broker]) {
       this.#sockets.add(socket);
       socket

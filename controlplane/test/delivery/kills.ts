@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { LaneFixture, Receiver } from './lane-fixture.ts';
 import { waitFor } from './sample.ts';
 
@@ -27,11 +29,48 @@ export interface KillReport {
   readonly coalesced: number;
 }
 
-/** Kills workers so many times while updates come. Throws when something is lost, out of order, or twice without a mark. */
-export async function runKills(kills: number): Promise<KillReport> {
+/**
+ * Kills workers so many times while updates come, in systems beside each other. Throws when something is lost, out of order, or twice
+ * without a mark.
+ */
+export async function runKills(kills: number, systems = 1): Promise<KillReport> {
+  const worker = await bundleWorker();
+  try {
+    const share = Math.ceil(kills / systems);
+    const reports = await Promise.all(
+      Array.from({ length: systems }, () => runSystem(share, worker)),
+    );
+    const sum = (field: keyof KillReport) => reports.reduce((all, one) => all + one[field], 0);
+    return {
+      kills: sum('kills'),
+      entries: sum('entries'),
+      notifications: sum('notifications'),
+      duplicates: sum('duplicates'),
+      coalesced: sum('coalesced'),
+    };
+  } finally {
+    await rm(worker);
+  }
+}
+
+/** The worker in one file, which starts in a third of the time: workers start all the time. It lies where it finds the scripts. */
+async function bundleWorker(): Promise<string> {
+  const outfile = join(import.meta.dirname, `lane-worker-${process.pid}.mjs`);
+  await build({
+    ...{ entryPoints: [join(import.meta.dirname, 'lane-worker.js')], outfile },
+    ...{ bundle: true, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' },
+    // Packages in the older format call this.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+  });
+  return outfile;
+}
+
+async function runSystem(kills: number, worker: string): Promise<KillReport> {
   const fixture = await LaneFixture.open();
   const receiver = new Receiver();
-  const run = new Run(fixture, receiver, kills);
+  const run = new Run(fixture, receiver, kills, worker);
   try {
     await run.start(await receiver.open());
     return await run.report();
@@ -46,6 +85,7 @@ class Run {
   readonly #fixture: LaneFixture;
   readonly #receiver: Receiver;
   readonly #most: number;
+  readonly #script: string;
   readonly #workers = new Map<number, ChildProcess>();
   #url = '';
   #kills = 0;
@@ -57,10 +97,11 @@ class Run {
   #duplicates = 0;
   #coalesced = 0;
 
-  constructor(fixture: LaneFixture, receiver: Receiver, most: number) {
+  constructor(fixture: LaneFixture, receiver: Receiver, most: number, script: string) {
     this.#fixture = fixture;
     this.#receiver = receiver;
     this.#most = most;
+    this.#script = script;
   }
 
   async start(url: string): Promise<void> {
@@ -129,10 +170,9 @@ class Run {
   }
 
   #spawn(worker: number): void {
-    const script = join(import.meta.dirname, 'lane-worker.js');
     const child = spawn(
       process.execPath,
-      [script, this.#fixture.socket, `${this.#url}${worker}/`, LEASE_MS],
+      [this.#script, this.#fixture.socket, `${this.#url}${worker}/`, LEASE_MS],
       { stdio: 'ignore' },
     );
     this.#workers.set(worker, child);

@@ -64,6 +64,57 @@ test('an interval contains a time when every key that it gives fits', () => {
     assert.equal(contains(spec, at), wanted, `${JSON.stringify(spec)} at ${at}`);
 });
 
+test('all keys together, and evenings and weekends in Sydney across its changes of the clock', () => {
+  const office: TimeIntervalSpec = {
+    weekdays: ['monday:wednesday', 'saturday', 'sunday'],
+    times: [{ start_time: '13:00', end_time: '15:00' }],
+    ...{ days_of_month: ['1', '10', '20:-1'], months: ['january:march'], years: ['2020:2023'] },
+  };
+  const cases: [string, boolean][] = [
+    ['2021-01-10T13:00:00Z', true],
+    ['2021-01-30T14:24:00Z', true],
+    ['2021-01-09T13:00:00Z', false],
+    ['2021-01-20T12:59:00Z', false],
+    ['2021-02-02T13:00:00Z', false],
+    ['2024-01-10T13:00:00Z', false],
+  ];
+  for (const [at, wanted] of cases) assert.equal(contains(office, at), wanted, at);
+
+  const location = 'Australia/Sydney';
+  const evenings: TimeIntervalSpec = {
+    location,
+    times: [
+      { start_time: '00:00', end_time: '09:00' },
+      { start_time: '17:00', end_time: '24:00' },
+    ],
+  };
+  const weekends: TimeIntervalSpec = { location, weekdays: ['saturday', 'sunday'] };
+  const sydney: [string, string][] = [
+    ['2024-01-01T00:00:00+11:00', 'evenings'],
+    ['2024-01-01T09:00:00+11:00', ''],
+    ['2024-01-06T10:00:00+11:00', 'weekends'],
+    ['2024-01-06T17:00:00+11:00', 'evenings weekends'],
+    ['2024-01-01T10:00:00Z', 'evenings'],
+    ['2024-01-06T10:00:00Z', 'evenings weekends'],
+    // Sunday, and the hour from two is there twice; then Monday begins an hour later.
+    ['2024-04-06T12:59:59Z', 'evenings weekends'],
+    ['2024-04-07T13:59:59Z', 'evenings weekends'],
+    ['2024-04-07T14:00:00Z', 'evenings'],
+    ['2024-04-07T22:59:59Z', 'evenings'],
+    ['2024-04-07T23:00:00Z', ''],
+    // The hour from two is left out: at nine it is an hour less since midnight.
+    ['2024-10-05T21:59:59Z', 'evenings weekends'],
+    ['2024-10-05T22:00:00Z', 'weekends'],
+    ['2024-10-06T13:00:00Z', 'evenings'],
+  ];
+  for (const [at, wanted] of sydney) {
+    const names = Object.entries({ evenings, weekends }).flatMap(([name, spec]) =>
+      contains(spec, at) ? [name] : [],
+    );
+    assert.equal(names.join(' '), wanted, at);
+  }
+});
+
 test('an interval with several parts contains what one of them does', () => {
   const parts = [{ months: ['may'] }, { weekdays: ['monday'] }];
   const both = compileInterval({ name: 'x', time_intervals: parts });

@@ -7,14 +7,14 @@ KEYS  1 due  2 groups  3 members of the group  4 unsaid  5 groups by route  6 re
       8 lane entries  9 channels with work  10 channel ledger  11 bucket of the channel  12 buckets of routes
       13 history of the group  14 lanes of the channel by time
       15 held counters of the channel  16 agents and routes of what is held  17 held due
+      18 units of the group  19 what is left to change of its members  20 the same as this flush laid it down
 ARGV  1 the flush as JSON:
         id, fence, lease_ends, now (ms), tick, interval (ms), revision (that was read), route (id), channel, lane, urgent (0 or 1), definition,
         next (ms; 0: nothing is left), unsaid (0 or 1), logged (0 or 1: the log is written), capacity (of the channel), lane_capacity,
         full_wait (ms until a full lane is tried again), history (notifications of the group that are remembered),
         channel_throttle and route_throttle [interval_us, burst_us],
-        flags: list of [fingerprint, flags without m and number, occurrences told now, number when it has none (false: none); the last two only
-        where occurrences are counted], ended: list of [fingerprint, ends, updated],
-        outcomes: list of [fingerprint, state seen, new state; q: goes with a notification, position of that from 1],
+        members as `apply_flags` and outcomes as `apply_outcomes` takes them; laid (0 or 1: there are so many that outcomes of one notification
+        were applied before this, and members are changed after it),
         digest: instead of notifications, what the next digest of the channel gets: due (ms), rules: list of [rule, count], ended (count),
         prefix (of its id; empty: it has no history)
       2 prefix of the keys of the ledger by agent and by route
@@ -26,6 +26,7 @@ local flush = cjson.decode(ARGV[1])
 local id, now = flush.id, flush.now
 local group = parse_group(redis.call('HGET', KEYS[2], id))
 if not group or group.fence ~= flush.fence then return { 'lost', -1 } end
+if flush.laid == 1 and (redis.call('EXISTS', KEYS[20]) == 0 or redis.call('EXISTS', KEYS[19]) == 1) then return { 'lost', -1 } end
 local FIRST_NOTIFICATION = 3
 local notifications = (#ARGV - FIRST_NOTIFICATION + 1) / 2
 local says = notifications > 0
@@ -60,68 +61,34 @@ if says then
   end
 end
 
--- What became of alerts. The state may have been changed by another group of the same alert.
-local tally, units, records = tally_of(), {}, {}
-local fingerprints = {}
-for i, outcome in ipairs(flush.outcomes) do fingerprints[i] = outcome[1] end
-for i, ended in ipairs(flush.ended) do fingerprints[#fingerprints + 1] = ended[1] end
-local texts = read_many(KEYS[6], fingerprints)
-for _, outcome in ipairs(flush.outcomes) do
-  local fingerprint, seen, state = outcome[1], outcome[2], outcome[3]
-  local alert = parse_alert(texts[fingerprint])
-  if alert and alert.state == seen then
-    alert.state = state
-    texts[fingerprint] = format_alert(alert)
-    records[#records + 1], records[#records + 2] = fingerprint, texts[fingerprint]
-    add(tally, alert.agent, alert.route, OUTCOMES[seen], -1)
-    add(tally, alert.agent, alert.route, OUTCOMES[state], 1)
-    if state == 'q' then
-      local unit, of = alert.agent .. ' ' .. alert.route, units[outcome[4] or 1] or {}
-      of[unit] = (of[unit] or 0) + 1
-      units[outcome[4] or 1] = of
-    end
-  end
+local tally = tally_of()
+local units = apply_outcomes(KEYS[6], flush.outcomes, tally)
+if says or flush.digest then
+  units[1] = units[1] or {}
+  for unit, number in pairs(take_units(KEYS[18])) do units[1][unit] = (units[1][unit] or 0) + number end
 end
 
 -- What ended leaves, unless it fires again or ended anew since it was read.
 local stays = group.revision ~= flush.revision
-local leaves = {}
-for _, ended in ipairs(flush.ended) do
-  local alert = parse_alert(texts[ended[1]])
-  if not alert or (alert.ends == ended[2] and alert.updated == ended[3]) then leaves[ended[1]] = true else stays = true end
+if flush.laid == 1 then
+  redis.call('RENAME', KEYS[20], KEYS[19])
+  redis.call('PERSIST', KEYS[19])
 end
+if apply_flags(KEYS[6], KEYS[3], flush.members) then stays = true end
 
-if flush.next == 0 and not stays then
-  redis.call('DEL', KEYS[3])
+if flush.next == 0 and not stays and flush.laid == 0 then
+  redis.call('UNLINK', KEYS[3])
+  drop_rest(KEYS[18], KEYS[19], tally)
   redis.call('HDEL', KEYS[2], id)
   redis.call('ZREM', KEYS[1], id)
   redis.call('SREM', KEYS[4], id)
   if redis.call('HINCRBY', KEYS[5], flush.route, -1) <= 0 then redis.call('HDEL', KEYS[5], flush.route) end
 else
-  local changes, removed = {}, {}
-  local members = {}
-  for i, change in ipairs(flush.flags) do members[i] = change[1] end
-  local known = read_many(KEYS[3], members)
-  for _, change in ipairs(flush.flags) do
-    local fingerprint, flags = change[1], change[2]
-    local present = known[fingerprint] or ''
-    if has(present, 'm') and not leaves[fingerprint] then
-      flags = flags .. 'm'
-      local number = tonumber(string.match(present, '%-?%d+') or '')
-      local said = number and change[3] and number + change[3] or change[4]
-      if said then flags = flags .. string.format('%d', said) end
-    end
-    if flags == '' then
-      removed[#removed + 1] = fingerprint
-    elseif flags ~= known[fingerprint] then
-      changes[#changes + 1], changes[#changes + 2] = fingerprint, flags
-    end
-  end
-  call_many(changes, 'HSET', KEYS[3])
-  call_many(removed, 'HDEL', KEYS[3])
   local next_look = flush.next
   -- Something came while this was worked out: it is looked at in the next turn.
-  if next_look == 0 or stays then next_look = tick_from(now, flush.tick, flush.interval) end
+  if stays then next_look = tick_from(now, flush.tick, flush.interval) end
+  -- All leave; it is gone when it is looked at after that.
+  if next_look == 0 then next_look = now + 1000 end
   -- Somebody woke the group meanwhile.
   local score = tonumber(redis.call('ZSCORE', KEYS[1], id) or flush.lease_ends)
   if score ~= math.floor(score) then
@@ -141,7 +108,6 @@ else
   end
   flush.next = next_look
 end
-call_many(records, 'HSET', KEYS[6])
 write_tally(tally, KEYS[7], ARGV[2])
 
 local function remember(text)

@@ -8,6 +8,9 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { Notification, Outcome, Sender } from '../../../src/delivery/channel.ts';
 import { kafkaKind } from '../../../src/delivery/channels/kafka/index.ts';
 import { batchesOf } from '../../../src/delivery/channels/kafka/render.ts';
+import { startDelivery } from '../../../src/delivery/delivery.ts';
+import { anAlert, enroll } from '../../support/agent.ts';
+import { startTestControlPlane } from '../../support/control-plane.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   type ClusterOptions,
@@ -25,6 +28,7 @@ import {
   hostileAlert,
   sampleAlert,
   sampleNotification,
+  waitFor,
 } from '../sample.ts';
 
 describe('a kafka channel', { skip: skipKafka }, () => {
@@ -274,6 +278,28 @@ describe('a kafka channel', { skip: skipKafka }, () => {
         const none = await send(sender(trusting(), own), fresh('none'));
         assert.equal(none.result, 'retry', none.detail);
       }));
+
+  it('is told what a control plane admits, once, and let go when that stops', async (t) => {
+    const { brokers } = cluster;
+    const kafka = { brokers, topic: TOPIC, tls: false };
+    const plane = await startTestControlPlane(
+      t,
+      { channels: [{ name: 'k', kafka }] },
+      startDelivery,
+    );
+    const agent = await enroll(plane);
+    const rules = Array.from({ length: 20 }, (_, index) => `Rule ${index}`);
+    for (const rule of rules) assert.equal((await agent.send([anAlert({ rule })])).status, 202);
+    const told = async () =>
+      (await cluster.consume())
+        .filter(({ value }) => value.includes('"rule":"Rule '))
+        .map(({ value }) => JSON.parse(value).rule);
+    await waitFor(async () => (await told()).length === rules.length);
+    assert.deepEqual((await told()).sort(), [...rules].sort());
+    assert.ok(cluster.connections > 0);
+    await plane.stop();
+    await waitFor(() => cluster.connections === 0);
+  });
 
   it('splits what is too much for one batch', () => {
     const record = (bytes: number) => ({

@@ -74,7 +74,6 @@ describe('slack channel', () => {
       .create({
         token: TOKEN,
         channel: '#alerts',
-        allow_private_addresses: true,
         base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`,
       })
       .send(notification, options);
@@ -179,21 +178,15 @@ describe('slack channel', () => {
     const port = await closedPort();
     const base_url = `http://127.0.0.1:${port}/`;
     const settings = { token: TOKEN, channel: 'C', base_url };
-    const dead = slackKind.create({ ...settings, allow_private_addresses: true });
-    assert.equal(briefly(await dead.send(sampleNotification(), forever())), 'retry connection');
-    for (const host of [
-      '127.0.0.1',
-      'localhost',
-      '[::ffff:127.0.0.1]',
-      '2130706433',
-      '0177.0.0.1',
-    ]) {
-      const guarded = slackKind.create({ ...settings, base_url: `http://${host}:${port}/` });
-      assert.equal(
-        briefly(await guarded.send(sampleNotification(), forever())),
-        'permanent blocked',
+    const tellDead = async (more: object) =>
+      briefly(
+        await slackKind.create({ ...settings, ...more }).send(sampleNotification(), forever()),
       );
-    }
+    for (const host of ['127.0.0.1', 'localhost', '[::1]'])
+      assert.equal(await tellDead({ base_url: `http://${host}:${port}/` }), 'retry connection');
+    assert.equal(await tellDead({ allow_private_addresses: false }), 'permanent blocked');
+    for (const host of ['[::ffff:127.0.0.1]', '2130706433', '0177.0.0.1', '127.0.0.2', '10.0.0.1'])
+      assert.equal(await tellDead({ base_url: `http://${host}:${port}/` }), 'permanent blocked');
   });
 
   it('lets hostile text neither mention, link, format nor leave its place', () => {

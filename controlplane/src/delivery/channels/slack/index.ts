@@ -14,6 +14,9 @@ import { incomingWebhook } from './webhook.ts';
 /** Slack cuts what is longer than 40,000, and asks for 4,000 where people read it. */
 const TEXT_CHARACTERS = 12_000;
 
+/** A base address that says in plain words that it is a relay or a stand-in beside the control plane. */
+const SAYS_THIS_MACHINE = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)/;
+
 export const slackKind: ChannelKind = {
   kind: 'slack',
   settings: SlackSettings,
@@ -97,7 +100,7 @@ function posterOf({
   token = '',
   url,
   base_url,
-  allow_private_addresses: allowPrivate = false,
+  allow_private_addresses: allowPrivate = token !== '' && SAYS_THIS_MACHINE.test(base_url ?? ''),
 }: Resolved): Poster {
   if (url !== undefined) return incomingWebhook(secretUrl('url', url), allowPrivate);
   const baseUrl = base_url && !base_url.endsWith('/') ? `${base_url}/` : base_url;

@@ -1,6 +1,5 @@
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
-import { HTTP_SETTINGS } from '../../http/settings.ts';
 import { TemplateText } from '../../template.ts';
 
 /** Settings of a `slack` channel. */
@@ -14,7 +13,12 @@ export const SlackSettings = Type.Object(
       }),
     ),
     url: Type.Optional(SecretReference),
-    allow_private_addresses: HTTP_SETTINGS.allow_private_addresses,
+    allow_private_addresses: Type.Optional(
+      Type.Boolean({
+        description:
+          'Also send to private, loopback and link-local addresses; true unless given where `base_url` says `localhost`, `127.0.0.1` or `[::1]`.',
+      }),
+    ),
     template: Type.Optional(
       TemplateText(
         "A Liquid template for the text, in Slack's mrkdwn, instead of the usual blocks; values neither format nor mention.",
