@@ -55,6 +55,7 @@ export const OPEN_CLASSES = 32;
 export const VERDICT_PATH_MAX = 120;
 export const VERDICT_REAL_MAX = 120;
 export const VERDICTS_MAX = 8192;
+export const HOST_CGROUPS_MAX = 4096;
 export const CAUSE_SENT = 0;
 export const CAUSE_SHED = 1;
 export const CAUSE_FULL = 2;
