@@ -7,6 +7,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ROOT } from '../support/tocsin.ts';
 import { lostOf, startAgent, underLoad } from './agent-load.ts';
@@ -30,6 +31,8 @@ const CANDIDATE_RULE = `- rule: candidate
   priority: NOTICE
 `;
 
+const SETTLED_MS = 3000;
+
 /** What the host opens can be ruled out, whatever the process. */
 const CONTAINED_RULE = CANDIDATE_RULE.replace('fd.name=', 'container.id!=host and fd.name=');
 
@@ -52,6 +55,8 @@ async function loop(rate?: number): Promise<{ pair: number; rate: number }> {
 
 async function watched(environment: Record<string, string>, rate?: number): Promise<Sample> {
   const agent = await startAgent(data, environment);
+  // What the start leaves to do, such as giving memory back, is not the load's.
+  await sleep(SETTLED_MS);
   let result = { pair: 0, rate: 0 };
   const { wallMs, cpuMs } = await underLoad(agent, async () => {
     result = await loop(rate);
