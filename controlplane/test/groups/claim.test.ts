@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Config, loadSettings } from '@tocsin/openapi';
 import { type Grouping, groupingOf, type IncomingAlert } from '../../src/groups/grouping.ts';
-import { EmbeddedRedis } from '../../src/store/embedded.ts';
 import { GroupStore } from '../../src/store/groups.ts';
-import { requestClient } from '../../src/store/redis.ts';
-import { tempFolder } from '../support/control-plane.ts';
+import { openRedis } from '../support/redis.ts';
 
 const route = {
   receiver: 'log',
@@ -24,17 +22,7 @@ const incoming = (rule: string, priority: string): IncomingAlert => ({
 });
 
 test('a group that something critical does not wait in is claimed before those that were due earlier', async (t) => {
-  const embedded = await EmbeddedRedis.start({
-    dataDir: tempFolder(t),
-    server: 'redis-server',
-    fsync: 'everysec',
-  });
-  const redis = requestClient({ socket: embedded.socket });
-  t.after(async () => {
-    redis.disconnect();
-    await embedded.stop();
-  });
-  await redis.connect();
+  const redis = await openRedis(t);
   const store = new GroupStore(redis);
   const grouping = groupingOf(config) as Grouping;
   const noise = Array.from({ length: 50 }, (_none, number) => incoming(`r${number}`, 'Debug'));

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { type Channel, Config, loadSettings } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { Flusher } from '../../src/groups/flusher.ts';
 import { type Grouping, groupingOf } from '../../src/groups/grouping.ts';
-import { EmbeddedRedis } from '../../src/store/embedded.ts';
 import { GroupStore } from '../../src/store/groups.ts';
 import { groupKeys, outcomesKey } from '../../src/store/keys.ts';
 import type { OutboxEntry } from '../../src/store/outbox.ts';
-import { requestClient } from '../../src/store/redis.ts';
 import { SilenceStore } from '../../src/store/silences.ts';
-import { tempFolder } from '../support/control-plane.ts';
+import { openRedis } from '../support/redis.ts';
 
 const route = {
   ...{ receiver: 'log', group_by: ['rule'] },
@@ -23,19 +21,6 @@ const grouping = groupingOf(
 const START = Date.UTC(2026, 0, 5);
 const MEMBERS = 20;
 const FEW = 3;
-
-async function openRedis(t: TestContext): Promise<Redis> {
-  const embedded = await EmbeddedRedis.start({
-    ...{ dataDir: tempFolder(t), server: 'redis-server', fsync: 'everysec' },
-  });
-  const redis = requestClient({ socket: embedded.socket });
-  t.after(async () => {
-    redis.disconnect();
-    await embedded.stop();
-  });
-  await redis.connect();
-  return redis;
-}
 
 /** Members from one number to another come, or end when `endsAt` says so; times in seconds. */
 function push(redis: Redis, at: number, from: number, to: number, endsAt?: number): Promise<void> {

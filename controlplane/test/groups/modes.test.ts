@@ -4,38 +4,21 @@ import { type Channel, Config, loadSettings } from '@tocsin/openapi';
 import { startDelivery } from '../../src/delivery/delivery.ts';
 import { Flusher } from '../../src/groups/flusher.ts';
 import { type Grouping, groupingOf } from '../../src/groups/grouping.ts';
-import { EmbeddedRedis } from '../../src/store/embedded.ts';
-import {
-  type ClaimedGroup,
-  type Committed,
-  type FlushCommit,
-  GroupStore,
-} from '../../src/store/groups.ts';
+import type { ClaimedGroup } from '../../src/store/groups.ts';
 import { channelKeys, outcomesKey } from '../../src/store/keys.ts';
 import { laneOf, Outbox } from '../../src/store/outbox.ts';
-import { requestClient } from '../../src/store/redis.ts';
 import { SilenceStore } from '../../src/store/silences.ts';
 import { HttpServer } from '../delivery/http-server.ts';
 import { anAlert, enroll } from '../support/agent.ts';
-import { startTestControlPlane, tempFolder } from '../support/control-plane.ts';
+import { startTestControlPlane } from '../support/control-plane.ts';
+import { openRedis } from '../support/redis.ts';
 import { channelLedgerOf, until } from '../support/state.ts';
+import { Interleaved } from './interleaved.ts';
 
 const START = Date.parse('2026-01-05T00:00:00Z');
 const CONFIG = `
 route: {receiver: d, group_by: [g], group_wait: 1s, group_interval: 10s, resolve_after: 25s}
 receivers: [{name: d, log: {}}]`;
-
-/** A store in which something happens between the decision of a flush and its commit. */
-class Interleaved extends GroupStore {
-  meanwhile: (() => Promise<void>) | undefined;
-
-  override async commit(commit: FlushCommit): Promise<Committed> {
-    const { meanwhile } = this;
-    this.meanwhile = undefined;
-    await meanwhile?.();
-    return super.commit(commit);
-  }
-}
 
 /** Numbers that are the same in each run. */
 function random(seed: number) {
@@ -47,16 +30,7 @@ function random(seed: number) {
 }
 
 async function world(t: TestContext, mode: Channel['mode'], sendResolved: boolean) {
-  const dataDir = tempFolder(t);
-  const embedded = await EmbeddedRedis.start({
-    ...{ dataDir, server: 'redis-server', fsync: 'everysec' },
-  });
-  const redis = requestClient({ socket: embedded.socket });
-  await redis.connect();
-  t.after(async () => {
-    redis.disconnect();
-    await embedded.stop();
-  });
+  const redis = await openRedis(t);
   const store = new Interleaved(redis);
   const file = { name: 'test.yaml', text: CONFIG };
   const grouping = groupingOf(loadSettings(Config, { file }), undefined, () => mode) as Grouping;

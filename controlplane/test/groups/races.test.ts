@@ -3,23 +3,10 @@ import { type TestContext, test } from 'node:test';
 import { type Channel, Config, loadSettings } from '@tocsin/openapi';
 import { Flusher } from '../../src/groups/flusher.ts';
 import { type Grouping, groupingOf } from '../../src/groups/grouping.ts';
-import { EmbeddedRedis } from '../../src/store/embedded.ts';
-import { type Committed, type FlushCommit, GroupStore } from '../../src/store/groups.ts';
-import { requestClient } from '../../src/store/redis.ts';
+import type { GroupStore } from '../../src/store/groups.ts';
 import { SilenceStore } from '../../src/store/silences.ts';
-import { tempFolder } from '../support/control-plane.ts';
-
-/** A store in which something happens between the decision of a flush and its commit. */
-class Interleaved extends GroupStore {
-  meanwhile: (() => Promise<unknown>) | undefined;
-
-  override async commit(commit: FlushCommit): Promise<Committed> {
-    const happens = this.meanwhile;
-    this.meanwhile = undefined;
-    await happens?.();
-    return super.commit(commit);
-  }
-}
+import { openRedis } from '../support/redis.ts';
+import { Interleaved } from './interleaved.ts';
 
 const CONFIG = `
 route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
@@ -28,18 +15,7 @@ const START = Date.parse('2026-01-05T00:00:00Z');
 const HOUR = 3_600_000;
 
 async function groups(t: TestContext) {
-  const dataDir = tempFolder(t);
-  const embedded = await EmbeddedRedis.start({
-    dataDir,
-    server: 'redis-server',
-    fsync: 'everysec',
-  });
-  const redis = requestClient({ socket: embedded.socket });
-  await redis.connect();
-  t.after(async () => {
-    redis.disconnect();
-    await embedded.stop();
-  });
+  const redis = await openRedis(t);
   const store = new Interleaved(redis);
   const grouping = groupingOf(
     loadSettings(Config, { file: { name: 'test.yaml', text: CONFIG } }),
