@@ -129,15 +129,7 @@ const EVERYDAY = new RegExp(
       'io_submit',
       'io_uring_enter',
     ],
-    ...[
-      'ftruncate',
-      'fallocate',
-      'prlimit64',
-      'setrlimit',
-      'landlock_.*',
-      '[a-z]*getxattr',
-      '[a-z]*listxattr',
-    ],
+    ...['fallocate', 'prlimit64', 'setrlimit', 'landlock_.*', '[a-z]*getxattr', '[a-z]*listxattr'],
   ].join('|')})$`,
 );
 

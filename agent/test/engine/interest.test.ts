@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SYSCALLS } from '@tocsin/native';
-import { interestOf, type RuleNeeds } from '../../src/engine/interest.ts';
+import { interestOf, type RuleNeeds, recordableInterest } from '../../src/engine/interest.ts';
+import { RuleJudge } from '../../src/engine/rule-judge.ts';
+import { syscallName } from '../../src/events/event-name.ts';
+import { kernelEventFields } from '../../src/events/fields/source.ts';
+import { LIBRARY_FOLDER } from '../../src/package-files.ts';
+import { readRuleFiles } from '../../src/rule-files.ts';
 
 const needs = (types: string[], fields: string[], failing: string[] = []): RuleNeeds => ({
   eventTypes: new Set(types),
@@ -43,5 +48,19 @@ describe('interestOf', () => {
     const { keepFailed, openClasses } = interestOf(needs(['openat', 'connect'], []), false);
     assert.deepEqual(keepFailed, numbers('openat', 'connect'));
     assert.deepEqual(openClasses, []);
+  });
+});
+
+describe('recordableInterest', () => {
+  it('holds all that our own packs watch, whatever will judge it later', () => {
+    const judge = RuleJudge.compile(
+      { files: readRuleFiles([LIBRARY_FOLDER]), matching: 'all' },
+      kernelEventFields,
+      () => undefined,
+      () => {},
+    );
+    const held = new Set(recordableInterest(false).syscalls);
+    const absent = interestOf(judge.compiled, false).syscalls.filter((call) => !held.has(call));
+    assert.deepEqual(absent.map(syscallName), []);
   });
 });
