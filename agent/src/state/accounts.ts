@@ -14,7 +14,7 @@ export interface AccountTable {
 interface ReadTable extends AccountTable {
   readonly bytes: number;
   readonly readAt: number;
-  /** Changes of the files show here. */
+  /** Changes of the files show here; empty when there are none to go by. */
   readonly stamp: string;
 }
 
@@ -82,8 +82,8 @@ export class AccountFiles implements Accounts {
   learn(container: Container): void {
     const root = container.facts?.root;
     if (root === undefined || this.#tables.has(container)) return;
-    const stamp = stampOf(root);
-    if (stamp !== '') this.#keep(container, read(root, stamp, this.#options.now()));
+    const table = read(root, stampOf(root), this.#options.now());
+    if (table.stamp !== '') this.#keep(container, table);
   }
 
   #table(event: KernelEvent): ReadTable {
@@ -93,11 +93,12 @@ export class AccountFiles implements Accounts {
     if (known !== undefined && now - known.readAt < this.#options.freshMs) return known;
     const root = container === HOST ? this.#options.hostRoot : this.#options.rootOf(event.tgid);
     const stamp = stampOf(root);
-    // A process that has gone shows no root: what was read through another one holds.
-    const keep = known !== undefined && (stamp === '' || stamp === known.stamp);
-    const table = keep ? { ...known, readAt: now } : read(root, stamp, now);
+    const isKnown = known !== undefined && stamp === known.stamp;
+    let table = isKnown ? { ...known, readAt: now } : read(root, stamp, now);
+    // A process that has gone shows no root, or half of it: what was read through another one holds.
+    if (table.stamp === '' && known !== undefined) table = { ...known, readAt: now };
     // A root that is gone, or has no names, says nothing about the next process of the container: it may see another.
-    if (keep || stamp !== '') this.#keep(container, table);
+    if (table.stamp !== '') this.#keep(container, table);
     return table;
   }
 
@@ -137,7 +138,8 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-function read(root: string, stamp: string, readAt: number): ReadTable {
+/** What the files say; without a stamp when they changed or went while they were read, which a process does by ending. */
+function read(root: string, before: string, readAt: number): ReadTable {
   const users = new Map<number, Account>();
   const groups = new Map<number, ByteString>();
   if (isOwnFolder(`${root}/etc`)) {
@@ -147,6 +149,7 @@ function read(root: string, stamp: string, readAt: number): ReadTable {
     for (const [name = '', , gid] of lines(`${root}/etc/group`)) add(groups, gid, name);
   }
   const bytes = (users.size + groups.size) * ACCOUNT_BYTES + textBytes(users) + textBytes(groups);
+  const stamp = stampOf(root) === before ? before : '';
   return { users, groups, readAt, stamp, bytes };
 }
 

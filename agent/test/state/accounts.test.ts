@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -82,6 +91,18 @@ describe('AccountFiles', () => {
     assert.equal(files.user(1, event), undefined);
     gone = false;
     assert.equal(files.user(1, event)?.name, 'a');
+  });
+
+  it('does not take what a process shows while it ends for a container without names', async () => {
+    for (let index = 0; index < 200; index++) {
+      const files = new AccountFiles({ freshMs: 0 });
+      const child = spawn('/bin/true', { stdio: 'ignore' });
+      const event = eventIn(new Container('docker', 'ending'));
+      event.tgid = child.pid ?? 0;
+      while (existsSync(`/proc/${child.pid}/root/etc`)) files.user(0, event);
+      if (files.size > 0) assert.equal(files.user(0, event)?.name, 'root', `process ${index}`);
+      if (child.exitCode === null) await once(child, 'exit');
+    }
   });
 
   const hostile: [string, (place: string) => void][] = [
