@@ -13,6 +13,7 @@ import type { Outcome } from './channel.ts';
 import { MAX_BATCH } from './compose.ts';
 import { fallbackOf, moveLane } from './fallback.ts';
 import { type LaneParts, tellHead } from './lane.ts';
+import { Turns } from './turns.ts';
 
 /** What came of draining: whether and when to come back. */
 export type Drained =
@@ -33,6 +34,8 @@ export interface DrainParts extends LaneParts {
 const BUSY_MS = 500;
 /** Sends to one channel at a time. */
 const PARALLEL = 4;
+/** Lanes under way for each that is sent: those told lately are written down, and the next are already taken. */
+const UNDER_WAY = 4;
 /** While sends are under way, how soon and how late one looks for lanes that came meanwhile. */
 const LOOK_MS = 20;
 const LOOK_LATE_MS = 100;
@@ -67,12 +70,16 @@ class Drain {
   #heldUntil = 0;
   #renewal: NodeJS.Timeout | undefined;
   readonly #lost = new AbortController();
-  /** Lanes whose head is being sent. */
+  /** Lanes whose head is under way, from when it was taken until what became of it is written down. */
   readonly #busy = new Map<string, Promise<void>>();
+  readonly #parallel: number;
+  readonly #turns: Turns;
+  /** The last look did not take all that was due. */
+  #hasMore = false;
   #breaker: Breaker | undefined;
   #failedAt = 0;
   #failure: Error | undefined;
-  /** A send ended since the last look. */
+  /** Since the last look one ended, and there may be something to take. */
   #hasRoom = false;
   #looked = 0;
   #lookAgain: NodeJS.Timeout | undefined;
@@ -83,6 +90,9 @@ class Drain {
     this.#parts = parts;
     this.#name = name;
     this.#turn = turn;
+    const kind = parts.findKind(parts.channels.get(name)?.kind ?? '');
+    this.#parallel = kind?.parallel ?? PARALLEL;
+    this.#turns = new Turns(this.#parallel);
     turn.look = () => {
       this.#lookAgain ??= setTimeout(
         () => {
@@ -100,6 +110,7 @@ class Drain {
     try {
       return await this.#drain();
     } finally {
+      this.#turns.clear();
       await Promise.all(this.#busy.values());
       await this.#release();
     }
@@ -129,13 +140,16 @@ class Drain {
     this.#hasRoom = false;
     this.#looked = Date.now();
     const taken = await this.#take();
-    for (const lane of 'lanes' in taken ? taken.lanes : []) this.#begin(lane);
+    if (!('lanes' in taken)) return taken;
+    for (const lane of taken.lanes) this.#begin(lane);
+    this.#hasMore = taken.more;
+    if (taken.held) this.#turns.clear();
     return taken;
   }
 
   /** Takes the lanes that are due. What has a fallback moves there while the channel is broken. */
   async #take(): Promise<Drained | Taken> {
-    const { channels, findKind, outbox, times } = this.#parts;
+    const { channels, outbox, times } = this.#parts;
     for (;;) {
       const channel = channels.get(this.#name);
       if (!channel) return { next: 'unknown channel' };
@@ -143,7 +157,7 @@ class Drain {
       const asked = performance.now();
       const taken = await outbox.take(this.#name, {
         ...{ token: this.#token, leaseMs: times.leaseMs, busy: [...this.#busy.keys()] },
-        parallel: findKind(channel.kind)?.parallel ?? PARALLEL,
+        parallel: this.#parallel * UNDER_WAY,
         ...{ entries: MAX_BATCH, moves: fallback !== undefined },
       });
       if (!taken) return later(BUSY_MS);
@@ -211,25 +225,55 @@ class Drain {
     const send = this.#send(taken)
       .catch((error: Error) => {
         this.#failure = error;
+        return true;
       })
-      .finally(() => {
+      .then((isDue) => {
         this.#busy.delete(taken.lane);
+        if (!isDue && !this.#hasMore && this.#busy.size > 0) return;
         this.#hasRoom = true;
         this.#wake();
       });
     this.#busy.set(taken.lane, send);
   }
 
-  async #send(taken: TakenLane): Promise<void> {
+  /** Sends it when it is its turn. Whether the lane may be taken again. */
+  async #send(taken: TakenLane): Promise<boolean> {
+    if (!(await this.#turns.wait(taken.urgent))) return this.#putBack(taken);
+    let isSending = true;
+    const end = () => {
+      if (isSending) this.#turns.free();
+      isSending = false;
+    };
+    try {
+      if (this.#parts.stopping.aborted) return await this.#putBack(taken);
+      return await this.#tell(taken, (outcome) => {
+        if (outcome.result === 'ok') end();
+        // The channel may have asked for a pause, or be broken.
+        else this.#turns.clear();
+      });
+    } finally {
+      end();
+    }
+  }
+
+  /** It was taken, but not begun. */
+  async #putBack({ lane, attempt }: TakenLane): Promise<boolean> {
+    if (this.#token !== undefined && !this.#lost.signal.aborted)
+      await this.#parts.outbox.putBack(this.#name, lane, this.#token, attempt);
+    return true;
+  }
+
+  async #tell(taken: TakenLane, onOutcome: (outcome: Outcome) => void): Promise<boolean> {
     const channel = this.#parts.channels.get(this.#name);
     const token = this.#token;
     this.#checkLease();
-    if (!channel || token === undefined || this.#lost.signal.aborted) return;
-    const held = { channel, taken, token, lost: this.#lost.signal };
+    if (!channel || token === undefined || this.#lost.signal.aborted) return true;
+    const held = { channel, taken, token, lost: this.#lost.signal, onOutcome };
     const began = Date.now();
     const tried = await tellHead(this.#parts, held);
     if (tried.outcome) await this.#judge(tried.outcome, began);
-    if (!tried.held) this.#lost.abort();
+    if (tried.left === undefined) this.#lost.abort();
+    return tried.left !== 0;
   }
 
   /** Draws from one attempt what it means for the channel. */

@@ -47,12 +47,14 @@ export interface HeldLane {
   readonly token: number;
   /** The lease is lost: what is under way ends now. */
   readonly lost: AbortSignal;
+  /** Told what came of the attempt before that is written down. */
+  readonly onOutcome: (outcome: Outcome) => void;
 }
 
 /** What came of an attempt; `outcome` unless there was nothing to send. */
 export interface Tried {
-  /** Whether the lease still is; else nothing was changed. */
-  readonly held: boolean;
+  /** Entries that the lane still has; undefined when the lease is lost, and nothing was changed. */
+  readonly left: number | undefined;
   readonly outcome?: Outcome;
 }
 
@@ -101,7 +103,7 @@ class Lane {
   }
 
   async tell(): Promise<Tried> {
-    const { channel, taken } = this.#held;
+    const { channel, taken, onOutcome } = this.#held;
     const known = JSON.parse(taken.attempt) as Attempt;
     const head = taken.entries.slice(0, known.count);
     const candidates = head.slice(0, this.#isAlone(head) ? 1 : together(head));
@@ -112,13 +114,14 @@ class Lane {
     const repeated = known.repeated || entries.some((entry) => entry.repeated);
     const notification = compose(channel.name, entries, alerts.slice(0, count), repeated, shown);
     const counted = unstored(entries, alerts).length;
-    if (!notification) return { held: await this.#settle(count, { fate: 'notified', counted }) };
+    if (!notification) return { left: await this.#settle(count, { fate: 'notified', counted }) };
     const attempt: Attempt = { ...known, count, repeated };
     const begin = performance.now();
     const outcome = await this.#attempt(notification);
+    onOutcome(outcome);
     const ms = Math.round(performance.now() - begin);
     const done = { attempt, outcome, ms, counted, ids: entries.map(({ id }) => id) };
-    return { held: await this.#conclude(done), outcome };
+    return { left: await this.#conclude(done), outcome };
   }
 
   /** Whether the first entry is a message of its own, and not one record of several. */
@@ -128,7 +131,7 @@ class Lane {
     return channel.mode === 'every' || first?.apart === true;
   }
 
-  async #conclude(done: Done): Promise<boolean> {
+  async #conclude(done: Done): Promise<number | undefined> {
     const { attempt, outcome, counted } = done;
     const { metrics, senders, times } = this.#parts;
     const { channel } = this.#held;
@@ -174,22 +177,26 @@ class Lane {
     );
   }
 
-  async #settle(count: number, fate: Fate, line?: LoggedAttempt): Promise<boolean> {
+  #settle(count: number, fate: Fate, line?: LoggedAttempt): Promise<number | undefined> {
     const { channel, taken, token } = this.#held;
-    const { lane } = taken;
-    const { outbox } = this.#parts;
-    return (await outbox.acknowledge(channel.name, lane, token, count, fate, line)) !== undefined;
+    return this.#parts.outbox.acknowledge(channel.name, taken.lane, token, count, fate, line);
   }
 
-  #setBack(done: Done, attempt: Attempt, pauseMs: number, quietMs: number): Promise<boolean> {
+  async #setBack(
+    done: Done,
+    attempt: Attempt,
+    pauseMs: number,
+    quietMs: number,
+  ): Promise<number | undefined> {
     const { channel, taken, token } = this.#held;
     const { lane } = taken;
     const line = logged(done, 'again');
-    return this.#parts.outbox.setBack(channel.name, lane, token, {
+    const isHeld = await this.#parts.outbox.setBack(channel.name, lane, token, {
       attempt: JSON.stringify(attempt),
       ...{ pauseMs, quietMs, ids: done.ids, logged: line },
       why: `${line.reason ?? ''}: ${line.detail}`,
     });
+    return isHeld ? attempt.count : undefined;
   }
 
   /** The stored alerts that entries show, most of which were taken with them. */

@@ -150,6 +150,8 @@ export function laneScriptKeys(channel: string): string[] {
 /** The head of a lane that is being sent from now on. */
 export interface TakenLane {
   readonly lane: string;
+  /** It goes before others. */
+  readonly urgent: boolean;
   /** JSON of its attempt; no more than its `count` entries are told. */
   readonly attempt: string;
   readonly entries: readonly OutboxEntry[];
@@ -162,9 +164,9 @@ export interface Take {
   /** Of the lease; without one it is taken, for `leaseMs`. */
   readonly token: number | undefined;
   readonly leaseMs: number;
-  /** Sends at a time. */
+  /** Lanes under way at a time. */
   readonly parallel: number;
-  /** Lanes whose head is being sent. */
+  /** Those that are. */
   readonly busy: readonly string[];
   /** Entries of a lane. */
   readonly entries: number;
@@ -177,6 +179,10 @@ export interface Taken {
   readonly token: number;
   /** There is nothing to do now, and the lease was given back. */
   readonly released: boolean;
+  /** More was due than could be taken. */
+  readonly more: boolean;
+  /** Nothing of the channel shall be sent now. */
+  readonly held: boolean;
   readonly now: number;
   /** When one has to look again if nothing comes; undefined: not before. */
   readonly next: number | undefined;
@@ -191,11 +197,17 @@ export interface Taken {
 
 type LaneReply =
   | readonly [lane: string]
-  | readonly [lane: string, attempt: string, entries: readonly string[], alerts: readonly string[]];
+  | readonly [
+      lane: string,
+      attempt: string,
+      entries: readonly string[],
+      alerts: readonly string[],
+      urgent: 0 | 1,
+    ];
 
-function takenLane([lane, attempt, entries, alerts]: Extract<
+function takenLane([lane, attempt, entries, alerts, urgent]: Extract<
   LaneReply,
-  { readonly length: 4 }
+  { readonly length: 5 }
 >): TakenLane {
   const stored = new Map<string, StoredAlert | undefined>();
   for (let at = 0; at < alerts.length; at += 3) {
@@ -203,7 +215,7 @@ function takenLane([lane, attempt, entries, alerts]: Extract<
     stored.set(id, storedAlert(record, body));
   }
   const parsed = entries.map((text) => JSON.parse(text) as OutboxEntry);
-  return { lane, attempt, entries: parsed, alerts: stored };
+  return { lane, urgent: urgent === 1, attempt, entries: parsed, alerts: stored };
 }
 
 type HeldChannel = Pick<Channel, 'name' | 'throttle' | 'mode' | 'digest_interval'>;
@@ -280,19 +292,28 @@ export class Outbox {
     ];
     const args = [channel, token ?? '', leaseMs, parallel, entries, ATTEMPT_KEPT_SECONDS];
     args.push(moves ? 1 : 0, lanePrefix, alertKeys.bodiesPrefix, ...busy);
-    const [held, released, now, next, failures, opens, openMs, ...lanes] = (await runScript(
+    const [given, released, now, next, failures, opens, openMs, left, ...lanes] = (await runScript(
       this.#redis,
       takeScript,
       keys,
       args,
-    )) as [number, number, number, number, number, number, number, ...LaneReply[]];
-    if (held === 0) return undefined;
+    )) as [number, number, number, number, number, number, number, number, ...LaneReply[]];
+    if (given === 0) return undefined;
     return {
-      ...{ token: held, released: released === 1, now, failures, opens, openMs },
+      ...{ token: given, released: released === 1, more: left === 1, held: left === 2 },
+      ...{ now, failures, opens, openMs },
       next: next < 0 ? undefined : next,
       lanes: lanes.flatMap((reply) => (reply.length === 1 ? [] : [takenLane(reply)])),
       toMove: lanes.flatMap((reply) => (reply.length === 1 ? [reply[0]] : [])),
     };
+  }
+
+  /** Says of the head of a lane that it was taken, by this JSON of its attempt, but is not being sent. False when the lease is lost. */
+  async putBack(channel: string, lane: string, token: number, attempt: string): Promise<boolean> {
+    const text = JSON.stringify({ ...(JSON.parse(attempt) as object), sending: false });
+    const keys = [channelKeys(channel).lease, laneKeys(lane).attempt];
+    const args = [token, text, ATTEMPT_KEPT_SECONDS];
+    return (await runScript(this.#redis, rememberScript, keys, args)) === 1;
   }
 
   /** What is known of the notification that was tried last at the head of a lane. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { channelKeys } from '../../src/store/keys.ts';
 import { LaneFixture, Receiver, TEST_TIMES, upTo } from './lane-fixture.ts';
@@ -97,6 +98,75 @@ describe('lanes of groups', () => {
     await delivery.retryNow('hook');
     await idle();
     assert.equal(receiver.told.length, 4);
+  });
+
+  /** Answers nobody; what was told is let go by number. */
+  const keep = (answers: ServerResponse[]) => {
+    receiver.answer = (response) => answers.push(response);
+  };
+  const fillGroups = async () => {
+    for (const number of upTo(60)) await fixture.update('hook', `group ${number}`, number);
+  };
+  const times = { ...TEST_TIMES, attemptMs: 60_000 };
+
+  it('beyond those that are sent wait their turn, and none is begun when the provider says so', async () => {
+    const answers: ServerResponse[] = [];
+    keep(answers);
+    await fillGroups();
+    const delivery = await fixture.start({ times });
+    await waitFor(() => answers.length === 15);
+    await fixture.update('hook', 'fire', 0, true);
+    await waitFor(() => answers.length === 16);
+    assert.equal(receiver.told.at(-1)?.group, 'fire');
+    answers[0]?.writeHead(429, { 'retry-after': '3600' }).end();
+    const quiet = () => fixture.redis.hget(channelKeys('hook').state, 'quiet_until');
+    await waitFor(async () => (await quiet()) !== null);
+    for (const answer of answers.slice(1)) answer.end();
+    const { ready } = channelKeys('hook');
+    await waitFor(async () => (await fixture.redis.zcard(ready)) === 46);
+    await waitFor(async () => (await fixture.redis.exists(channelKeys('hook').lease)) === 0);
+    assert.equal(receiver.told.length, 16);
+    receiver.answer = (response) => response.end();
+    await delivery.retryNow('hook');
+    await idle();
+    assert.equal(receiver.told.length, 62);
+    assert.ok(!receiver.told.some(({ repeated }) => repeated));
+  });
+
+  it('are marked as repeated only if they were begun, when the process ends', async () => {
+    const answers: ServerResponse[] = [];
+    keep(answers);
+    await fillGroups();
+    const first = await fixture.start({ times });
+    await waitFor(() => answers.length === 15);
+    await first.stop(0);
+    receiver.answer = (response) => response.end();
+    await fixture.start({ times });
+    await idle();
+    const begun = new Set(receiver.told.slice(0, 15).map(({ id }) => id));
+    const later = receiver.told.slice(15);
+    assert.equal(later.length, 60);
+    for (const { id, repeated } of later) assert.equal(repeated, begun.has(id), id);
+  });
+
+  it('are not begun when the channel is paused', async () => {
+    const answers: ServerResponse[] = [];
+    keep(answers);
+    await fillGroups();
+    await fixture.start({ times });
+    await waitFor(() => answers.length === 15);
+    const { state, lease, ready } = channelKeys('hook');
+    await fixture.redis.hset(state, 'paused_until', 'inf');
+    const sending = async () => {
+      const keys = await fixture.redis.keys(`*hook#group*:attempt`);
+      const texts = keys.length > 0 ? await fixture.redis.mget(keys) : [];
+      return texts.filter((text) => text?.includes('"sending":true')).length;
+    };
+    await waitFor(async () => (await sending()) === 15);
+    for (const answer of answers) answer.end();
+    await waitFor(async () => (await fixture.redis.exists(lease)) === 0);
+    assert.equal(await fixture.redis.zcard(ready), 45);
+    assert.equal(receiver.told.length, 15);
   });
 
   it('put what is urgent first', async () => {

@@ -4,12 +4,13 @@ the lease, unless it is held already, and writes down that these entries are bei
 the lease back, so that nothing can come between the look and the end.
 
 KEYS  1 lease  2 last token given  3 entries of the lane without a group  4 lanes by time  5 state  6 channels with work  7 alert records
-ARGV  1 channel  2 token (empty: none yet)  3 lifetime of the lease (ms)  4 sends at a time; one is kept for what is urgent
+ARGV  1 channel  2 token (empty: none yet)  3 lifetime of the lease (ms)  4 lanes under way at a time; one is kept for what is urgent
       5 entries of a lane  6 lifetime of an attempt (s)  7 1: while the channel is broken, what is due only shows itself, to be moved
-      8 prefix of the keys of lanes  9 prefix of the bodies of alerts  10.. lanes whose head is being sent
+      8 prefix of the keys of lanes  9 prefix of the bodies of alerts  10.. lanes under way
 Answer  { token (0: another holds the lease), 1 when it was given back, now, when to look again if nothing comes (ms; -1: not before),
         failures in a row, how often the breaker was opened, for how long it still is (ms),
-        { lane, attempt, { entry, ... }, { id, record, body, ... } }, ... }; only the lane of what is to be moved
+        1 when more was due than could be taken, 2 when nothing of the channel shall be sent now,
+        { lane, attempt, { entry, ... }, { id, record, body, ... }, 1 when urgent }, ... }; only the lane of what is to be moved
 ]]
 local LEASE, ENTRIES, READY, STATE = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local channel, most, entries_most = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -33,12 +34,12 @@ local now_text = string.format('%.0f', now)
 if redis.call('LLEN', ENTRIES) > 0 then redis.call('ZADD', READY, 'NX', now_text, channel) end
 local state = redis.call('HMGET', STATE, 'paused_until', 'quiet_until', 'failures', 'opens', 'open_until')
 local opens, open = tonumber(state[4] or '0'), tonumber(state[5] or '0')
-local answer = { token, 0, now, -1, tonumber(state[3] or '0'), opens, math.max(0, open - now) }
+local answer = { token, 0, now, -1, tonumber(state[3] or '0'), opens, math.max(0, open - now), 0 }
 local FIRST = #answer
-local busy, sending = {}, 0
+local busy, under_way = {}, 0
 for i = 10, #ARGV do
   busy[ARGV[i]] = true
-  sending = sending + 1
+  under_way = under_way + 1
 end
 if opens > 0 then most = 1 end
 local moves = ARGV[7] == '1' and open > now
@@ -76,7 +77,7 @@ local function read_alerts(ids)
 end
 
 -- Takes the head of a lane. Answers with its bytes; nothing when the lane is empty.
-local function take(lane)
+local function take(lane, urgent)
   local base = ARGV[8] .. lane
   local entries = redis.call('LRANGE', base .. ':entries', 0, entries_most - 1)
   if #entries == 0 then
@@ -100,36 +101,42 @@ local function take(lane)
     collect(i == 1 and first or cjson.decode(entries[i]), ids, seen)
   end
   local alerts, more = read_alerts(ids)
-  answer[#answer + 1] = { lane, text, told, alerts }
+  answer[#answer + 1] = { lane, text, told, alerts, urgent and 1 or 0 }
   return bytes + more
 end
 
 local held = math.max(tonumber(state[1] ~= 'inf' and state[1] or '0'), tonumber(state[2] or '0'), moves and 0 or open)
-if state[1] ~= 'inf' and redis.call('EXISTS', READY) == 1 then
+if state[1] == 'inf' then
+  answer[8] = 2
+elseif redis.call('EXISTS', READY) == 1 then
   if held > now then
-    answer[4] = held
+    answer[4], answer[8] = held, 2
   else
     local later = redis.call('ZRANGEBYSCORE', READY, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if later then answer[4] = tonumber(later) end
-    local due = redis.call('ZRANGEBYSCORE', READY, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, most + sending)
-    local total, taken = 0, sending
+    local due = redis.call('ZRANGEBYSCORE', READY, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, most + under_way + 1)
+    local total, taken = 0, under_way
     for i = 1, #due, 2 do
-      local lane, room = due[i], (due[i + 1] == '0' or most == 1) and most or most - 1
+      local lane, urgent = due[i], due[i + 1] == '0'
+      local room = (urgent or most == 1) and most or most - 1
       if moves and not busy[lane] then
         answer[#answer + 1] = { lane }
-      elseif not moves and not busy[lane] and taken < room then
-        if total >= ENOUGH_BYTES then
-          answer[4] = now
+      elseif not moves and not busy[lane] then
+        if taken >= room then
+          answer[8] = 1
+        elseif total >= ENOUGH_BYTES then
+          answer[4], answer[8] = now, 1
           break
+        else
+          local bytes = take(lane, urgent)
+          if bytes then total, taken = total + bytes, taken + 1 end
         end
-        local bytes = take(lane)
-        if bytes then total, taken = total + bytes, taken + 1 end
       end
     end
   end
 end
 if redis.call('EXISTS', READY, ENTRIES) == 0 then redis.call('SREM', KEYS[6], channel) end
-if sending == 0 and #answer == FIRST then
+if under_way == 0 and #answer == FIRST then
   redis.call('DEL', LEASE)
   answer[2] = 1
 end
