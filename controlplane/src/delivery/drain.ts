@@ -257,9 +257,9 @@ class Drain {
   }
 
   /** It was taken, but not begun. */
-  async #putBack({ lane, attempt }: TakenLane): Promise<boolean> {
+  async #putBack(taken: TakenLane): Promise<boolean> {
     if (this.#token !== undefined && !this.#lost.signal.aborted)
-      await this.#parts.outbox.putBack(this.#name, lane, this.#token, attempt);
+      await this.#parts.outbox.putBack(this.#name, taken, this.#token);
     return true;
   }
 

@@ -152,6 +152,8 @@ export interface TakenLane {
   readonly lane: string;
   /** It goes before others. */
   readonly urgent: boolean;
+  /** It was not tried before. */
+  readonly isFirst: boolean;
   /** JSON of its attempt; no more than its `count` entries are told. */
   readonly attempt: string;
   readonly entries: readonly OutboxEntry[];
@@ -203,11 +205,12 @@ type LaneReply =
       entries: readonly string[],
       alerts: readonly string[],
       urgent: 0 | 1,
+      isFirst: 0 | 1,
     ];
 
-function takenLane([lane, attempt, entries, alerts, urgent]: Extract<
+function takenLane([lane, attempt, entries, alerts, urgent, isFirst]: Extract<
   LaneReply,
-  { readonly length: 5 }
+  { readonly length: 6 }
 >): TakenLane {
   const stored = new Map<string, StoredAlert | undefined>();
   for (let at = 0; at < alerts.length; at += 3) {
@@ -215,7 +218,14 @@ function takenLane([lane, attempt, entries, alerts, urgent]: Extract<
     stored.set(id, storedAlert(record, body));
   }
   const parsed = entries.map((text) => JSON.parse(text) as OutboxEntry);
-  return { lane, urgent: urgent === 1, attempt, entries: parsed, alerts: stored };
+  return {
+    lane,
+    attempt,
+    entries: parsed,
+    alerts: stored,
+    urgent: urgent === 1,
+    isFirst: isFirst === 1,
+  };
 }
 
 type HeldChannel = Pick<Channel, 'name' | 'throttle' | 'mode' | 'digest_interval'>;
@@ -308,9 +318,15 @@ export class Outbox {
     };
   }
 
-  /** Says of the head of a lane that it was taken, by this JSON of its attempt, but is not being sent. False when the lease is lost. */
-  async putBack(channel: string, lane: string, token: number, attempt: string): Promise<boolean> {
-    const text = JSON.stringify({ ...(JSON.parse(attempt) as object), sending: false });
+  /** Says of the head of a lane that it was taken but is not being sent. False when the lease is lost. */
+  async putBack(
+    channel: string,
+    { lane, attempt, isFirst }: TakenLane,
+    token: number,
+  ): Promise<boolean> {
+    const known = JSON.parse(attempt) as object;
+    // Of one that was never tried, nobody began to lose patience.
+    const text = JSON.stringify({ ...known, sending: false, ...(isFirst && { since: undefined }) });
     const keys = [channelKeys(channel).lease, laneKeys(lane).attempt];
     const args = [token, text, ATTEMPT_KEPT_SECONDS];
     return (await runScript(this.#redis, rememberScript, keys, args)) === 1;

@@ -10,7 +10,7 @@ ARGV  1 channel  2 token (empty: none yet)  3 lifetime of the lease (ms)  4 lane
 Answer  { token (0: another holds the lease), 1 when it was given back, now, when to look again if nothing comes (ms; -1: not before),
         failures in a row, how often the breaker was opened, for how long it still is (ms),
         1 when more was due than could be taken, 2 when nothing of the channel shall be sent now,
-        { lane, attempt, { entry, ... }, { id, record, body, ... }, 1 when urgent }, ... }; only the lane of what is to be moved
+        { lane, attempt, { entry, ... }, { id, record, body, ... }, 1 when urgent, 1 when not tried before }, ... }; only the lane of what is to be moved
 ]]
 local LEASE, ENTRIES, READY, STATE = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local channel, most, entries_most = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -89,7 +89,7 @@ local function take(lane, urgent)
   local known = text and cjson.decode(text)
   local attempt = { head = first.id, count = #entries, failures = 0, since = now, sending = true, repeated = false }
   if known and known.head == first.id then
-    attempt.count, attempt.failures, attempt.since = math.min(known.count, #entries), known.failures, known.since
+    attempt.count, attempt.failures, attempt.since = math.min(known.count, #entries), known.failures, known.since or now
     attempt.repeated = known.repeated or known.sending
   end
   text = cjson.encode(attempt)
@@ -101,7 +101,7 @@ local function take(lane, urgent)
     collect(i == 1 and first or cjson.decode(entries[i]), ids, seen)
   end
   local alerts, more = read_alerts(ids)
-  answer[#answer + 1] = { lane, text, told, alerts, urgent and 1 or 0 }
+  answer[#answer + 1] = { lane, text, told, alerts, urgent and 1 or 0, attempt.since == now and 1 or 0 }
   return bytes + more
 end
 

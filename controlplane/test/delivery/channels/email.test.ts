@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import type { Notification } from '../../../src/delivery/channel.ts';
 import { emailKind } from '../../../src/delivery/channels/email/index.ts';
 import { renderMail } from '../../../src/delivery/channels/email/render.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   briefly,
   forever,
+  groupNotification,
   HOSTILE,
   hostileAlert,
   sampleAlert,
@@ -192,7 +194,42 @@ describe('email channel', () => {
         (args.at(-1) as (error: Error) => void)(failure(554, 'never'));
       };
       const outcome = await send(await listen({ [hook]: refuse }));
-      assert.equal(briefly(outcome), 'permanent client_error', hook);
+      const reason = hook === 'onData' ? 'client_error' : 'configuration';
+      assert.equal(briefly(outcome), `permanent ${reason}`, hook);
+    }
+  });
+
+  it('keeps what a server refused of whomever it came from, and what was not answered as SMTP', async () => {
+    const policy = ['550 5.7.1 blocked, see our list', 'permanent configuration'] as const;
+    const cases: readonly (readonly [step: string, reply: string, expected: string])[] = [
+      ['greeting', '554 no service for you', 'permanent configuration'],
+      ['greeting', 'SSH-2.0-OpenSSH_9.2', 'ambiguous server_error'],
+      ['EHLO', '550 who are you', 'permanent configuration'],
+      ['MAIL', ...policy],
+      ['MAIL', '552 too large', 'permanent rendering'],
+      ['RCPT', ...policy],
+      ['RCPT', '550 5.1.1 no such user', 'permanent client_error'],
+      ['RCPT', 'what?', 'retry server_error'],
+      ['end', '554 5.7.1 spam', 'permanent client_error'],
+      ['end', 'what?', 'ambiguous server_error'],
+    ];
+    for (const [step, reply, expected] of cases) {
+      const usual: Record<string, string> = { greeting: '220 x', DATA: '354 go' };
+      const say = (now: string) => `${now === step ? reply : (usual[now] ?? '250 ok')}\r\n`;
+      const raw = createServer((socket) => {
+        let inData = false;
+        socket.on('error', () => {}).write(say('greeting'));
+        socket.on('data', (chunk) => {
+          const word = chunk.toString().slice(0, 4);
+          if (!inData) socket.write(say(word === 'HELO' ? 'EHLO' : word));
+          else if (chunk.toString().endsWith('\r\n.\r\n')) socket.write(say('end'));
+          inData ||= word === 'DATA';
+        });
+      });
+      await new Promise<void>((done) => raw.listen(0, '127.0.0.1', done));
+      const outcome = await send((raw.address() as AddressInfo).port, { tls: 'none' });
+      assert.equal(briefly(outcome), expected, `${step}: ${reply}: ${outcome.detail}`);
+      await new Promise((done) => raw.close(done));
     }
   });
 
@@ -268,6 +305,36 @@ describe('email channel', () => {
     server = undefined;
     assert.equal(briefly(await send(port)), 'retry connection');
     assert.equal(briefly(await send(port, { host: 'no-such-host.invalid' })), 'retry dns');
+  });
+
+  it('keeps the subject of a thread but for what is in brackets, which Gmail does not compare', () => {
+    const subjectOf = (notification: Notification) => renderMail(notification, 'x.org').subject;
+    const by = (labels: Record<string, string>, firing: number, resolved: number) => {
+      const notification = groupNotification({ firing, resolved });
+      const { group } = notification;
+      return subjectOf({ ...notification, ...(group && { group: { ...group, labels } }) });
+    };
+    const rule = 'Read sensitive file untrusted';
+    const host = { rule, hostname: 'node-1' };
+    assert.deepEqual(
+      [by(host, 1, 0), by(host, 2, 1), by(host, 0, 1)],
+      [
+        `[Warning] ${rule} on node-1`,
+        `[Warning, 2 firing, 1 resolved] ${rule} on node-1`,
+        `[Resolved] ${rule} on node-1`,
+      ],
+    );
+    assert.equal(by({ namespace: 'a', alertname: rule }, 1, 0), `[Warning] ${rule}, namespace=a`);
+    assert.equal(by({ cluster: 'a' }, 2, 0), `[Warning, 2 firing, ${rule}] cluster=a`);
+    assert.equal(by({}, 1, 0), `[Warning, ${rule}] Alerts`);
+    const two = { alerts: [sampleAlert(), sampleAlert()], held: { count: 3, byRule: [] } };
+    assert.equal(
+      subjectOf(sampleNotification({ ...two, test: true })),
+      `[Test, Warning, 2 alerts, 3 more] ${rule} on node-1`,
+    );
+    const long = sampleAlert({ rule: ']['.repeat(500), hostname: '\u202e\r\n'.repeat(100) });
+    const subject = subjectOf(sampleNotification({ alerts: [long] }));
+    assert.ok(subject.length <= 300 && !/[\r\n\u202e]/.test(subject), subject);
   });
 
   it('lets hostile text reach no header, no recipient and no markup', async () => {

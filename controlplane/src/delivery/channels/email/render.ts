@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld, isHeld } from '../../digest.ts';
-import { describeGroup } from '../../grouped.ts';
+import { describeCounts, describeGroup } from '../../grouped.ts';
 import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
 import { type Template, textBy } from '../../template.ts';
 import { printable } from '../../text.ts';
@@ -37,6 +37,37 @@ function threadOf({ channel, alerts, group }: Notification, domain: string): str
   return `<thread-${hashed(JSON.stringify([channel, about]))}@${domain}>`;
 }
 
+/**
+ * How things are in brackets, which Gmail leaves out when it compares subjects, and then what stays the same for all mails of a thread:
+ * it and others begin another thread with another subject.
+ */
+function subjectOf(notification: Notification): string {
+  const { alerts, held, group, test } = notification;
+  const priority = highestPriority(notification);
+  const [first, ...others] = alerts;
+  if (!first) return `[${priority}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`;
+  const { firing, resolved } = group?.counts ?? { firing: 1, resolved: 0 };
+  const about = group ? aboutGroup(group.labels) : `${first.rule} on ${first.hostname}`;
+  const state = [
+    test ? 'Test' : '',
+    firing > 0 ? priority : 'Resolved',
+    group && firing + resolved > 1 ? describeCounts(group) : '',
+    !group && others.length > 0 ? `${alerts.length} alerts` : '',
+    !group && held.count > 0 ? `${held.count} more` : '',
+    about.includes(first.rule) ? '' : printable(first.rule, 60).replace(/[[\]]/g, ''),
+  ];
+  const words = state.filter((text) => text !== '').join(', ');
+  return `[${words}] ${printable(about, SUBJECT_CHARACTERS)}`;
+}
+
+/** What all alerts of a group have in common, as people say it. */
+function aboutGroup(labels: Readonly<Record<string, string>>): string {
+  const { rule, alertname = rule, hostname, instance = hostname, ...others } = labels;
+  const more = Object.entries(others).map(([name, value]) => `${name}=${value}`);
+  const what = [alertname, instance].filter((word) => word !== undefined).join(' on ');
+  return [what, ...more].filter((text) => text !== '').join(', ') || 'Alerts';
+}
+
 /** What the operator wants said otherwise. */
 export interface MailTemplates {
   readonly subject?: Template | undefined;
@@ -53,11 +84,10 @@ export function renderMail(
 ): Mail {
   const by = (template: Template | undefined, usual: () => string) =>
     textBy(template, notification, usual, onProblem);
-  const usualSubject = `[${highestPriority(notification)}] ${summaryOf(notification, SUBJECT_CHARACTERS)}`;
   const priority = highestPriority(notification);
   const thread = threadOf(notification, domain);
   return {
-    subject: printable(by(templates.subject, () => usualSubject).trim(), MAX_SUBJECT),
+    subject: printable(by(templates.subject, () => subjectOf(notification)).trim(), MAX_SUBJECT),
     text: by(templates.text, () => renderText(notification)),
     html: by(templates.html, () => renderHtml(notification)),
     messageId: `<${hashed(notification.id)}@${domain}>`,

@@ -153,13 +153,16 @@ function done(response: string, { refused }: Progress): Outcome {
 }
 
 function readError(error: NodemailerError, progress: Progress, signal: AbortSignal): Outcome {
-  const { code, responseCode, rejectedErrors = [], originalCode } = error;
+  const { code, response, responseCode, rejectedErrors = [], originalCode } = error;
   if (signal.aborted) return ambiguous(reasonOfAbort(signal), 'stopped before the server answered');
   if (code === 'ETLS') return retry('tls', error.message);
   if (responseCode !== undefined) {
     const words = rejectedErrors.length > 0 ? wordsOf(rejectedErrors) : error.message;
-    return readReply(responseCode, rejectedErrors, progress, words);
+    return readReply(responseCode, error, progress, words);
   }
+  // No reply of a mail server. What came before the mail was sent refused it, whatever it means.
+  if (code === 'EPROTOCOL' || (response !== undefined && code !== 'EAUTH'))
+    return (code === 'EENVELOPE' ? retry : ambiguous)('server_error', error.message);
   if (code === 'EAUTH' || code === 'ENOAUTH') return permanent('auth', error.message);
   if (code === 'EMESSAGE' || code === 'EENVELOPE') return permanent('rendering', error.message);
   if (code === 'EDNS') return retry('dns', error.message);
@@ -169,7 +172,7 @@ function readError(error: NodemailerError, progress: Progress, signal: AbortSign
 
 function readReply(
   reply: number,
-  rejected: readonly NodemailerError[],
+  { command = '', rejectedErrors: rejected = [] }: NodemailerError,
   progress: Progress,
   words: string,
 ): Outcome {
@@ -181,9 +184,16 @@ function readReply(
     remember(progress, rejected);
     return done('taken before', progress);
   }
-  return permanent(reply === TOO_LARGE_REPLY ? 'rendering' : 'client_error', words);
+  if (reply === TOO_LARGE_REPLY) return permanent('rendering', words);
+  const isPolicy = rejected.length > 0 && rejected.every(isRefusedByPolicy);
+  return permanent(isPolicy || REFUSES_US.test(command) ? 'configuration' : 'client_error', words);
 }
 
+/** Commands whose refusal is about who we are, and not about this mail: others would be refused as well, until somebody mends it. */
+const REFUSES_US = /^(CONN|EHLO|HELO|MAIL FROM)$/;
+/** Enhanced status codes of class 7, security and policy (RFC 3463): relaying denied, a blocked address. */
+const isRefusedByPolicy = ({ response = '' }: NodemailerError): boolean =>
+  /^5\d\d[ -]5\.7\./.test(response);
 const isDeferred = ({ responseCode }: NodemailerError): boolean => (responseCode ?? 0) < 500;
 const wordsOf = (errors: readonly NodemailerError[]): string =>
   errors.map(({ recipient, response }) => `${recipient} (${response})`).join(', ');
