@@ -72,7 +72,7 @@ describe('program channel', () => {
     assert.match(seen, /\|\$\(reboot\)\|; reboot\|/);
     assert.ok(seen.trimEnd().endsWith(folder));
     const variables = seen.split('\n').filter((line) => /^\w+=/.test(line));
-    assert.deepEqual(variables.map((line) => line.split('=')[0]).sort(), ['PATH', 'PWD', 'ROOM']);
+    assert.deepEqual(variables.map((line) => line.split('=')[0]).sort(), ['PATH', 'PWD', 'ROOM', 'TOCSIN_RUN']);
   });
 
   it('kills a program that hangs, with its children', async () => {
@@ -102,7 +102,24 @@ describe('program channel', () => {
     const path = join(folder, 'left');
     const outcome = await run(leaves('exit 0', path));
     assert.equal(outcome.result, 'ok');
-    process.kill(Number(await readFile(path, 'utf8')), 'SIGKILL');
+    const pid = Number(await readFile(path, 'utf8'));
+    await waitFor(() => !isAlive(pid));
+  });
+
+  it('kills those that left a program that is kept, once it ended, and nobody of another', async () => {
+    const [gone, other] = [join(folder, 'gone'), join(folder, 'other')];
+    const kept = programKind.create({ argv: leaves('exit 0', gone), keep_alive: true });
+    const stays = programKind.create({ argv: leaves('cat >"$1.in"', other), keep_alive: true });
+    await stays.send(sampleNotification(), forever());
+    await kept.send(sampleNotification(), forever());
+    const pidIn = async (path: string) => Number(await readFile(path, 'utf8').catch(() => '0'));
+    await waitFor(async () => (await pidIn(gone)) > 0 && !isAlive(await pidIn(gone)));
+    await waitFor(async () => (await pidIn(other)) > 0);
+    assert.equal(isAlive(await pidIn(other)), true);
+    await stays.close();
+    const pid = await pidIn(other);
+    await waitFor(() => !isAlive(pid));
+    await kept.close();
   });
 
   it('kills those that left the group, too, when a program is stopped', async () => {

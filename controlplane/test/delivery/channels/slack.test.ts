@@ -121,7 +121,11 @@ describe('slack channel', () => {
       assert.equal(briefly(outcome), expected, error);
       assert.match(outcome.detail, new RegExp(error));
     }
-    assert.equal(calls.length, cases.length, 'no call was made twice');
+    for (const body of [{}, [], { ok: false }, { ok: false, error: 5 }]) {
+      answer = (response) => json(response, body);
+      assert.equal(briefly(await send()), 'ambiguous server_error', JSON.stringify(body));
+    }
+    assert.equal(calls.length, cases.length + 4, 'no call was made twice');
   });
 
   it('falls back to words when the blocks are refused, once', async () => {

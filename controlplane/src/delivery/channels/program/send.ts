@@ -1,5 +1,6 @@
 /** Runs a program once, in a process group of its own that is gone when the attempt ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Outcome } from '../../channel.ts';
 import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
@@ -115,18 +116,25 @@ export class KeptProgram {
   }
 }
 
+/** Tells by whom a process was started, whatever group or parent it has: it is inherited. */
+const RUN_VARIABLE = 'TOCSIN_RUN';
+const runs = new WeakMap<ChildProcess, string>();
+
 function start(program: Program): ChildProcess {
   const { environment, workingDirectory, user } = program;
   const [file = '', ...args] = argumentsOf(program);
-  return spawn(file, args, {
+  const run = randomUUID();
+  const child = spawn(file, args, {
     ...user,
     cwd: workingDirectory,
-    env: environment,
+    env: { ...environment, [RUN_VARIABLE]: run },
     // Leads a process group: whatever it starts dies with it.
     detached: true,
     shell: false,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  runs.set(child, run);
+  return child;
 }
 
 /** The limit is set by a program of util-linux, which then becomes the one that is meant. */
@@ -156,15 +164,39 @@ function readStartError(error: Error): Outcome {
     : retry('configuration', message);
 }
 
-/** Kills the group of a program and, while it lives, also those below it that left the group. */
-function killGroup({ pid }: ChildProcess): void {
+/** Kills the group of a program, those of its run that left the group and, while it lives, whoever is below it. */
+function killGroup(child: ChildProcess): void {
+  const { pid } = child;
   if (pid === undefined) return;
-  for (const target of [-pid, ...descendantsOf(pid)]) {
+  const known = new Set([-pid, ...descendantsOf(pid)]);
+  kill(known);
+  kill(membersOf(runs.get(child) ?? '', pid).filter((member) => !known.has(member)));
+}
+
+function kill(targets: Iterable<number>): void {
+  for (const target of targets) {
     try {
       process.kill(target, 'SIGKILL');
     } catch {
       // It is gone already.
     }
+  }
+}
+
+/** Pids of a run. They are higher than that of the first, unless they began anew in between. */
+function membersOf(run: string, first: number): number[] {
+  const mark = `\0${RUN_VARIABLE}=${run}\0`;
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > first && environmentOf(pid).includes(mark));
+}
+
+/** Empty when the process is gone or another user's. */
+function environmentOf(pid: number): string {
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
+  } catch {
+    return '';
   }
 }
 

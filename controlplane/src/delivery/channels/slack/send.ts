@@ -129,8 +129,8 @@ function readError(error: unknown, signal: AbortSignal): Outcome {
 function readPlatformError({ data }: WebAPIPlatformError): Outcome {
   const { error } = data;
   const words = `Slack: ${[error, ...(data.response_metadata?.messages ?? [])].join('; ')}`;
-  if (!/^[a-z0-9_]+$/.test(error))
-    return ambiguous('server_error', `not an answer of Slack: ${error}`);
+  if (typeof error !== 'string' || !/^[a-z0-9_]+$/.test(error))
+    return ambiguous('server_error', `not an answer of Slack: ${String(error)}`);
   if (RATE.test(error)) return retry('rate_limited', words);
   if (LATER.test(error)) return retry('server_error', words);
   if (TRANSIENT.test(error)) return ambiguous('server_error', words);
