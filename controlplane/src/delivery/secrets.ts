@@ -48,26 +48,59 @@ export function mapSecrets(
   return visit(schema, settings, '', '') as Settings;
 }
 
-/** Replaces every reference by its text. Throws ChannelSettingsError, which names the setting and never the secret. */
+/** Replaces every reference by its text, and adds that to `texts`. Throws ChannelSettingsError, which names the setting and never the secret. */
 export function resolveSecrets(
   schema: TObject,
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
+  texts: string[] = [],
 ): ResolvedSettings {
-  return mapSecrets(schema, settings, (reference, path) => textOf(reference, path, environment));
+  return mapSecrets(schema, settings, (reference, path) => {
+    const text = textOf(reference, path, environment);
+    texts.push(text);
+    return text;
+  });
 }
 
-/** The texts of all references. Throws ChannelSettingsError. */
-export function secretTexts(
-  schema: TObject,
-  settings: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
-): string[] {
-  const texts: string[] = [];
-  mapSecrets(schema, settings, (reference, path) =>
-    texts.push(textOf(reference, path, environment)),
-  );
-  return texts;
+const HIDDEN = '[hidden]';
+/** What is shorter is no secret, and to hide it would garble the rest. */
+const LEAST_CHARACTERS = 4;
+/** Of an address that is a secret, what alone would give it away. */
+const LEAST_PART_CHARACTERS = 16;
+
+/**
+ * Hides secrets in text of others: some servers answer with the request they got, and error pages name the path, which may be the
+ * secret itself.
+ */
+export function hideSecrets(secrets: readonly string[]): (text: string) => string {
+  const forms = [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  return (text) => {
+    const hidden = forms.reduce((rest, form) => rest.replaceAll(form, HIDDEN), text);
+    if (!hidden.endsWith('…')) return hidden;
+    // It may have been cut in the middle of one.
+    const rest = hidden.slice(0, -1);
+    const lengths = forms.map((form) => {
+      for (let length = Math.min(form.length, rest.length); length >= LEAST_CHARACTERS; length--)
+        if (rest.endsWith(form.slice(0, length))) return length;
+      return 0;
+    });
+    const most = Math.max(0, ...lengths);
+    return most > 0 ? `${rest.slice(0, -most)}${HIDDEN}…` : hidden;
+  };
+}
+
+/** A secret, and of an address its path and the longer parts of that, as they are, in JSON and in addresses. */
+function formsOf(secret: string): string[] {
+  const {
+    pathname = '',
+    search = '',
+    searchParams,
+  } = /^https?:/i.test(secret) && URL.canParse(secret) ? new URL(secret) : {};
+  const parts = [...pathname.split('/'), ...(searchParams?.values() ?? [])];
+  const long = parts.filter(({ length }) => length >= LEAST_PART_CHARACTERS);
+  return [secret, `${pathname}${search}`, pathname, ...long]
+    .filter(({ length }) => length >= LEAST_CHARACTERS)
+    .flatMap((text) => [text, JSON.stringify(text).slice(1, -1), encodeURIComponent(text)]);
 }
 
 function textOf(

@@ -2,12 +2,12 @@
 import type { Channel } from '@tocsin/openapi';
 import type { ChannelKind, Sender } from './channel.ts';
 import { ChannelSettingsError } from './outcome.ts';
-import { resolveSecrets } from './secrets.ts';
+import { hideSecrets, resolveSecrets } from './secrets.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type FindKind = (name: string) => ChannelKind | undefined;
 
-/** Makes the sender of a channel, its secrets resolved now. Throws ChannelSettingsError. */
+/** Makes the sender of a channel, its secrets resolved now; what it tells holds none of them. Throws ChannelSettingsError. */
 export function createSender(
   channel: Channel,
   findKind: FindKind,
@@ -15,7 +15,18 @@ export function createSender(
 ): Sender {
   const kind = findKind(channel.kind);
   if (!kind) throw new ChannelSettingsError(`there is no channel kind '${channel.kind}'.`);
-  return kind.create(resolveSecrets(kind.settings, channel.settings, environment));
+  const secrets: string[] = [];
+  const sender = kind.create(resolveSecrets(kind.settings, channel.settings, environment, secrets));
+  const hide = hideSecrets(secrets);
+  return {
+    async send(notification, options) {
+      const outcome = await sender.send(notification, options);
+      return { ...outcome, detail: hide(outcome.detail) };
+    },
+    preview: (notification) =>
+      sender.preview(notification).map((part) => ({ ...part, body: hide(part.body) })),
+    close: () => sender.close(),
+  };
 }
 
 export class Senders {

@@ -4,12 +4,9 @@ import { startDeadline } from './deadline.ts';
 import { sendOnce } from './lane.ts';
 import { ownAlert } from './own-alert.ts';
 import { sampleNotification } from './sample.ts';
-import { secretTexts } from './secrets.ts';
 import { createSender, type Environment, type FindKind } from './senders.ts';
-import { insideJson } from './template.ts';
 
 const TEST_MS = 20_000;
-const HIDDEN = '[hidden]';
 
 /** Makes one attempt now, past lane and throttle, and returns how it ended with the provider's own words. */
 export async function testSend(
@@ -65,17 +62,8 @@ export async function previewOf(
   const notification = sampleNotification(channel.name, alert);
   const sender = createSender(channel, findKind, environment);
   try {
-    const kind = findKind(channel.kind);
-    const secrets = kind ? secretTexts(kind.settings, channel.settings, environment) : [];
-    return sender
-      .preview(notification)
-      .map((one) => ({ ...one, body: without(secrets, one.body) }));
+    return sender.preview(notification);
   } finally {
     await sender.close();
   }
-}
-
-function without(secrets: readonly string[], body: string): string {
-  const forms = secrets.flatMap((secret) => [secret, insideJson(secret)]);
-  return forms.reduce((text, form) => text.replaceAll(form, HIDDEN), body);
 }

@@ -72,7 +72,12 @@ describe('program channel', () => {
     assert.match(seen, /\|\$\(reboot\)\|; reboot\|/);
     assert.ok(seen.trimEnd().endsWith(folder));
     const variables = seen.split('\n').filter((line) => /^\w+=/.test(line));
-    assert.deepEqual(variables.map((line) => line.split('=')[0]).sort(), ['PATH', 'PWD', 'ROOM', 'TOCSIN_RUN']);
+    assert.deepEqual(variables.map((line) => line.split('=')[0]).sort(), [
+      'PATH',
+      'PWD',
+      'ROOM',
+      'TOCSIN_RUN',
+    ]);
   });
 
   it('kills a program that hangs, with its children', async () => {

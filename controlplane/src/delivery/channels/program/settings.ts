@@ -18,7 +18,7 @@ export const ProgramSettings = Type.Object(
         {
           additionalProperties: false,
           maxProperties: 64,
-          description: 'All there is besides PATH; values may be secrets.',
+          description: 'All there is besides PATH and TOCSIN_RUN; values may be secrets.',
         },
       ),
     ),
