@@ -88,6 +88,19 @@ async function cli(folder: string, args: string[]) {
   return { out, err, failure };
 }
 
+test('tells its version, and of a command that is none where the commands are told', async (t) => {
+  const folder = tempFolder(t);
+  const version = await finished(t, folder, ['--version']);
+  assert.equal(version.code, 0);
+  assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
+  const slip = await finished(t, folder, ['rulse']);
+  assert.deepEqual(slip, {
+    code: 2,
+    out: '',
+    err: "tocsin: there is no command 'rulse'; tocsin --help lists them\n",
+  });
+});
+
 test('tells every problem of the configuration with its place, and what keeps it from starting', async (t) => {
   const folder = tempFolder(t);
   writeFileSync(
