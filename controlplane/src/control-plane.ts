@@ -15,7 +15,7 @@ import { holdDataDir } from './data-dir.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
 import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
 import { ChannelSettingsError } from './delivery/outcome.ts';
-import { resolveSecrets, secretTexts } from './delivery/secrets.ts';
+import { resolveSecrets } from './delivery/secrets.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
 import { groupingOf } from './groups/grouping.ts';
@@ -310,7 +310,7 @@ function warnOfSecrets(
   for (const { name, kind, settings } of channels) {
     const schema = findChannelKind(kind)?.settings;
     try {
-      if (schema) secretTexts(schema, settings, environment);
+      if (schema) resolveSecrets(schema, settings, environment);
     } catch (error) {
       if (!(error instanceof ChannelSettingsError)) throw error;
       logger.warn({ channel: name, detail: error.message }, 'channel lacks a secret');

@@ -215,6 +215,30 @@ describe('a kafka channel', { skip: skipKafka }, () => {
     }
   });
 
+  it('keeps no answer that no broker would give', async () => {
+    const sockets: Socket[] = [];
+    const chunk = Buffer.alloc(65_536, 0x7f);
+    const server = createServer((socket) => {
+      sockets.push(socket.on('error', () => {}));
+      let left = 4096;
+      const flood = () => {
+        while (left-- > 0 && socket.writable) if (!socket.write(chunk)) return;
+      };
+      socket.on('drain', flood).once('data', flood);
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const brokers = [`127.0.0.1:${(server.address() as { port: number }).port}`];
+    const outcome = await send(sender({ brokers }), fresh('flood'));
+    assert.equal(briefly(outcome), 'retry connection');
+    const taken = sockets.reduce(
+      (sum, socket) => sum + socket.bytesWritten - socket.writableLength,
+      0,
+    );
+    assert.ok(taken < 100 * 1024 * 1024, `${taken} bytes were taken`);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((done) => server.close(done));
+  });
+
   it('takes nothing that is no answer for success', async () => {
     const held = new Set<Socket>();
     const server = createServer((socket) => {

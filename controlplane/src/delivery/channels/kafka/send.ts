@@ -1,4 +1,5 @@
 /** One producer a channel, kept from one send to the next. */
+import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Producer, ProducerOptions } from '@platformatic/kafka';
 import type { Outcome } from '../../channel.ts';
@@ -32,12 +33,16 @@ const REQUEST_MS = 10_000;
 /** How often the client itself tries: with idempotence a batch whose answer was lost is not written twice. */
 const RETRIES = 2;
 const RETRY_MS = 250;
+/** What brokers answer to one send is a few kilobytes; the client would keep any length. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /** The client would ask for number 0, which may be another's. */
 const NEW_PRODUCER = { producerId: -1n, producerEpoch: -1 };
 
 export class KafkaWriter {
   readonly #target: Target;
   #producer: Bytes | undefined;
+  /** Bytes that came since the send under way began. */
+  #received = 0;
 
   constructor(target: Target) {
     this.#target = target;
@@ -51,6 +56,7 @@ export class KafkaWriter {
     const { topic, acks } = this.#target;
     let begun = false;
     let written = 0;
+    this.#received = 0;
     try {
       this.#producer ??= await this.#open();
       const producer = this.#producer;
@@ -105,8 +111,19 @@ export class KafkaWriter {
     const { Producer: Client } = await import('@platformatic/kafka');
     const producer = new Client<Buffer, Buffer, Buffer, Buffer>(options);
     // What a connection says after it failed is heard by nobody else, and would end the process.
-    producer.connections.on('connecting', ({ connection }) => connection.on('error', () => {}));
+    producer.connections.on('connecting', ({ connection }) => {
+      connection.on('error', () => {});
+      connection.on('connecting', () => queueMicrotask(() => this.#watch(connection.socket)));
+    });
     return producer;
+  }
+
+  #watch(socket: Socket): void {
+    socket.on('data', ({ length }) => {
+      this.#received += length;
+      if (this.#received > MAX_ANSWER_BYTES)
+        socket.destroy(new Error(`the broker answers with more than ${MAX_ANSWER_BYTES} bytes`));
+    });
   }
 }
 
