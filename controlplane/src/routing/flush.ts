@@ -37,7 +37,7 @@ export interface LogEntry {
   readonly resolved: ReadonlySet<string>;
 }
 
-export const FLUSH_REASONS = [
+const FLUSH_REASONS = [
   'first notification',
   'new alerts',
   'repeat',
