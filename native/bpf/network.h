@@ -65,6 +65,15 @@ fault:
 	slot->flags |= EVENT_FAULT;
 }
 
+/* How long an address is that the kernel wrote, or 0: a sender without a name leaves the memory as it was. */
+static __always_inline __u32 told_size(__u64 at)
+{
+	__u32 size = 0;
+
+	bpf_probe_read_user(&size, sizeof(size), (void *)at);
+	return size;
+}
+
 static __always_inline bool is_accept(__u32 call)
 {
 	return call == __NR_accept || call == __NR_accept4;
@@ -121,6 +130,7 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 		event->type = slot->args[1] & TYPE_MASK;
 		event->protocol = slot->args[2];
 		event->call_flags = slot->args[1];
+		event->message_size = slot->args[2];
 		if (call == __NR_socketpair)
 			event->fd = -1;
 		finish(slot, EVENT_SOCKET, shape->admission);
@@ -129,6 +139,8 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 	if (shape->address) {
 		message.address = argument(slot, shape->address);
 		message.address_size = argument(slot, shape->address + 1);
+		if (call == __NR_recvfrom)
+			message.address_size = told_size(message.address_size);
 	}
 	if (shape->size) {
 		message.size = argument(slot, shape->size);

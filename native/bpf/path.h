@@ -19,6 +19,10 @@ static __always_inline void end_early(struct slot *slot)
 		slot->walk_offset++;
 }
 
+/* How a walk ends: at a root, or at an object without a place (memfd, pipe), whose bare name may be empty. */
+#define WALK_ROOT 1
+#define WALK_NOWHERE 2
+
 /*
  * One step towards the root; non-zero ends the walk. All state lives in the slot and offsets are masked, never compared
  * in registers, so that every round looks the same to the verifier.
@@ -32,7 +36,7 @@ static __always_inline int walk_step(struct slot *slot)
 		struct mount *parent = FOLLOW(mount, mnt_parent);
 
 		if (parent == mount)
-			return 1; /* the root of the namespace */
+			return WALK_ROOT; /* of the namespace */
 		slot->walk_dentry = FOLLOW(mount, mnt_mountpoint);
 		slot->walk_mount = parent;
 		slot->walk_root = FOLLOW(parent, mnt.mnt_root);
@@ -63,21 +67,21 @@ static __always_inline int walk_step(struct slot *slot)
 
 	if (detached && slot->walk_offset != WALK_END) {
 		end_early(slot); /* a tree that hangs nowhere any more */
-		return 1;
+		return WALK_NOWHERE;
 	}
 	slot->walk_offset = offset;
 	offset &= WALK_END - 1;
 	slot->walk[offset] = '/';
 	bpf_probe_read_kernel(&slot->walk[offset + 1], length, here.name);
 	if (detached) {
-		slot->walk_offset++; /* an object without a place (memfd, eventfd): its bare name */
-		return 1;
+		slot->walk_offset++;
+		return WALK_NOWHERE;
 	}
 	slot->walk_dentry = here.parent;
 	if (slot->walk_offset < WALK_END - EVENT_PATH_MAX + 256) {
 		slot->flags |= EVENT_TRUNCATED;
 		end_early(slot);
-		return 1;
+		return WALK_NOWHERE;
 	}
 	return 0;
 }
@@ -93,8 +97,10 @@ __noinline int walk_up(__u32 number)
 	if (!slot)
 		return 0;
 	for (int i = 0; i < WALK_STEPS; i++) {
-		if (walk_step(slot)) {
-			if (slot->walk_offset == WALK_END) {
+		int ended = walk_step(slot);
+
+		if (ended) {
+			if (ended == WALK_ROOT && slot->walk_offset == WALK_END) {
 				slot->walk_offset = WALK_END - 1;
 				slot->walk[WALK_END - 1] = '/';
 			}

@@ -262,6 +262,7 @@ static __always_inline void submit_socket(struct io_socket *command)
 	event->call_flags = FOLLOW(command, type);
 	event->type = event->call_flags & TYPE_MASK;
 	event->protocol = FOLLOW(command, protocol);
+	event->message_size = FOLLOW(command, protocol);
 	finish(slot, EVENT_SOCKET, READ);
 }
 

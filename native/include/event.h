@@ -182,7 +182,7 @@ struct event_socket {
 	__u8 local_address[16];
 	__u8 remote_address[16];
 	__u32 call_flags; /* accept4 and message flags, listen backlog, raw type of socket(2) */
-	__u32 message_size; /* bytes asked for by a message call */
+	__u32 message_size; /* bytes asked for by a message call, raw protocol of socket(2) */
 	__u8 state;       /* TCP state of the socket */
 	__u8 from_user;   /* the remote address was read from the caller's memory, the socket had none */
 	__u16 string_length[SOCKET_STRINGS];

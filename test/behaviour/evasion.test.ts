@@ -35,7 +35,7 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'new-mount': ['Mount in pieces', { 'fs.path.target': /\/empty$/ }],
   bind: ['Secret mounted elsewhere', { 'fs.path.target': /\/empty$/ }],
   handle: ['Secret opened by handle', { 'fd.name': /\/vault\/secret$/ }],
-  'hard-link': ['Secret linked', { 'fs.path.target': /\/other-name$/ }],
+  'hard-link': ['Secret linked', { 'fs.path.source': /\/other-name$/ }],
   'taken-fd': ['Secret taken from another', { 'fd.name': /\/vault\/secret$/ }],
   'ia32-open': [READ, { 'evt.abi': /^ia32$/, 'evt.type': /^open$/ }],
   'ia32-connect': ['Beacon', { 'evt.abi': /^ia32$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
@@ -61,7 +61,7 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'fast-open': ['Beacon', { 'evt.type': /^sendto$/, 'fd.l4proto': /^tcp$/ }],
   'ring-unlink': ['Evidence removed', { 'fs.path.name': /\/victim-ring$/ }],
   'ring-rename': ['Evidence moved', { 'fs.path.source': /\/moved-ring$/ }],
-  'ring-link': ['Secret linked', { 'fs.path.target': /\/linked-ring$/ }],
+  'ring-link': ['Secret linked', { 'fs.path.source': /\/linked-ring$/ }],
   memfd: ['Program started from memory', { 'proc.exepath': /memfd:x/ }],
   'memfd-at': ['Program started from memory', { 'proc.exepath': /memfd:x/ }],
   deleted: ['Deleted program started', { 'proc.exepath': /\/gone$/ }],
@@ -88,7 +88,7 @@ const rulesFor = (folder: string): string => {
   return [
     rule(READ, `${opened} and evt.is_open_read=true and fd.name=${secret}`),
     rule('Secret opened by handle', `evt.type=open_by_handle_at and fd.name=${secret}`),
-    rule('Secret linked', `evt.type in (link, linkat) and fs.path.source=${secret}`),
+    rule('Secret linked', `evt.type in (link, linkat) and fs.path.target=${secret}`),
     rule('Secret taken from another', `evt.type=pidfd_getfd and fd.name=${secret}`),
     rule('Secret mounted elsewhere', `evt.type=mount and fs.path.source=${folder}/vault`),
     rule(

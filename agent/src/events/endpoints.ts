@@ -58,7 +58,7 @@ export function endpointsOf(event: KernelEvent): Endpoints | undefined {
     local = fromMapped(local);
     remote = fromMapped(remote);
   }
-  const role = roleOf(event, family, localPort, remotePort);
+  const role = roleOf(event, family, localPort, remotePort, hasPeer(remote, remotePort));
   return {
     role,
     family: family === AF_INET || mapped ? 4 : 6,
@@ -87,10 +87,24 @@ function fromMapped(address: AddressBytes): AddressBytes {
   return address === ANY6 ? '\0\0\0\0' : address;
 }
 
-function roleOf(event: KernelEvent, family: number, localPort: number, remotePort: number): Role {
+/** A peer has a port, or none at all as those of pings. */
+const hasPeer = (remote: AddressBytes, port: number): boolean => port !== 0 || /[^\0]/.test(remote);
+
+/** Whether a socket knows its other end. */
+export function isConnected(ends: Endpoints | undefined): boolean {
+  return ends !== undefined && hasPeer(ends.remote, ends.remotePort);
+}
+
+function roleOf(
+  event: KernelEvent,
+  family: number,
+  localPort: number,
+  remotePort: number,
+  isPaired: boolean,
+): Role {
   const told = event.kind === EVENT_SOCKET ? roleByCall(event, family, localPort) : undefined;
   if (told !== undefined) return told;
-  if (remotePort !== 0) return inferRole(event, localPort, remotePort);
+  if (isPaired) return inferRole(event, localPort, remotePort);
   return localPort > 0 ? 'listening' : 'none';
 }
 
@@ -98,7 +112,7 @@ function roleOf(event: KernelEvent, family: number, localPort: number, remotePor
 function roleByCall(event: KernelEvent, family: number, localPort: number): Role | undefined {
   const { syscall, result } = event;
   if (syscall === SOCKET) return 'none';
-  if (syscall === CONNECT) return isConnected(result) ? 'client' : 'none';
+  if (syscall === CONNECT) return hasPeerAfter(result) ? 'client' : 'none';
   if (ACCEPTS.has(syscall)) return result >= 0 ? 'server' : 'none';
   if (syscall !== BIND && syscall !== LISTEN) return undefined;
   const named = localPort > 0 || (syscall === BIND && family === AF_INET6);
@@ -106,7 +120,7 @@ function roleByCall(event: KernelEvent, family: number, localPort: number): Role
 }
 
 /** Whether a connect has a peer: it may still be on its way. */
-function isConnected(result: number): boolean {
+function hasPeerAfter(result: number): boolean {
   return result >= 0 || result === EINPROGRESS;
 }
 

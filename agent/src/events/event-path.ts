@@ -17,6 +17,8 @@ import { absolute, fold } from './path.ts';
 const OPEN_BY_HANDLE = syscallNumber('open_by_handle_at');
 const SYMLINKS = new Set([syscallNumber('symlink'), syscallNumber('symlinkat')]);
 
+export const isSymlink = ({ syscall }: KernelEvent): boolean => SYMLINKS.has(syscall);
+
 /** Whether the path is that of an fd and none was given. */
 export function isPathFromFd(event: KernelEvent): boolean {
   return (
@@ -41,7 +43,7 @@ export function mainPath(event: KernelEvent): ByteString | undefined {
       event.path = pathOfFdOr(event, pathLayout.fd);
       break;
     case EVENT_PATHS:
-      event.path = SYMLINKS.has(event.syscall)
+      event.path = isSymlink(event)
         ? event.string(0)
         : resolve(event, event.string(0), event.string(1), pathsLayout.sourceFd);
       break;

@@ -137,6 +137,25 @@ export function hasFd(event: KernelEvent): boolean {
   return number !== undefined && number >= 0;
 }
 
+/** Whether there was a file or socket of that number. */
+export function isOpenFd(event: KernelEvent): boolean {
+  switch (event.kind) {
+    case EVENT_PATH:
+      return event.string(2) !== ''; // a pipe has no name either
+    case EVENT_SOCKET:
+      return socketFamily(event) !== 0;
+    case EVENT_CALL:
+      return (
+        CREATED_BY.has(eventName(event)) ||
+        event.uint32(callLayout.fdMode) !== 0 ||
+        socketFamily(event) !== 0 ||
+        event.string(1) !== ''
+      );
+    default:
+      return true;
+  }
+}
+
 /** What the event's fd is; undefined when that is unknown or there is none. */
 export function fdType(event: KernelEvent): FdType | undefined {
   if (!hasFd(event)) return failedType(event);
@@ -144,6 +163,7 @@ export function fdType(event: KernelEvent): FdType | undefined {
     case EVENT_OPEN:
       return event.uint32(openLayout.openFlags) & OPEN.DIRECTORY ? 'directory' : 'file';
     case EVENT_PATH:
+      if (!isOpenFd(event)) return undefined;
       return eventName(event) === 'fchdir' ? 'directory' : 'file';
     case EVENT_SOCKET:
       return socketType(event);

@@ -1,9 +1,9 @@
 import type { ByteString, Value } from '../rules/field.ts';
-import { endpointsOf, endpointsText, endText } from './endpoints.ts';
+import { endpointsOf, endpointsText, endText, isConnected } from './endpoints.ts';
 import { errorName } from './errno.ts';
 import { AT_FDCWD } from './event-path.ts';
 import type { FieldContext } from './fields/context.ts';
-import { fdName, fdNumber, fdTypeCharacter, transport } from './file-descriptor.ts';
+import { fdName, fdNumber, fdTypeCharacter, isOpenFd, transport } from './file-descriptor.ts';
 import { type Choices, enumText, type FlagWord, flagText } from './flag-names.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
@@ -51,9 +51,19 @@ export const usedFd = (name = 'fd'): Parameter => ({
   },
 });
 
+/** Numbers before and after a duplication, of one and the same file. */
+export const sameFd = (name: string, raw: Get<number>): Parameter => ({
+  name,
+  raw,
+  resolved: (event) => {
+    const fd = raw(event);
+    return fd < 0 ? errorName(fd) : event.result < 0 ? undefined : describeFd(event);
+  },
+});
+
 function describeFd(event: KernelEvent): ByteString | undefined {
   const name = fdName(event);
-  if (name === undefined) return undefined;
+  if (name === undefined || !isOpenFd(event)) return undefined;
   const protocol = endpointsOf(event) === undefined ? undefined : transport(event);
   const letter = protocol === undefined || protocol === '<NA>' ? '' : protocol.charAt(0);
   return `<${fdTypeCharacter(event)}${letter}>${name}`;
@@ -184,7 +194,7 @@ export const tuple: Parameter = {
     const ends = endpointsOf(event);
     if (ends === undefined) return fdName(event) || 'NULL';
     if (ends.role !== 'none') return endpointsText(ends);
-    if (ends.remotePort === 0) return 'NULL';
+    if (!isConnected(ends)) return 'NULL';
     return `${endText(ends.local, ends.localPort)}->${endText(ends.remote, ends.remotePort)}`;
   },
 };

@@ -34,13 +34,13 @@ export function withoutDoubledSlashes(path: ByteString): ByteString {
   return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
 }
 
-/** What comes before the last slash; `/` for the root and its entries. */
+/** What comes before the last slash; `/` for the root, its entries and what has no slash. */
 export function directoryOf(path: ByteString): ByteString {
   const slash = path.lastIndexOf('/');
-  return slash < 0 ? '' : slash === 0 ? '/' : path.slice(0, slash);
+  return slash <= 0 ? '/' : path.slice(0, slash);
 }
 
-/** What comes after the last slash. */
+/** What comes after the last slash; the root is its own. */
 export function baseName(path: ByteString): ByteString {
-  return path.slice(path.lastIndexOf('/') + 1);
+  return path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
 }

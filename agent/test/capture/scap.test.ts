@@ -387,7 +387,7 @@ describe('a capture of Falco', () => {
       'open | bash -i | systemd | /etc/passwd | <NA>',
       'execve | ls -l / | bash | <NA> | <NA>',
       'openat | ls -l / | bash | /srv/list | <NA>',
-      'link | ls -l / | bash | <NA> | /srv/b',
+      'link | ls -l / | bash | <NA> | /srv/a',
       'procexit | ls -l / | bash | <NA> | <NA>',
     ]);
     assert.deepEqual(warnings, []);

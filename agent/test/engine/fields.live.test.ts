@@ -101,7 +101,11 @@ const RULES =
   ruleOf('open', 'evt.type in (open, openat) and fd.filename startswith truth-', [
     ...PROCESS,
     ...OTHERS,
-  ]) + ruleOf('socket', 'evt.type in (connect, accept) and proc.name=truth', SOCKET);
+  ]) +
+  ruleOf('socket', 'evt.type in (connect, accept) and proc.name=truth', SOCKET) +
+  ruleOf('nameless', 'evt.type in (dup2, recvfrom, socket) and proc.name=truth', [
+    ...['evt.type', 'fd.name', 'fd.type', 'fd.num', 'evt.arg.proto', 'evt.arg.domain'],
+  ]);
 
 const proc = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
 
@@ -487,6 +491,19 @@ describe('fields beside the truth', { skip: skipLive }, () => {
       }
       child.stdin.end();
     }
+  });
+
+  it('no name for what has none', async () => {
+    const child = play(['nameless', 'truth']);
+    const next = async (type: string, fits: (fields: Alert['output_fields']) => boolean) =>
+      (await live.until('nameless', (fields) => fields['evt.type'] === type && fits(fields)))
+        .output_fields;
+    const pipe = await next('dup2', () => true);
+    assert.deepEqual([pipe['fd.type'], pipe['fd.name'], pipe['fd.num']], ['pipe', '', 20]);
+    assert.equal((await next('recvfrom', () => true))['fd.name'], 'truth');
+    const packet = await next('socket', (fields) => fields['evt.arg.domain'] === 'AF_PACKET');
+    assert.equal(packet['evt.arg.proto'], '768');
+    child.stdin.end();
   });
 
   it('a unix socket by its path', async () => {

@@ -144,6 +144,26 @@ static void local(const char *path)
 	fflush(stdout);
 }
 
+// What has no name: a pipe, and who sends from a socket that was never bound.
+static void nameless(const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX }, sender = { .sun_family = AF_UNIX, .sun_path = "stale" };
+	socklen_t size = 2 + 1 + strlen(name);
+	int server = socket(AF_UNIX, SOCK_DGRAM, 0), client = socket(AF_UNIX, SOCK_DGRAM, 0), ends[2];
+	char byte;
+
+	must(pipe(ends), "pipe");
+	must(dup2(ends[0], 20), "dup2");
+	memcpy(address.sun_path + 1, name, strlen(name));
+	must(bind(server, (void *)&address, size), "bind");
+	must(sendto(client, "x", 1, 0, (void *)&address, size), "sendto");
+	size = sizeof(sender);
+	must(recvfrom(server, &byte, 1, 0, (void *)&sender, &size), "recvfrom");
+	must(socket(AF_PACKET, SOCK_RAW, 0x300), "socket");
+	printf("%d\n", getpid());
+	fflush(stdout);
+}
+
 int main(int count, char **words)
 {
 	const char *file = getenv("TRUTH_FILE");
@@ -207,6 +227,8 @@ int main(int count, char **words)
 			network(*step++);
 		else if (is("local"))
 			local(*step++);
+		else if (is("nameless"))
+			nameless(*step++);
 		else {
 			fprintf(stderr, "no step %s\n", *step);
 			exit(2);

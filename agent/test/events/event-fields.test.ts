@@ -199,6 +199,11 @@ describe('opens', () => {
     });
   });
 
+  it('has a folder and a file name for the root and for what has no folder', () => {
+    fieldsOf(open('/', {}), { 'fd.filename': '/', 'fd.directory': '/' });
+    fieldsOf(open('x', { dirfd: 9 }, { result: -9n }), { 'fd.directory': '/' });
+  });
+
   it('opens directories as directories only when asked to', () => {
     fieldsOf(open('/etc/', { openFlags: O.DIRECTORY }), {
       'fd.type': 'directory',
@@ -255,12 +260,52 @@ describe('calls on paths', () => {
     });
   });
 
-  it('leaves the text of a symlink alone', () => {
-    fieldsOf(onPaths('symlinkat', ['../etc', '', 'link', '/tmp', '']), {
+  it('calls the new name of a hard link the source, as of a symlink', () => {
+    fieldsOf(onPaths('linkat', ['a', '/x', 'b', '/y', '']), {
+      'fs.path.source': '/y/b',
+      'fs.path.sourceraw': 'b',
+      'fs.path.target': '/x/a',
+      'fs.path.targetraw': 'a',
+      'evt.arg.oldpath': '/x/a',
+    });
+  });
+
+  it('leaves the text of a symlink alone, and tells where it leads', () => {
+    const tree = quietTree();
+    const cwd = eventOf(exec({}, { cwd: '/srv/www' }));
+    tree.apply(cwd);
+    const event = eventOf(onPaths('symlinkat', ['../etc', '', 'link', '/tmp', '']));
+    event.process = tree.apply(event);
+    const told = Object.fromEntries(
+      [
+        'evt.arg.target',
+        'evt.arg.linkpath',
+        'fs.path.source',
+        'fs.path.target',
+        'fs.path.targetraw',
+      ].map((name) => [name, get(event, name, tree)]),
+    );
+    assert.deepEqual(told, {
       'evt.arg.target': '../etc',
       'evt.arg.linkpath': '/tmp/link',
       'fs.path.source': '/tmp/link',
-      'fs.path.target': '../etc',
+      'fs.path.target': '/srv/etc',
+      'fs.path.targetraw': '../etc',
+    });
+  });
+
+  it('of a number that is no open fd tells no more than the number', () => {
+    fieldsOf(onPath('fchdir', '', { fd: 99 }, { flags: EVENT_FROM_FD, result: -9n }), {
+      'fd.num': 99,
+      'fd.name': '',
+      'fd.type': undefined,
+      'fd.typechar': 'o',
+      'fd.directory': undefined,
+      'evt.arg.fd': '99',
+    });
+    fieldsOf(rawCall('fcntl', [999, 0], { result: -9n }), {
+      'fd.typechar': 'o',
+      'evt.args': 'res=-9(EBADF) fd=999 cmd=1(F_DUPFD) ',
     });
   });
 });
@@ -353,6 +398,17 @@ describe('sockets', () => {
     );
   });
 
+  it('knows a peer that has an address and no port, as pings do', () => {
+    const own = { fd: 3, family: 2, type: 3, protocol: 1, localPort: 1, fromUser: 1 };
+    fieldsOf(socket('sendto', own, { remote: [1, 2, 3, 4] }, { result: 8n }), {
+      'fd.name': '0.0.0.0:1->1.2.3.4:0',
+      'fd.sip': address(1, 2, 3, 4),
+      'fd.rip': address(1, 2, 3, 4),
+      'fd.connected': true,
+      'fd.l4proto': 'raw',
+    });
+  });
+
   it('shows the first bytes of a message, printable in its argument', () => {
     const own = { fd: 3, family: 2, type: 1, protocol: 6, messageSize: 4096 };
     const data = '\xca\xfe\xba\xbe ok';
@@ -374,6 +430,9 @@ describe('sockets', () => {
       'evt.arg.domain': 'AF_PACKET',
       'fd.num': 5,
       'fd.typechar': 'o',
+    });
+    fieldsOf(socket('socket', { family: 17, type: 3, messageSize: 768 }, {}, { result: 5n }), {
+      'evt.args': 'fd=5(<o>) domain=17(AF_PACKET) type=3 proto=768 ',
     });
     fieldsOf(socket('socket', { family: 1, type: 1 }, {}, { result: 5n }), {
       'evt.arg.domain': 'AF_LOCAL|AF_UNIX',
@@ -420,6 +479,11 @@ describe('raw calls', () => {
       'fd.name': '10.0.0.5:40000->1.2.3.4:4444',
       'fd.rip': address(1, 2, 3, 4),
       'fd.l4proto': 'tcp',
+      'evt.arg.oldfd': '<4t>10.0.0.5:40000->1.2.3.4:4444',
+      'evt.arg.newfd': '<4t>10.0.0.5:40000->1.2.3.4:4444',
+    });
+    fieldsOf(rawCall('dup2', [998, 3], { result: -9n }), {
+      'evt.args': 'res=-9(EBADF) oldfd=998 newfd=3 ',
     });
   });
 

@@ -34,7 +34,7 @@ function writeSocket(
     .text(socketLayout.localAddress, 16, descriptor.local)
     .text(socketLayout.remoteAddress, 16, descriptor.remote)
     .uint32(socketLayout.callFlags, callFlagsOf(event))
-    .uint32(socketLayout.messageSize, event.integer('size') ?? 0)
+    .uint32(socketLayout.messageSize, event.integer('size') ?? event.integer('proto') ?? 0)
     .uint8(socketLayout.fromUser, isFromUser ? 1 : 0)
     .strings(
       socketLayout.stringLength,

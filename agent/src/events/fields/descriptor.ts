@@ -15,6 +15,7 @@ import {
   EINPROGRESS,
   type Endpoints,
   endpointsOf,
+  isConnected,
   serverEnd,
   socketFamily,
 } from '../endpoints.ts';
@@ -61,10 +62,10 @@ function socketFamilyName(event: KernelEvent): ByteString | undefined {
 /** Whether the fd has a peer after this event. */
 function connected(event: KernelEvent): boolean | undefined {
   if (!hasFd(event)) return undefined;
-  if (event.kind !== EVENT_SOCKET) return (endpointsOf(event)?.remotePort ?? 0) > 0;
+  if (event.kind !== EVENT_SOCKET) return isConnected(endpointsOf(event));
   const name = eventName(event);
   if (CONNECTS.has(name)) return event.result >= 0 || event.result === EINPROGRESS;
-  return MESSAGES.has(name) && event.result >= 0 && (endpointsOf(event)?.remotePort ?? 0) > 0;
+  return MESSAGES.has(name) && event.result >= 0 && isConnected(endpointsOf(event));
 }
 
 /** Whether this event gave the fd its name or another peer. */

@@ -1,11 +1,12 @@
 import { EVENT_OPEN, EVENT_PATH, EVENT_PATHS } from '@tocsin/native';
 import type { ByteString } from '../../rules/field.ts';
 import { syscallNumber } from '../event-name.ts';
-import { givenPath, isPathFromFd, mainPath, targetPath } from '../event-path.ts';
+import { givenPath, isPathFromFd, isSymlink, mainPath, targetPath } from '../event-path.ts';
 import type { KernelEvent } from '../kernel-event.ts';
+import { absolute } from '../path.ts';
 import { plain } from './context.ts';
 
-const SYMLINKS = new Set([syscallNumber('symlink'), syscallNumber('symlinkat')]);
+const HARD_LINKS = new Set([syscallNumber('link'), syscallNumber('linkat')]);
 
 const succeeded = (event: KernelEvent): boolean => event.result >= 0;
 
@@ -17,20 +18,19 @@ function hasTwoPaths(event: KernelEvent): boolean {
   return succeeded(event) && event.kind === EVENT_PATHS;
 }
 
-/** For a symlink Falco calls the text the target and the link itself the source. */
-function sides(event: KernelEvent): { source: 'first' | 'second' } {
-  return { source: SYMLINKS.has(event.syscall) ? 'second' : 'first' };
-}
-
+/** Of links Falco calls the new name the source, and what it leads to the target. */
 function side(
   event: KernelEvent,
   wanted: 'source' | 'target',
   raw: boolean,
 ): ByteString | undefined {
   if (!hasTwoPaths(event)) return undefined;
-  const first = (wanted === 'source') === (sides(event).source === 'first');
-  if (raw) return event.string(first ? 0 : 2);
-  return first ? mainPath(event) : targetPath(event);
+  const symbolic = isSymlink(event);
+  const isFirst = (wanted === 'target') === (symbolic || HARD_LINKS.has(event.syscall));
+  if (raw) return event.string(isFirst ? 0 : 2);
+  if (!isFirst) return targetPath(event);
+  // Falco reads the text of a symlink from the caller's folder.
+  return symbolic ? absolute(event.string(0), event.process.cwd) : mainPath(event);
 }
 
 export const pathFields = plain({
