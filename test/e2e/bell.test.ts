@@ -210,6 +210,7 @@ describe('the bell rings', { skip: noProbe }, () => {
       assert.equal(alert.output_fields['container.image.repository'], 'tocsin/busybox');
       assert.match(String(alert.output_fields['container.id']), /^[0-9a-f]{12}$/);
       assert.equal(alert.output_fields['proc.name'], 'sh');
+      await docker.docker('rm', '--force', 'tocsin-shell');
     });
 
     test('a privileged container rings', async () => {
@@ -218,6 +219,7 @@ describe('the bell rings', { skip: noProbe }, () => {
         ofContainer('tocsin-privileged'),
         'the alert',
       );
+      await docker.docker('rm', '--force', 'tocsin-privileged');
     });
 
     for (const source of ['/proc', '/', "the daemon's socket"]) {
@@ -233,6 +235,7 @@ describe('the bell rings', { skip: noProbe }, () => {
               .filter(ofContainer('tocsin-mount'))
               .reduce((sum, { count }) => sum + count, 0) > before,
         );
+        await docker.docker('rm', '--force', 'tocsin-mount');
       });
     }
   });
