@@ -5,7 +5,7 @@
 
 import type { Static, TSchema } from 'typebox';
 import { Default, Errors } from 'typebox/value';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import { DURATION_PATTERN } from './duration.ts';
 
 export interface SettingsProblem {
@@ -113,7 +113,8 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     }
     if (found.has(instancePath)) continue;
     const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
-    const wanted = wantedOf(keyword, params, error.message);
+    const isDuration = schemaAt(schema, instancePath)?.pattern === DURATION_PATTERN;
+    const wanted = isDuration ? A_DURATION : wantedOf(keyword, params, error.message);
     const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
     found.set(instancePath, `${name} ${wanted}${got}`);
     if (keyword === 'type') wrongTypes.add(instancePath);
@@ -123,6 +124,8 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     .map(([pointer, message]) => ({ pointer: `${at}${pointer}`, message }));
 }
 
+const A_DURATION = 'must be a duration such as 30s, 5m or 1h30m';
+
 interface ErrorParams {
   readonly additionalProperties?: string[];
   readonly allowedValues?: unknown[];
@@ -131,8 +134,7 @@ interface ErrorParams {
 
 function wantedOf(keyword: string, params: ErrorParams, message: string): string {
   if (keyword === 'enum') return `must be one of ${(params.allowedValues ?? []).join(', ')}`;
-  if (keyword === 'pattern' && String(params.pattern) === DURATION_PATTERN)
-    return 'must be a duration such as 30s, 5m or 1h30m';
+  if (keyword === 'pattern' && String(params.pattern) === DURATION_PATTERN) return A_DURATION;
   return message;
 }
 
@@ -171,7 +173,7 @@ function valueAt(value: unknown, pointer: string): unknown {
   );
 }
 
-function schemaAt(schema: TSchema, pointer: string): TSchema | undefined {
+function schemaAt(schema: TSchema, pointer: string): (TSchema & { pattern?: unknown }) | undefined {
   return partsOf(pointer).reduce<TSchema | undefined>((at, part) => {
     const inner = at as { properties?: Record<string, TSchema>; items?: TSchema } | undefined;
     return inner?.properties?.[part] ?? inner?.items;
@@ -213,7 +215,9 @@ function readFile(
   try {
     tree = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (error) {
-    problems.push({ where: file.name, message: `not valid YAML: ${(error as Error).message}` });
+    const where = at(unresolved(document) ?? 0);
+    problems.push({ where, message: `not valid YAML: ${(error as Error).message}` });
+    return { tree: {}, locate: () => file.name };
   }
   if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) {
     problems.push({ where: `${file.name}:1:1`, message: 'must be a mapping of keys to values' });
@@ -223,6 +227,19 @@ function readFile(
   for (const pointer of prototypeKeys(tree))
     problems.push({ where: locate(pointer), message: "no key can be named '__proto__'" });
   return { tree: tree as Tree, locate };
+}
+
+/** Where an alias stands that has no anchor before it. */
+function unresolved(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias(_key, node) {
+      if (node.resolve(document) !== undefined) return undefined;
+      offset = node.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** Where objects have a key that a copy of them would take for their prototype; JSON pointers. */

@@ -126,7 +126,10 @@ class Model {
   #admit(input: SimulatedInput & { kind: 'alert' }, now: number): void {
     const { labels, startsAt, endsAt } = input;
     const name = nameOf(labels);
-    const ends = endsAt ?? now + this.#routing.resolveTimeoutMs;
+    const { resolveTimeoutMs, tree } = this.#routing;
+    const routes = tree?.match(labels) ?? [];
+    const waits = routes.map(({ resolveAfterMs = resolveTimeoutMs }) => resolveAfterMs);
+    const ends = endsAt ?? now + Math.max(...waits);
     const alert = {
       labels,
       starts: startsAt ?? Math.min(now, ends),
@@ -140,19 +143,22 @@ class Model {
         if (old.ends <= now) alert.ends = Math.max(alert.ends, old.ends);
       } else if (old.ends > alert.ends && !old.isGuess) alert.ends = old.ends;
     }
-    // What it began to be is not what was held back.
-    if (old && alert.starts >= old.ends)
-      for (const { members } of this.#groups.values()) {
-        const mark = members.get(name);
-        if (mark && alert.ends > now) mark.wasHeld = false;
-      }
+    if (old && alert.starts >= old.ends && alert.ends > now) this.#begin(name);
     this.#alerts.set(name, alert);
     this.#join(name, alert, now);
   }
 
+  /** What it began to be is not what was held back. */
+  #begin(name: string): void {
+    for (const { members } of this.#groups.values()) {
+      const mark = members.get(name);
+      if (mark) mark.wasHeld = false;
+    }
+  }
+
   #join(
     name: string,
-    { labels, starts }: Alert,
+    { labels, starts, ends }: Alert,
     now: number,
     known?: ReadonlyMap<Group, ReadonlySet<string>>,
   ): void {
@@ -174,7 +180,10 @@ class Model {
         this.#groups.set(key, group);
       }
       if (!group.members.has(name)) group.members.set(name, { told: false, wasHeld: false });
-      if (isOld && group.flushed === undefined && !known?.get(group)?.has(name)) group.due = now;
+      const isUrgent = route.flushImmediately?.matches(labels) ?? false;
+      if (group.flushed !== undefined) {
+        if (isUrgent && ends > now && !group.log?.firing.has(name)) group.due = now;
+      } else if ((isOld || isUrgent) && !known?.get(group)?.has(name)) group.due = now;
     }
   }
 
@@ -381,6 +390,8 @@ function storyFrom(random: Random) {
       group_interval: one.pick(['1s', '10s', '15s', '60s']),
       repeat_interval: one.pick(['1s', '17s', '60s', '100s', '1h']),
     }),
+    ...(one.chance(0.15) && { flush_immediately: matcherText(one, VALUES) }),
+    ...(one.chance(0.15) && { resolve_after: one.pick(['15s', '70s']) }),
     ...(!isRoot &&
       mutes &&
       one.chance(0.4) && {
