@@ -375,8 +375,9 @@ function arm(group: Group, says: boolean, now: number): void {
 const VALUES = ['a', 'b'];
 const clock = (minute: number) => `00:${String(minute).padStart(2, '0')}`;
 
-/** Inputs are at 100 ms of a second, ends of alerts at 250 or 100, holds at 550: only what is meant to be is at one moment. */
+/** In most, inputs are at 100 ms of a second, ends of alerts at 250 or 100, holds at 550; in others, all are at whole seconds. */
 function storyFrom(random: Random) {
+  const part = random.chance(0.7) ? 50 : 0;
   const channels = receiversFrom(random);
   const intervals = ['first', 'second'].map((name) => {
     const from = random.below(4);
@@ -457,7 +458,7 @@ function storyFrom(random: Random) {
   const lines: [number, unknown][] = [];
   for (const labels of alerts) {
     for (let count = 1 + random.below(5); count > 0; count--) {
-      const at = seconds() * 1000 + 100;
+      const at = seconds() * 1000 + 2 * part;
       const starts = random.pick([
         undefined,
         at,
@@ -469,7 +470,7 @@ function storyFrom(random: Random) {
         undefined,
         at,
         at - 1000 * random.below(30),
-        at + 150 + 1000 * random.below(60),
+        at + 3 * part + 1000 * random.below(60),
         at + 1000 * random.below(60),
       ]);
       if (end !== undefined && starts !== undefined && end < starts) continue;
@@ -477,8 +478,8 @@ function storyFrom(random: Random) {
     }
   }
   for (let count = random.below(4); count > 0; count--) {
-    const at = seconds() * 1000 + 100;
-    const from = at + 450 + 1000 * random.pick([0, 0, random.below(40)]);
+    const at = seconds() * 1000 + 2 * part;
+    const from = at + 9 * part + 1000 * random.pick([0, 0, random.below(40)]);
     const startsAt = random.chance(0.3) ? at : from;
     const matchers = Array.from({ length: 1 + random.below(2) }, () => matcherText(random, VALUES));
     lines.push([
@@ -487,8 +488,8 @@ function storyFrom(random: Random) {
     ]);
   }
   for (let count = random.below(3); count > 0; count--)
-    lines.push([seconds() * 1000 + 100, { kind: 'restart' }]);
-  if (random.chance(0.5)) lines.push([seconds() * 1000 + 400, { kind: 'reload' }]);
+    lines.push([seconds() * 1000 + 2 * part, { kind: 'restart' }]);
+  if (random.chance(0.5)) lines.push([seconds() * 1000 + 8 * part, { kind: 'reload' }]);
   return { config, again, lines: lines.sort(([a], [b]) => a - b) };
 }
 
