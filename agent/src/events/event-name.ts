@@ -1,4 +1,5 @@
 import { EVENT_CGROUP, EVENT_EXEC, EVENT_EXIT, EVENT_FORK, SYSCALLS } from '@tocsin/native';
+import { EVENT_OF_CALL } from '../rules/event-types.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
 /** An `evt.type`, such as `openat`. */
@@ -7,7 +8,13 @@ export type EventName = string;
 const NO_SYSCALL = 0xffff;
 const numbers = new Map<EventName, number>(Object.entries(SYSCALLS));
 const names: EventName[] = [];
-for (const [name, number] of numbers) names[number] = name;
+const eventNames: EventName[] = [];
+for (const [name, number] of [...numbers]) {
+  const event = EVENT_OF_CALL.get(name) ?? name;
+  names[number] = name;
+  eventNames[number] = event;
+  numbers.set(event, number);
+}
 
 /** The number of a call on this architecture, or one that no record has when the architecture lacks the call. */
 export function syscallNumber(name: EventName): number {
@@ -34,7 +41,7 @@ export function eventName(event: KernelEvent): EventName {
     case EVENT_CGROUP:
       return 'cgroup';
     default:
-      return names[event.syscall] ?? 'unknown';
+      return eventNames[event.syscall] ?? 'unknown';
   }
 }
 

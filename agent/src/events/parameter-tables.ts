@@ -461,7 +461,7 @@ function mainPathText(event: KernelEvent): ByteString {
 const MORE_TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   close: [result(), usedFd()],
   ...Object.fromEntries(
-    ['read', 'pread64', 'write', 'writev', 'pwrite64', 'pwritev'].map((name) => [
+    ['read', 'pread', 'write', 'writev', 'pwrite', 'pwritev'].map((name) => [
       name,
       [result(), MESSAGE_DATA, usedFd(), plainly('size', uint(2))],
     ]),

@@ -487,6 +487,20 @@ describe('raw calls', () => {
     });
   });
 
+  it('has the names that Falco gives to events, beside those of the calls', () => {
+    fieldsOf(
+      rawCall('pwrite64', [3, 0, 5], { result: 5n }, { fdMode: 0o100644 }, ['hello', '/x']),
+      {
+        'evt.type': 'pwrite',
+        'syscall.type': 'pwrite64',
+        'evt.is_io_write': true,
+        'evt.buffer': 'hello',
+        'fd.name': '/x',
+        'evt.arg.size': '5',
+      },
+    );
+  });
+
   it('shows users by name', () => {
     fieldsOf(rawCall('setuid', [1000], { euid: 1000 }), {
       'evt.arg.uid': 'bob',
