@@ -402,6 +402,19 @@ struct io_mkdir {
 	struct filename *filename;
 };
 
+struct xattr_name {
+	char name[256];
+};
+
+struct kernel_xattr_ctx {
+	struct xattr_name *kname;
+};
+
+struct io_xattr {
+	struct kernel_xattr_ctx ctx;
+	struct filename *filename;
+};
+
 struct io_rename {
 	int old_dfd;
 	int new_dfd;

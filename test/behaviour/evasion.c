@@ -328,6 +328,13 @@ static void rings(void)
 	if (is("ring-symlink"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_SYMLINKAT, .fd = AT_FDCWD, .addr = secret,
 					      .addr2 = (unsigned long)in("symlink-ring") }, 0);
+	// Refused where the file system has none: what counts is the attempt.
+	if (is("ring-attribute"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_SETXATTR, .addr = (unsigned long)"user.mark", .addr2 = (unsigned long)"x",
+					      .addr3 = (unsigned long)in("program"), .len = 1 }, 0);
+	if (is("ring-file-attribute"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_FSETXATTR, .fd = open(in("program"), O_RDONLY),
+					      .addr = (unsigned long)"user.mark", .addr2 = (unsigned long)"x", .len = 1 }, 0);
 	if (is("ring-unlink"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD,
 					      .addr = (unsigned long)in("victim-ring") }, 0);

@@ -56,6 +56,8 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'ring-truncate': ['Evidence cut', { 'fs.path.name': /\/cut-ring$/ }],
   'ring-mkdir': ['Something made', { 'fs.path.name': /\/made-ring$/ }],
   'ring-symlink': ['Something made', { 'fs.path.source': /\/symlink-ring$/ }],
+  'ring-attribute': ['Attribute set', { 'evt.args': /path=\S*\/program name=user\.mark/ }],
+  'ring-file-attribute': ['Attribute set', { 'evt.args': /path=\S*\/program name=user\.mark/ }],
   'send-message': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'send-messages': ['Beacon', { 'evt.type': /^sendmmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'fast-open': ['Beacon', { 'evt.type': /^sendto$/, 'fd.l4proto': /^tcp$/ }],
@@ -117,6 +119,7 @@ const rulesFor = (folder: string): string => {
       'Evidence moved',
       `evt.type in (rename, renameat, renameat2) and fs.path.source startswith ${folder}/moved`,
     ),
+    rule('Attribute set', 'evt.type in (setxattr, fsetxattr) and evt.arg.name=user.mark'),
     rule('Foreign call', 'evt.type in (open, openat, openat2) and evt.abi=x32'),
     rule('Program started', 'evt.type in (execve, execveat) and proc.exepath endswith /true'),
     rule(

@@ -562,6 +562,19 @@ describe('processes', () => {
     });
   });
 
+  it('knows ancestors however many stand between', () => {
+    const tree = quietTree();
+    tree.apply(eventOf(exec({ tgid: 1000 }, {}, 'nginx')));
+    const depth = 1500;
+    for (let tgid = 1000; tgid < 1000 + depth; tgid++)
+      tree.apply(eventOf(fork({ tgid, ppid: tgid - 1 }, { tgid: tgid + 1, start: 500 })));
+    const last = 1000 + depth;
+    const event = eventOf(exec({ tgid: last, ppid: last - 1 }, {}, 'sh'));
+    event.process = tree.apply(event);
+    assert.equal(get(event, `proc.apid[${depth}]`, tree), 1000);
+    assert.ok([get(event, 'proc.apid', tree)].flat().includes(1000));
+  });
+
   it('names lifecycle events', () => {
     fieldsOf(fork({}, { tgid: 101, start: 600, vpid: 101 }), { 'evt.type': 'clone' });
     fieldsOf(exit({}), { 'evt.type': 'procexit', 'evt.res': undefined, 'evt.rawres': undefined });

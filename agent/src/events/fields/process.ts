@@ -17,7 +17,7 @@ import { type Binder, integer, plain, podOf } from './context.ts';
 type Read<T extends Value = Value> = (process: Process) => T | undefined;
 
 /** Longest chain of ancestors that is looked at. */
-const CHAIN = 64;
+const CHAIN = 4096;
 
 const commandLine: Read = ({ comm, args }) => (args === '' ? comm : `${comm} ${args}`);
 const name: Read = ({ comm }) => comm;
