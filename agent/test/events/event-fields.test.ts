@@ -529,7 +529,7 @@ describe('processes', () => {
           env: ['A=1', 'B=2'],
         },
         'x',
-        { tty: 34816, vprocessGroup: 100 },
+        { tty: 34816, vprocessGroup: 100, session: 200 },
       ),
       {
         'evt.type': 'execve',
@@ -550,7 +550,7 @@ describe('processes', () => {
         'proc.is_vpgid_leader': true,
         'evt.arg.flags': '0',
         'user.loginuid': -1,
-        'proc.sname': '',
+        'proc.sname': 'x',
       },
     );
     fieldsOf(failedExec({}, '/no/such', ['/no/such', 'y'], 'sh'), {
@@ -573,6 +573,25 @@ describe('processes', () => {
     event.process = tree.apply(event);
     assert.equal(get(event, `proc.apid[${depth}]`, tree), 1000);
     assert.ok([get(event, 'proc.apid', tree)].flat().includes(1000));
+  });
+
+  it('takes the highest of a session or group for its leader when the leader is gone', () => {
+    const tree = quietTree();
+    const own = { session: 300, processGroup: 300, vprocessGroup: 300 };
+    tree.apply(eventOf(exec({ tgid: 300 }, {}, 'login', own)));
+    tree.apply(eventOf(fork({ tgid: 300 }, { tgid: 301, start: 500 })));
+    tree.apply(eventOf(exec({ tgid: 301, ppid: 300 }, {}, 'bash', own)));
+    tree.apply(eventOf(fork({ tgid: 301, ppid: 300 }, { tgid: 302, start: 500 })));
+    const leaders = (tgid: number) => {
+      const event = eventOf(exec({ tgid, ppid: tgid - 1 }, {}, 'ls', own));
+      event.process = tree.apply(event);
+      return ['proc.sname', 'proc.pgid.name', 'proc.vpgid.name'].map((field) =>
+        get(event, field, tree),
+      );
+    };
+    assert.deepEqual(leaders(302), ['login', 'login', 'login']);
+    tree.apply(eventOf(exit({ tgid: 300 }, {}, 'login')));
+    assert.deepEqual(leaders(302), ['bash', 'bash', 'bash']);
   });
 
   it('names lifecycle events', () => {
