@@ -1,6 +1,14 @@
 /** The settings of a command: which file, which flags, which environment. */
 import { existsSync, readFileSync } from 'node:fs';
-import { type Complaint, Config, keysOf, loadSettings, SettingsError } from '@tocsin/openapi';
+import {
+  type Complaint,
+  Config,
+  explainErrors,
+  keysOf,
+  loadSettings,
+  SettingsError,
+} from '@tocsin/openapi';
+import { Default } from 'typebox/value';
 import { checkFileChannels } from './channels/definition.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
 import { checkRouting } from './routing/compile.ts';
@@ -37,6 +45,13 @@ export function readSettings(given: SettingsFlags, environment: Environment): Se
   const file = name === undefined ? undefined : { name, text: readFile(name) };
   const config = loadSettings(Config, { environment, flags, ...(file && { file }) }, complaintsOf);
   return { config, file: name, flags };
+}
+
+/** What is wrong with a configuration that is not read from a file. */
+export function complaintsAbout(given: unknown): Complaint[] {
+  const value = Default(Config, structuredClone(given));
+  const shape = explainErrors(Config, value);
+  return shape.length > 0 ? shape : complaintsOf(value as Config);
 }
 
 /** What the schema of the file cannot tell: the settings of each kind of channel, names that are taken twice, and routing. */

@@ -195,7 +195,11 @@ function readFile(
     return { tree: {}, locate: () => file.name };
   }
   const lines = new LineCounter();
-  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(file.text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    merge: true,
+  });
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file.name}:${line}:${col}`;
@@ -215,7 +219,21 @@ function readFile(
     problems.push({ where: `${file.name}:1:1`, message: 'must be a mapping of keys to values' });
     tree = {};
   }
-  return { tree: tree as Tree, locate: (pointer) => at(offsetOf(document, partsOf(pointer))) };
+  const locate = (pointer: string) => at(offsetOf(document, partsOf(pointer)));
+  for (const pointer of prototypeKeys(tree))
+    problems.push({ where: locate(pointer), message: "no key can be named '__proto__'" });
+  return { tree: tree as Tree, locate };
+}
+
+/** Where objects have a key that a copy of them would take for their prototype; JSON pointers. */
+function prototypeKeys(value: unknown, at = '', seen = new Set<unknown>()): string[] {
+  // What an alias names is there more than once.
+  if (typeof value !== 'object' || value === null || seen.has(value)) return [];
+  seen.add(value);
+  return Object.entries(value).flatMap(([key, child]) => {
+    const pointer = `${at}/${escapePointer(key)}`;
+    return key === '__proto__' ? [pointer] : prototypeKeys(child, pointer, seen);
+  });
 }
 
 /** Where a key stands, or the nearest thing that encloses it. */

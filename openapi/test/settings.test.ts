@@ -123,6 +123,19 @@ test('a wrong variable is told by its name', () => {
   );
 });
 
+test('keys of a prototype are refused where they stand, and merged keys are taken', () => {
+  const problems = problemsOf(
+    'route:\n  receiver: d\n  routes:\n    - __proto__: {matchers: [a=b]}\nagent:\n  static_fields: {__proto__: x}\n  constructor: 1\n',
+  );
+  assert.deepEqual(problems, [
+    "tocsin.yaml:4:7: no key can be named '__proto__'",
+    "tocsin.yaml:6:19: no key can be named '__proto__'",
+  ]);
+  assert.match(problemsOf('agent: {constructor: 1}')[0] ?? '', /:1:9: unknown key 'constructor'/);
+  const text = 'agent: &a {metrics: x:1}\nroute: {<<: *a}';
+  assert.deepEqual(loadSettings(Config, { file: { name: 't', text } }).route, { metrics: 'x:1' });
+});
+
 test('a secret is never shown in a problem, and names of prototypes are only unknown keys', () => {
   const problems = problemsOf('agent: {join_token: hunter2}\n__proto__: {x: 1}\n');
   assert.ok(problems.length > 0);

@@ -12,7 +12,7 @@ import { compileRouting } from '../routing/compile.ts';
 import { LabelsError, readLabels } from '../routing/labels.ts';
 import { groupKey, groupLabels } from '../routing/tree.ts';
 import type { RoutingTree } from '../routing/types.ts';
-import { readSettings } from '../settings.ts';
+import { complaintsAbout, readSettings } from '../settings.ts';
 import { type CommandContext, type SettingsFlags, withSettingsFlags } from './context.ts';
 import { linesOf } from './lines.ts';
 import { simulateCommand } from './simulate.ts';
@@ -54,15 +54,25 @@ export function routesCommand(program: Command, context: CommandContext): void {
 function importConfiguration(file: string): Imported {
   let given: unknown;
   try {
-    given = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 });
+    given = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100, merge: true });
   } catch (error) {
     throw new StartupError(`${file} cannot be read: ${(error as Error).message}`);
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new StartupError(`${file} is not a mapping of keys to values.`);
-  return 'receivers' in given || 'route' in given
-    ? importAlertmanager(given)
-    : importFalcosidekick(given as Record<string, unknown>);
+  const imported =
+    'receivers' in given || 'route' in given
+      ? importAlertmanager(given)
+      : importFalcosidekick(given as Record<string, unknown>);
+  for (const { pointer, message } of complaintsAbout(imported.config))
+    imported.report(
+      pointer
+        .slice(1)
+        .replaceAll(/\/(\d+)/g, '[$1]')
+        .replaceAll('/', '.'),
+      message,
+    );
+  return imported;
 }
 
 const MAX_LINE = 1024 * 1024;

@@ -13,7 +13,7 @@ import {
   unsaidCount,
 } from '../routing/flush.ts';
 import { Inhibition } from '../routing/inhibition.ts';
-import { groupKey } from '../routing/tree.ts';
+import { keyOfGroup } from '../routing/tree.ts';
 import type { Route, Silence } from '../routing/types.ts';
 import type {
   ActiveAlert,
@@ -112,7 +112,7 @@ export class Flusher {
     const grouping = this.#parts.grouping();
     const keyed = groups.map((group) => {
       const route = grouping.route(group.definition.r);
-      const key = route ? groupKey(route, group.definition.l) : '';
+      const key = route ? keyOfGroup(route, group.definition.l) : '';
       return { group, order: route?.order ?? 0, key };
     });
     keyed.sort(
@@ -505,7 +505,7 @@ function apart(
   log: GroupLog,
   now: number,
 ): OutboxEntry[] {
-  const key = groupKey(route, group.definition.l);
+  const key = keyOfGroup(route, group.definition.l);
   return saidBy(flush).map((member, position) => {
     const fires = position < flush.firing.length;
     const count = unsaidCount(member);
@@ -557,7 +557,7 @@ function entryOf(
     id: `${group.id}-${now}`,
     time: now,
     group: {
-      key: groupKey(route, group.definition.l),
+      key: keyOfGroup(route, group.definition.l),
       route: route.id,
       labels: group.definition.l,
       reason: overflow ? 'digest' : (flush.reason ?? 'repeat'),

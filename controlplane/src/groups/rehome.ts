@@ -63,11 +63,17 @@ async function settle(
     );
   }
   if (!route) return;
-  const { createdAt, flushedAt, definition } = group;
-  if (flushedAt === 0) return store.wake([group.id], createdAt + route.groupWaitMs);
-  if (definition.i === route.groupIntervalMs) return;
+  const { createdAt, flushedAt, loggedAt, definition } = group;
+  const { groupWaitMs, groupIntervalMs, repeatIntervalMs } = route;
+  if (flushedAt === 0) return store.wake([group.id], Math.max(now, createdAt + groupWaitMs));
+  if (definition.i === groupIntervalMs) {
+    // Another channel was told nothing yet.
+    const isKnown = definition.c === undefined || definition.c === route.channel;
+    const at = isKnown ? Math.max(now, loggedAt + repeatIntervalMs + 1) : now;
+    return store.wake([group.id], tickFrom(at, flushedAt, groupIntervalMs));
+  }
   // The tick it would have had is kept, unless the one with the new interval is sooner; ticks are counted from there on.
-  const old = tickFrom(now, flushedAt, definition.i);
-  const due = Math.min(old, Math.max(now, flushedAt + route.groupIntervalMs));
-  await store.retime(group, due, route.groupIntervalMs);
+  const last = flushedAt + Math.floor((now - flushedAt) / definition.i) * definition.i;
+  const due = Math.max(now, last + Math.min(definition.i, groupIntervalMs));
+  await store.retime(group, due, groupIntervalMs);
 }

@@ -1,12 +1,25 @@
 /** The silences of a moment, found by the values they ask for, so that ten thousand cost about as much as one. Pure. */
-import { parseMatchers } from '../routing/matcher.ts';
+import type { Condition } from '../routing/conditions.ts';
+import { MatcherError, parseMatchers } from '../routing/matcher.ts';
 import type { Labels, Silence } from '../routing/types.ts';
 import type { StoredSilence } from '../store/silences.ts';
 
+/** The matchers of a stored silence; of a set that cannot be read, none. */
+export function setsOf({ matchers }: Pick<StoredSilence, 'matchers'>): Condition[][] {
+  return matchers.map((set) => {
+    try {
+      return set.flatMap((text) => parseMatchers(text));
+    } catch (error) {
+      if (!(error instanceof MatcherError)) throw error;
+      return [];
+    }
+  });
+}
+
 /** Reads a stored silence. One whose matchers cannot be read holds nothing back. */
-export function readSilence({ id, matchers, starts_at, ends_at }: StoredSilence): Silence {
-  const sets = matchers.map((set) => set.flatMap((text) => parseMatchers(text)));
-  return { id, matchers: sets, startsAt: starts_at, endsAt: ends_at };
+export function readSilence(stored: StoredSilence): Silence {
+  const { id, starts_at, ends_at } = stored;
+  return { id, matchers: setsOf(stored), startsAt: starts_at, endsAt: ends_at };
 }
 
 interface MatcherSet {

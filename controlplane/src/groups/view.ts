@@ -1,6 +1,6 @@
 /** Groups and alerts as people ask about them: what was said, what is held back and by what, and what comes next. */
 import type { StoredAlert } from '@tocsin/openapi';
-import { groupKey } from '../routing/tree.ts';
+import { groupKey, keyOfGroup } from '../routing/tree.ts';
 import type { Labels } from '../routing/types.ts';
 import type { ActiveAlert, GroupState, GroupStore } from '../store/groups.ts';
 import type { Flusher, Preview } from './flusher.ts';
@@ -28,7 +28,7 @@ export async function viewGroup(
   const [last] = await store.history(group.id);
   return {
     id: group.id,
-    key: route ? groupKey(route, group.definition.l) : '',
+    key: route ? keyOfGroup(route, group.definition.l) : '',
     route: route?.id ?? null,
     channel: route?.channel ?? null,
     labels: group.definition.l,

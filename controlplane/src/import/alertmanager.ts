@@ -11,10 +11,11 @@ import {
   secretOrFile,
 } from './imported.ts';
 
+const TIMES = ['mute_time_intervals', 'active_time_intervals'];
 /** Keys of a route and of the file that mean the same here. */
 const ROUTE_KEYS = [
   ...['receiver', 'group_by', 'group_wait', 'group_interval', 'repeat_interval', 'continue'],
-  ...['matchers', 'match', 'match_re', 'mute_time_intervals', 'active_time_intervals'],
+  ...['matchers', 'match', 'match_re', ...TIMES],
 ];
 
 /** The channels that each receiver became. */
@@ -38,13 +39,16 @@ export function importAlertmanager(given: Mapping): Imported {
       imported.report(`global.${key}`, 'has no counterpart');
   if (given['route'] !== undefined)
     imported.set('route', importRoute(asMapping(given['route']), 'route', receivers, imported));
-  for (const key of ['inhibit_rules', 'time_intervals', 'mute_time_intervals'])
+  for (const key of ['time_intervals', 'mute_time_intervals'])
     if (given[key] !== undefined) imported.set(key, given[key]);
-  if (asList(given['inhibit_rules']).length > 0)
-    imported.note(
+  const rules = asList(given['inhibit_rules']);
+  if (rules.length > 0) {
+    // As it is there; by itself, labels that both lack do not make them agree here.
+    imported.set(
       'inhibit_rules',
-      'labels in `equal` that both alerts lack do not make them agree here; `equal_missing: match` brings back what Alertmanager does',
+      rules.map((rule) => ({ ...asMapping(rule), equal_missing: 'match' })),
     );
+  }
   if (asList(given['templates']).length > 0)
     imported.report('templates', 'templates of Go are not used; messages have their own form here');
   for (const key of Object.keys(given))
@@ -63,17 +67,19 @@ function importRoute(
   at: string,
   receivers: Receivers,
   imported: Imported,
+  inherited: unknown = undefined,
 ): Mapping {
+  const receiver = given['receiver'] ?? inherited;
   const route: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (ROUTE_KEYS.includes(key)) route[key] = value;
     else if (key !== 'routes') imported.report(`${at}.${key}`, 'has no counterpart');
   }
   const children = asList(given['routes']).map((child, index) =>
-    importRoute(asMapping(child), `${at}.routes[${index}]`, receivers, imported),
+    importRoute(asMapping(child), `${at}.routes[${index}]`, receivers, imported, receiver),
   );
-  const [first, ...others] = receivers.get(asText(given['receiver']) ?? '') ?? [];
-  if (first !== undefined) route['receiver'] = first;
+  const [first, ...others] = receivers.get(asText(receiver) ?? '') ?? [];
+  if (first !== undefined && given['receiver'] !== undefined) route['receiver'] = first;
   if (others.length > 0) {
     if (children.some((child) => child['continue'] === true))
       imported.report(
@@ -82,9 +88,14 @@ function importRoute(
       );
     else {
       const all = [first, ...others];
+      // These are not inherited.
+      const times = Object.fromEntries(
+        TIMES.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])),
+      );
       children.push(
-        ...all.map((receiver, index) => ({
-          receiver,
+        ...all.map((channel, index) => ({
+          receiver: channel,
+          ...times,
           ...(index < all.length - 1 && { continue: true }),
         })),
       );
@@ -108,7 +119,7 @@ function importReceiver(
 ): readonly string[] {
   const found = Object.entries(given).flatMap(([key, list]): Integrated[] => {
     if (key === 'name') return [];
-    const integration = INTEGRATIONS[key];
+    const integration = Object.hasOwn(INTEGRATIONS, key) ? INTEGRATIONS[key] : undefined;
     if (integration)
       return asList(list).flatMap((one, index) => {
         const at = `receivers.${name}.${key}[${index}]`;

@@ -17,7 +17,7 @@ export function importFalcosidekick(given: Mapping): Imported {
   );
   for (const [name, section] of Object.entries(given)) {
     const settings = asMapping(section);
-    const output = OUTPUTS[name];
+    const output = Object.hasOwn(OUTPUTS, name) ? OUTPUTS[name] : undefined;
     if (output) output(settings, name, imported);
     else if (OTHER.includes(name)) {
       if (!['listenaddress', 'listenport', 'debug'].includes(name))

@@ -105,6 +105,11 @@ export class Imported {
     return name;
   }
 
+  /** What was made. */
+  get config(): Mapping {
+    return { ...this.#config, receivers: this.#channels };
+  }
+
   /** The configuration file, with the account as comments. */
   text(from: string): string {
     const comments = [
@@ -112,7 +117,6 @@ export class Imported {
       ...(this.#reports.length > 0 ? ['To be done by hand:'] : []),
       ...this.#reports.map((report) => `- ${report.replace(/[\r\n]+/g, ' ')}`),
     ];
-    const config = { ...this.#config, receivers: this.#channels };
-    return `${comments.map((line) => `# ${line}\n`).join('')}${stringify(config, { lineWidth: 0 })}`;
+    return `${comments.map((line) => `# ${line}\n`).join('')}${stringify(this.config, { lineWidth: 0 })}`;
   }
 }

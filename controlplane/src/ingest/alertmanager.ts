@@ -49,7 +49,8 @@ interface External {
 /** Go's zero time means that none is given. */
 function timeOf(value: unknown, name: string): number | undefined {
   if (value === undefined || value === null || value === '') return undefined;
-  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  const isTime = typeof value === 'string' && /^\d{4}-\d{2}-\d{2}[Tt ]/.test(value);
+  const time = isTime ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(time)) throw new LabelsError(`${name} is no time`);
   return time < 0 ? undefined : time;
 }

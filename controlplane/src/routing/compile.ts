@@ -151,13 +151,12 @@ function attempt(pointer: string, make: () => unknown): Complaint[] {
 /** YAML has nothing where people leave a value out, and numbers where they mean a duration. */
 function plainRoute(given: unknown): RouteConfig {
   if (!isMapping(given)) return given as RouteConfig;
-  const route: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
-    if (value === null) continue;
-    if (key === 'routes' && Array.isArray(value)) route[key] = value.map(plainRoute);
-    else route[key] = value === 0 && /_(wait|interval|after)$/.test(key) ? '0' : value;
-  }
-  return route as RouteConfig;
+  const entries = Object.entries(given).flatMap(([key, value]) => {
+    if (value === null) return [];
+    if (key === 'routes' && Array.isArray(value)) return [[key, value.map(plainRoute)]];
+    return [[key, value === 0 && /_(wait|interval|after)$/.test(key) ? '0' : value]];
+  });
+  return Object.fromEntries(entries) as RouteConfig;
 }
 
 const isMapping = (value: unknown): value is Record<string, unknown> =>

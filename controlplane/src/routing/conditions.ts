@@ -45,9 +45,11 @@ export class Condition implements Matcher {
 
   toString(): string {
     const { name, operator, value } = this;
+    // These two begin an operator of ours, too.
+    const isQuoted = RESERVED.test(name) || /[<>]/.test(name);
     if (OPERATORS.indexOf(operator) > 3)
-      return `${RESERVED.test(name) ? quote(name) : name} ${operator} ${quote(value)}`;
-    return RESERVED.test(name)
+      return `${isQuoted ? quote(name) : name} ${operator} ${quote(value)}`;
+    return isQuoted
       ? `${quote(name)}${operator}${quote(value)}`
       : `${name}${operator}${quoteValue(value)}`;
   }

@@ -200,9 +200,13 @@ export function groupLabels({ groupBy }: Pick<Route, 'groupBy'>, labels: Labels)
   return Object.freeze(group);
 }
 
-/** Alertmanager's text of a group: `{}/{env="prod"}:{alertname="High", cluster="a"}`. */
+/** Alertmanager's text of a group by its labels: `{}/{env="prod"}:{alertname="High", cluster="a"}`. */
+export const keyOfGroup = ({ key }: Pick<Route, 'key'>, labels: Labels): string =>
+  `${key}:${labelsText(labels)}`;
+
+/** The same by the labels of an alert. */
 export const groupKey = (route: Pick<Route, 'key' | 'groupBy'>, labels: Labels): string =>
-  `${route.key}:${labelsText(groupLabels(route, labels))}`;
+  keyOfGroup(route, groupLabels(route, labels));
 
 /** Labels as Go prints a label set. */
 export function labelsText(labels: Labels): string {

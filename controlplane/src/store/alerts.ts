@@ -1,5 +1,5 @@
 import type { Alert, Priority, StoredAlert } from '@tocsin/openapi';
-import { isAtLeast } from '@tocsin/openapi';
+import { isAtLeast, PRIORITIES } from '@tocsin/openapi';
 import type { Redis } from 'ioredis';
 import { alertKeys, fatePrefix } from './keys.ts';
 import { loadScript, runScript } from './scripts.ts';
@@ -27,7 +27,7 @@ interface AlertRecord {
 const pageScript = loadScript('page-alerts');
 const PAGE = 500;
 /** With bodies, of which each can be long. */
-const PAGE_OF_BODIES = 100;
+const PAGE_OF_BODIES = 250;
 /** One listing looks at no more than this; the cursor goes on from there. */
 const SCAN_LIMIT = 100_000;
 
@@ -81,9 +81,10 @@ export class AlertStore {
   ): Promise<{ items: StoredAlert[]; next: number | null }> {
     const found: string[] = [];
     const size = isOfBodies(filter) ? PAGE_OF_BODIES : PAGE;
+    const texts = isOfBodies(filter) ? textsOf(filter) : undefined;
     let below = cursor;
     for (let scanned = 0; scanned < SCAN_LIMIT; scanned += size) {
-      const page = await this.#page(below, size, isOfBodies(filter));
+      const page = await this.#page(below, size, texts);
       for (const { id, order, record, body } of page) {
         if (!record || !isMatch(record, body, filter)) continue;
         if (found.length === limit) return { items: await this.#all(found), next: below ?? null };
@@ -96,9 +97,11 @@ export class AlertStore {
     return { items: await this.#all(found), next: below ?? null };
   }
 
-  async #page(below: number | undefined, size: number, withBodies: boolean) {
+  /** `texts` narrow the bodies that are read; without them none is. */
+  async #page(below: number | undefined, size: number, texts: readonly string[][] | undefined) {
     const keys = [alertKeys.index, alertKeys.counter, alertKeys.record];
-    const args = [below ?? 0, size, withBodies ? alertKeys.bodiesPrefix : ''];
+    const prefix = texts ? alertKeys.bodiesPrefix : '';
+    const args = [below ?? 0, size, prefix, JSON.stringify(texts ?? [])];
     const [first, ids, records, bodies] = (await runScript(
       this.#redis,
       pageScript,
@@ -121,6 +124,21 @@ export class AlertStore {
 /** Whether records are not enough to tell. */
 const isOfBodies = ({ since: _, ...others }: AlertFilter) =>
   Object.values(others).some((value) => value !== undefined);
+
+/** What the body of an alert holds that fits: of each list one. */
+function textsOf({ rule, hostname, priority, minimumPriority }: AlertFilter): string[][] {
+  const lists = [
+    rule === undefined ? [] : [rule],
+    hostname === undefined ? [] : [hostname],
+    priority === undefined ? [] : [priority],
+    minimumPriority === undefined
+      ? []
+      : PRIORITIES.filter((one) => isAtLeast(one, minimumPriority)),
+  ];
+  return lists
+    .filter((texts) => texts.length > 0)
+    .map((texts) => texts.map((text) => JSON.stringify(text)));
+}
 
 function isMatch(
   record: AlertRecord,

@@ -553,11 +553,12 @@ export class GroupStore {
     const keys = [groupKeys.members(id), groupKeys.due, groupKeys.state, groupKeys.unsaid];
     for (let from = 0; from < fingerprints.length; from += PAGE) {
       const page = fingerprints.slice(from, from + PAGE);
+      const more = from + PAGE < fingerprints.length ? 1 : 0;
       await runScript(
         this.#redis,
         leaveScript,
         [...keys, groupKeys.byRoute, groupKeys.units(id), groupKeys.rows(id), outcomesKey],
-        [...[id, definition.r, outcomesPrefix], ...page],
+        [...[id, definition.r, outcomesPrefix, more], ...page],
       );
     }
   }

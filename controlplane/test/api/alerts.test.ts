@@ -66,6 +66,23 @@ describe('GET /v1/alerts', () => {
     assert.deepEqual(await rules(all), [24, 18, 12]);
   });
 
+  test('finds names that JSON writes in more than one way', async () => {
+    const agent = await enroll(plane);
+    for (const rule of ['"q" \\ \n', 'ü \u2028', 'a/b'])
+      assert.equal(
+        (await agent.send([anAlert({ rule, hostname: 'odd', priority: 'Debug' })])).status,
+        202,
+      );
+    for (const rule of ['"q" \\ \n', 'ü \u2028', 'a/b']) {
+      const query = new URLSearchParams({ rule, hostname: 'odd' });
+      const { body } = await plane.call('GET', `/v1/alerts?${query}`);
+      assert.deepEqual(
+        body.items.map((one: { rule: string }) => one.rule),
+        [rule],
+      );
+    }
+  });
+
   test('pages of any size together are the whole list, also when it grows meanwhile', async () => {
     for (const limit of [1, 7, 15, 29, 30]) {
       const seen: number[] = [];

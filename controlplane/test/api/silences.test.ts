@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { requestClient } from '../../src/store/redis.ts';
+import { SilenceStore } from '../../src/store/silences.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 
 const create = (plane: TestControlPlane, more: object = {}) =>
@@ -140,6 +145,46 @@ test('a silence that cannot be is refused, and one that exists is left alone', a
   assert.equal((await plane.call('GET', `/v1/silences/${kept.id}`)).body.state, 'active');
   assert.equal((await create(plane)).status, 201);
   assert.match((await create(plane)).body.detail, /2 silences/);
+});
+
+test('no silence keeps groups from speaking: neither one with odd names, nor one that cannot be read', async (t) => {
+  const plane = await startTestControlPlane(t, {
+    receivers: [{ name: 'd', none: {} }],
+    route: { receiver: 'd', group_by: ['alertname'], group_wait: '0s' },
+  });
+  const odd = { matchers: ['"a>b"="x"', '"c <"!~"y"'], duration: '1h', comment: 'x' };
+  const made = await plane.call('POST', '/v1/silences', odd);
+  assert.equal(made.status, 201);
+  const shown = await plane.call('GET', '/api/v2/silences');
+  assert.deepEqual(
+    shown.body[0].matchers.map(({ name, value }: Record<string, string>) => [name, value]),
+    [
+      ['a>b', 'x'],
+      ['c <', 'y'],
+    ],
+  );
+  const broken = { ...made.body, id: 'broken', matchers: [['a > b'], ['alertname="no"']] };
+  const times = { starts_at: Date.now() - 1000, ends_at: Date.now() + 60_000, updated_at: 0 };
+  const redis = requestClient({ socket: join(plane.dataDir, 'redis', 'redis.sock') });
+  t.after(() => redis.disconnect());
+  await redis.connect();
+  await new SilenceStore(redis).put([{ ...broken, ...times }]);
+  const labels = [{ alertname: 'yes' }, { alertname: 'no' }, { alertname: 'z', 'a>b': 'x' }];
+  const posted = await plane.call(
+    'POST',
+    '/api/v2/alerts',
+    labels.map((one) => ({ labels: one })),
+  );
+  assert.equal(posted.status, 200);
+  const states = async () => {
+    const { status, body } = await plane.call('GET', '/v1/groups');
+    assert.equal(status, 200);
+    return body.items.map((one: Record<string, unknown>) => [one['key'], one['notifications']]);
+  };
+  const said = [1, 0, 0].map((count, at) => [`{}:{alertname="${labels[at]?.alertname}"}`, count]);
+  while (!isDeepStrictEqual((await states()).sort(), [...said].sort())) await sleep(20);
+  assert.equal((await plane.call('GET', '/v1/silences')).body.items.length, 2);
+  assert.equal((await plane.call('GET', '/api/v2/silences')).status, 200);
 });
 
 test('a preview shows what would be hidden, and breadth can be limited', async (t) => {

@@ -10,7 +10,7 @@ import { readSettings } from '../../src/settings.ts';
 import { tempFolder } from '../support/control-plane.ts';
 
 /** Converts a file, and checks that what comes out can be used. */
-async function convert(t: TestContext, text: string) {
+async function convert(t: TestContext, text: string, { usable = true } = {}) {
   const folder = tempFolder(t);
   const file = join(folder, 'given.yml');
   writeFileSync(file, text);
@@ -25,7 +25,7 @@ async function convert(t: TestContext, text: string) {
   await program.parseAsync(['node', 'tocsin', 'routes', 'import', file]);
   const made = join(folder, 'tocsin.yaml');
   writeFileSync(made, out);
-  readSettings({ config: made }, {});
+  if (usable) readSettings({ config: made }, {});
   return { out, err, config: parse(out) };
 }
 
@@ -168,11 +168,83 @@ time_intervals:
     /email_configs\[0\]\.headers/,
     /slack_configs\[0\]\.title/,
     /wechat_configs/,
-    /equal_missing/,
   ]) {
     assert.match(err, report);
     assert.match(out, report);
   }
+});
+
+test('what it does stays the same: inherited receivers, intervals, labels that both lack, merged keys', async (t) => {
+  const { config, err } = await convert(
+    t,
+    `
+defaults: &defaults { group_wait: 1s, mute_time_intervals: [nights] }
+route:
+  receiver: both
+  routes:
+    - { matchers: [a=b], <<: *defaults }
+    - { matchers: [a=c], receiver: one, routes: [{ matchers: [d=e], receiver: both }, { matchers: [d=f] }] }
+receivers:
+  - name: one
+  - name: both
+    webhook_configs: [{ url: 'https://example.org/1' }, { url: 'https://example.org/2' }]
+inhibit_rules: [{ source_matchers: [s=1], target_matchers: [t=1], equal: [node] }]
+time_intervals: [{ name: nights, time_intervals: [{ weekdays: [sunday] }] }]
+`,
+  );
+  const both = (more = {}) => [
+    { receiver: 'both', ...more, continue: true },
+    { receiver: 'both-2', ...more },
+  ];
+  const mute_time_intervals = ['nights'];
+  assert.deepEqual(config.route, {
+    receiver: 'both',
+    routes: [
+      {
+        matchers: ['a=b'],
+        ...{ group_wait: '1s', mute_time_intervals },
+        routes: both({ mute_time_intervals }),
+      },
+      {
+        ...{ matchers: ['a=c'], receiver: 'one' },
+        routes: [{ matchers: ['d=e'], receiver: 'both', routes: both() }, { matchers: ['d=f'] }],
+      },
+      ...both(),
+    ],
+  });
+  assert.equal(config.inhibit_rules[0].equal_missing, 'match');
+  assert.match(err, /^defaults: has no counterpart$/m);
+});
+
+test('what is converted and cannot be used is told where it stands', async (t) => {
+  const text = `
+route:
+  receiver: r
+  routes:
+    - { matchers: ['a=~"(?=x)"'], mute_time_intervals: [none] }
+    - { match_re: { b: '(' } }
+receivers: [{ name: r, constructor: [{ a: b }] }]
+inhibit_rules: [{ source_matchers: ['a=~"*"'], target_matchers: [b=c] }]
+`;
+  const { err, out } = await convert(t, text, { usable: false });
+  for (const report of [
+    /route\.routes\[0\]\.matchers\[0\]: not a matcher: .*RE2/,
+    /route\.routes\[0\]\.mute_time_intervals\[0\]: there is no time interval 'none'/,
+    /route\.routes\[1\]\.match_re\.b: not a matcher: .*RE2/,
+    /inhibit_rules\[0\]\.source_matchers\[0\]: not a matcher: .*RE2/,
+    /receivers\.r\.constructor: there is no such kind of channel/,
+  ]) {
+    assert.match(err, report);
+    assert.match(out, report);
+  }
+  const shape = await convert(
+    t,
+    'route: { receiver: r, group_wait: soon }\nreceivers: [{ name: r }]',
+    {
+      usable: false,
+    },
+  );
+  assert.match(shape.err, /^route\.group_wait: .*duration such as/m);
 });
 
 test('a configuration of falcosidekick is converted, and what cannot be is told', async (t) => {

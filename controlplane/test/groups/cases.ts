@@ -209,6 +209,92 @@ receivers: [{name: one, log: {}}, {name: two, log: {send_resolved: false}}]`,
     ],
   },
   {
+    name: 'a reload does not make an end certain that was a guess',
+    config: flow(1, 60, 3600),
+    configs: { same: flow(1, 60, 3600) },
+    until: 200,
+    steps: [push(1, '1'), reload(5, 'same'), push(10, '1', 1, 50)],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [62, 'd', '', '1', 'resolved'],
+    ],
+  },
+  {
+    name: 'a reload does not cut short what an old alert waits for',
+    config: flow(30, 60, 3600),
+    configs: { same: flow(30, 60, 3600) },
+    until: 50,
+    steps: [push(1, '1', -20), reload(20, 'same')],
+    said: [[31, 'd', '1', '', 'first notification']],
+  },
+  {
+    name: 'a reload repeats sooner, and only at a tick',
+    config: flow(1, 10, 3600),
+    configs: { often: flow(1, 10, 25) },
+    until: 70,
+    steps: [push(1, '1', 1, 3600), reload(35, 'often')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [42, 'd', '1', '', 'repeat'],
+    ],
+  },
+  {
+    name: 'a reload with longer intervals keeps the tick that was next, though nothing was said at the last ones',
+    config: flow(1, 10, 25),
+    configs: { long: flow(1, 25, 25) },
+    until: 70,
+    steps: [push(1, '1', 1, 3600), reload(28, 'long')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [32, 'd', '1', '', 'repeat'],
+    ],
+  },
+  {
+    name: 'a reload that names another channel tells it at the next tick',
+    config: flow(1, 10, 3600),
+    configs: {
+      other: `${flow(1, 10, 3600).replace('receiver: d', 'receiver: x').replace('log: {}}', 'log: {}}, {name: x, log: {}}')}`,
+    },
+    until: 70,
+    steps: [push(1, '1', 1, 3600), reload(25, 'other')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [32, 'x', '1', '', 'first notification'],
+    ],
+  },
+  {
+    name: 'a reload that makes group_wait shorter flushes then, and not in the past',
+    config: flow(60, 20, 3600),
+    configs: { short: flow(10, 20, 3600) },
+    until: 100,
+    steps: [
+      push(1, '1', 1, 20),
+      push(2, '2', 2, 3600),
+      reload(30, 'short'),
+      push(31, '3', 31, 3600),
+    ],
+    said: [
+      [30, 'd', '2', '1', 'first notification'],
+      [50, 'd', '2 3', '', 'new alerts'],
+    ],
+  },
+  {
+    name: 'what was held back, ended and fires anew is not woken by the end of what does not hold it',
+    config: flow(1, 60, 3600),
+    until: 140,
+    steps: [
+      silence(0, ['n=1'], 0, 5),
+      push(1, '1', 1, 4),
+      push(1, '2', 1, 3600),
+      push(10, '1', 10, 3600),
+      silence(10, ['n=3'], 10, 20),
+    ],
+    said: [
+      [2, 'd', '2', '', 'first notification'],
+      [62, 'd', '1 2', '', 'new alerts'],
+    ],
+  },
+  {
     name: 'a reload that routes elsewhere tells it there',
     config: flow(1, 6, 600),
     configs: {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MatcherError, parseMatcher, parseMatchers } from '../../src/routing/matcher.ts';
+import { build, MatcherError, parseMatcher, parseMatchers } from '../../src/routing/matcher.ts';
 
 const texts = (text: string) => parseMatchers(text).map(String);
 
@@ -71,6 +71,62 @@ test('what is no matcher is refused, with the place and what was expected', () =
         return true;
       },
     );
+});
+
+test('what is written reads the same, whatever is in names and values', () => {
+  const names = [
+    ...[
+      'a',
+      'ü λ',
+      'fd.sip',
+      'a>b',
+      '<',
+      '>=',
+      'a<=b',
+      'x in',
+      'not',
+      'has',
+      '"',
+      "it's",
+      '`',
+      '{x}',
+    ],
+    ...['a,b', 'a=~b', '\\', '\\n', 'a\nb', '__proto__', '\u0000', '\u2028', '#', '(', 'true', '1'],
+  ];
+  const values = [
+    '',
+    'x',
+    'a"b',
+    'a\\b',
+    'a\nb',
+    'a\tb',
+    ',',
+    '{}',
+    ' x ',
+    '\u0000',
+    '\u2028',
+    'ü',
+    '10.0.0.0/8',
+  ];
+  const more = ['>=', 'has', 'not glob', 'in'] as const;
+  for (const name of names) {
+    const conditions = [
+      ...(['=', '!=', '=~', '!~'] as const).flatMap((operator) =>
+        values.map((value) =>
+          build(name, operator, operator.endsWith('~') ? `${value}|\\d\\.` : value),
+        ),
+      ),
+      ...more.map((operator) => build(name, operator, operator === 'in' ? '::1' : '1')),
+    ];
+    for (const one of conditions) {
+      const [read, another] = parseMatchers(String(one));
+      assert.deepEqual(
+        [read?.name, read?.operator, read?.value, another],
+        [one.name, one.operator, one.value, undefined],
+        String(one),
+      );
+    }
+  }
 });
 
 test('one matcher is one: no braces, no second, and commas belong to an unquoted value', () => {

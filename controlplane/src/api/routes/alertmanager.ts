@@ -3,13 +3,14 @@
 import { ALERT_LIMITS } from '@tocsin/openapi';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '../../errors.ts';
+import { setsOf } from '../../groups/silences.ts';
 import { readExternalAlert } from '../../ingest/alertmanager.ts';
 import type { ReceivedAlert } from '../../ingest/batch.ts';
 import type { Ingest } from '../../ingest/ingest.ts';
 import type { Condition, Operator } from '../../routing/conditions.ts';
 import { build, MatcherError, parseMatcher } from '../../routing/matcher.ts';
 import { compileAnchored, RegexError } from '../../routing/regex.ts';
-import { readMatcherSets, stateOf } from '../../silences/silences.ts';
+import { stateOf } from '../../silences/silences.ts';
 import type { StoredSilence } from '../../store/silences.ts';
 import { AlertBoard, type AlertFilter, type BoardSources } from '../alert-board.ts';
 import { sendProblem } from '../problems.ts';
@@ -106,7 +107,7 @@ export async function alertmanagerRoutes(
     const wanted = matchersOfQuery(query).map(String);
     const now = Date.now();
     return (await silences.list(now)).flatMap((silence) => {
-      const own = readMatcherSets(silence.matchers).flat().map(String);
+      const own = setsOf(silence).flat().map(String);
       const shown = wanted.every((one) => own.includes(one)) && shownSilence(silence, now);
       return shown ? [shown] : [];
     });
@@ -209,11 +210,11 @@ function readMatcher(given: unknown): Condition {
 
 /** A silence in Alertmanager's shape; undefined for one that it has no shape for. */
 function shownSilence(silence: StoredSilence, now: number) {
-  const [conditions = [], another] = readMatcherSets(silence.matchers);
+  const [conditions = [], another] = setsOf(silence);
   const operators = conditions.map(({ operator }) =>
     (OPERATOR_OF as readonly string[]).indexOf(operator),
   );
-  if (another || operators.includes(-1)) return undefined;
+  if (another || conditions.length === 0 || operators.includes(-1)) return undefined;
   return {
     id: silence.id,
     status: { state: stateOf(silence, now) },

@@ -16,7 +16,7 @@ The groups of a request:
   now       ms; without it, the clock of Redis
   routes    list of [id, groups at most, position of its overflow group, interval_us and burst_us of new groups (0: no limit)]
   groups    list of [id, position of the route, definition, group_wait, group_interval, 1 when its channel is told what is new]
-  alerts    list of [fingerprint, labels, starts (false: now), ends (with timeout: ms from now), timeout, occurrences, first, last
+  alerts    list of [fingerprint, labels, starts (false: now), ends (with timeout: ms from now), timeout, occurrences (0: routed again), first, last
             (false: now), sample, is a source of inhibition, agent, id of the route it is accounted to (`-`: accounted elsewhere),
             positions of groups, positions of those that do not wait, 1 when it is critical, what its throttle is counted by]
   throttle  [interval_us, burst_us] of new alerts of one rule and host (0: none); what is more goes into overflow groups
@@ -206,10 +206,11 @@ local function plan_groups(request, base)
     return flags
   end
 
-  local function join(group, fingerprint, alert, old, fresh, immediate, critical)
+  local function join(group, fingerprint, alert, old, fresh, again, immediate, critical)
     local ends_wait = immediate or alert.starts + group.wait < now
     if not group.state then create(group, ends_wait) end
     local state, flags = group.state, flags_of(group, fingerprint)
+    if again and has(flags, 'm') then ends_wait = false end
     local firing = alert.ends > now
     local changed = not has(flags, 'm') or fresh or alert.ends < old.ends
     local owes = false
@@ -218,7 +219,7 @@ local function plan_groups(request, base)
     if firing and (fresh or marked ~= flags) then
       -- What was not told before it began anew is still owed: less than nothing was told of what it is now.
       local said = fresh and old and not has(flags, 'h') and tonumber(string.match(marked, '%-?%d+') or '')
-      marked = string.gsub(marked, '%-?%d+', '') .. string.format('%d', said and said - old.count or 0)
+      marked = string.gsub(marked, '%-?[h%d]+', '') .. string.format('%d', said and said - old.count or 0)
       owes = group.news and said and said < old.count
     end
     if marked ~= flags then
@@ -251,10 +252,16 @@ local function plan_groups(request, base)
       count = occurrences, first = given[7] or now, last = given[8] or now, samples = given[9], agent = given[11],
       route = given[12], state = accounted and 'p' or 'u',
     }
-    local fresh = not old or alert.starts >= old.ends
+    -- What is only routed again stays as it is, whatever was read of it.
+    local again = old and occurrences == 0
+    local fresh = not again and (not old or alert.starts >= old.ends)
     local expires = fresh and old and old.state == 'p'
-    if not fresh then
+    if again then
+      alert.starts, alert.ends, alert.updated, alert.timeout = old.starts, old.ends, old.updated, old.timeout
+    elseif not fresh then
       merge_times(old, alert, now)
+    end
+    if not fresh then
       alert.count = old.count + occurrences
       alert.first, alert.last = math.min(old.first, alert.first), math.max(old.last, alert.last)
       alert.samples = add_sample(old.samples, given[9])
@@ -290,7 +297,7 @@ local function plan_groups(request, base)
       elseif throttle and overflow and overflow.state and has(flags_of(overflow, fingerprint), 'm') then
         group = overflow
       end
-      if join(group, fingerprint, alert, old, fresh, immediate[position], given[15]) and expires then
+      if join(group, fingerprint, alert, old, fresh, again, immediate[position], given[15]) and expires then
         -- It is not told by itself, but in the count of what it is now.
         add(plan.tally, old.agent, old.route, 'expired', -1)
         add(plan.tally, old.agent, old.route, 'deduplicated', 1)
