@@ -35,7 +35,7 @@ export function eventName(event: KernelEvent): EventName {
     case EVENT_EXEC:
       return 'execve';
     case EVENT_FORK:
-      return 'clone';
+      return FORKS.has(event.syscall) ? (names[event.syscall] ?? 'clone') : 'clone';
     case EVENT_EXIT:
       return 'procexit';
     case EVENT_CGROUP:
@@ -45,13 +45,15 @@ export function eventName(event: KernelEvent): EventName {
   }
 }
 
-/** Types of calls that lifecycle records tell in their place, which the probe always sends. */
-const LIFECYCLE = new Set<EventName>(['clone', 'clone3', 'fork', 'vfork', 'procexit']);
+const FORK_NAMES: readonly EventName[] = ['clone', 'clone3', 'fork', 'vfork'];
+const FORKS: ReadonlySet<number> = new Set(FORK_NAMES.map(syscallNumber));
+
+/** Types that lifecycle records tell, which the probe always sends. */
+const LIFECYCLE = new Set<EventName>([...FORK_NAMES, 'procexit']);
 
 /** Whether some event can have this `evt.type`: a call of this architecture, or a lifecycle record. */
 export function isEventName(type: EventName): boolean {
-  if (LIFECYCLE.has(type)) return type === 'clone' || type === 'procexit';
-  return numbers.has(type);
+  return numbers.has(type) || LIFECYCLE.has(type);
 }
 
 /** The system calls the probe must watch so that rules see these types. Unknown names and lifecycle records need none. */

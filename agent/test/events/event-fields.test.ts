@@ -11,6 +11,7 @@ import {
 import { kernelEventSource } from '../../src/events/fields/source.ts';
 import { contextOf, get, quietTree } from './fields.ts';
 import {
+  call,
   eventOf,
   exec,
   exit,
@@ -595,7 +596,12 @@ describe('processes', () => {
   });
 
   it('names lifecycle events', () => {
-    fieldsOf(fork({}, { tgid: 101, start: 600, vpid: 101 }), { 'evt.type': 'clone' });
+    const child = { tgid: 101, start: 600, vpid: 101 };
+    fieldsOf(fork({}, child), { 'evt.type': 'clone' });
+    fieldsOf(fork({ syscall: call('vfork') }, child), {
+      'evt.type': 'vfork',
+      'syscall.type': 'vfork',
+    });
     fieldsOf(exit({}), { 'evt.type': 'procexit', 'evt.res': undefined, 'evt.rawres': undefined });
   });
 });
