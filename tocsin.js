@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 // One command for both sides. Each package owns its own subcommands; this file only knows who owns which.
 const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
@@ -10,10 +13,13 @@ const owners = {
 
 const [command = '--help'] = process.argv.slice(2);
 const owner = Object.keys(owners).find((name) => owners[name].includes(command));
+const fail = (code, text) => {
+  process.stderr.write(`tocsin: ${text}\n`);
+  process.exitCode = code;
+};
 
-if (!owner) {
-  const known = ['-h', '--help', 'help'].includes(command);
-  const text = `${known ? '' : `tocsin: unknown command '${command}'\n\n`}Usage: tocsin COMMAND [OPTIONS]
+if (['-h', '--help', 'help'].includes(command)) {
+  process.stdout.write(`Usage: tocsin COMMAND [OPTIONS]
 
 On one machine:
   run         the whole system: embedded Redis, control plane and local agent
@@ -39,16 +45,19 @@ The control plane:
   ledger      tell what became of every alert
   tokens      list, make and revoke tokens of people and programs
 
-tocsin COMMAND --help tells the options of each.\n`;
-  (known ? process.stdout : process.stderr).write(text);
-  process.exitCode = known ? 0 : 2;
+tocsin COMMAND --help tells the options of each; tocsin --version tells the version.\n`);
+} else if (['-V', '--version', 'version'].includes(command)) {
+  const text = readFileSync(join(import.meta.dirname, 'package.json'), 'utf8');
+  process.stdout.write(`${JSON.parse(text).version}\n`);
+} else if (!owner) {
+  fail(2, `there is no command '${command}'; tocsin --help lists them`);
+} else if (!existsSync(join(import.meta.dirname, owner.replace('@tocsin/', '')))) {
+  fail(2, `the package of the agent does not have '${command}': run it where the control plane is`);
 } else {
   const { main } = await import(`${owner}/main`).catch((error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    process.stderr.write(
-      `tocsin ${command}: ${owner} is not built here (${error.message}). Run 'make build' first.\n`,
-    );
-    process.exit(1);
+    fail(1, `${owner} is not built here (${error.message}): run 'make build' first`);
+    process.exit();
   });
   await main(process.argv);
 }

@@ -33,6 +33,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
 const EXIT = { failed: 1, usage: 2, settings: 78 } as const;
 /** The end comes within five seconds, whatever hangs. */
 const STOP_MS = 4500;
+/** Of the file system: its message says all, and a stack nothing. */
+const OUTSIDE: readonly (string | undefined)[] = ['EACCES', 'EROFS', 'ENOSPC'];
 
 /** Runs one command. Sets the exit code of the process. */
 export async function main(argv: string[]): Promise<void> {
@@ -81,7 +83,7 @@ function report(error: unknown): number {
     process.stderr.write(`tocsin: ${message}\n`);
     return error.exitCode;
   }
-  const isExpected = error instanceof ExpectedError || code === 'EACCES';
+  const isExpected = error instanceof ExpectedError || OUTSIDE.includes(code);
   process.stderr.write(`tocsin: ${isExpected ? message : (stack ?? message)}\n`);
   return EXIT.failed;
 }

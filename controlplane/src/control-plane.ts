@@ -15,7 +15,7 @@ import { holdDataDir } from './data-dir.ts';
 import { findChannelKind } from './delivery/channels/index.ts';
 import { type DeliveryOptions, type RunningDelivery, startDelivery } from './delivery/delivery.ts';
 import { ChannelSettingsError } from './delivery/outcome.ts';
-import { resolveSecrets } from './delivery/secrets.ts';
+import { resolveSecrets, secretTexts } from './delivery/secrets.ts';
 import { StartupError } from './errors.ts';
 import { Enrollment } from './fleet/enrollment.ts';
 import { groupingOf } from './groups/grouping.ts';
@@ -119,6 +119,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     onProblem: (err, channel) => logger.warn({ err, channel }, 'channels could not be read'),
   });
   await registry.start();
+  warnOfSecrets(registry.all(), logger, environment);
   lifecycle.defer('channel registry', () => registry.stop());
 
   const waker = new LaneWaker(redis);
@@ -211,7 +212,9 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     const before = live;
     live = next;
     try {
-      registry.useFile(channelsOf(next));
+      const given = channelsOf(next);
+      registry.useFile(given);
+      warnOfSecrets(given, logger, environment);
       await routes.takeFile(documentOf(next));
     } catch (error) {
       live = before;
@@ -296,6 +299,23 @@ function channelsOf(config: Config): readonly Channel[] {
   const { channels, errors } = checkFileChannels(config, findChannelKind);
   if (errors.length === 0) return channels;
   throw new StartupError(errors.map(({ message }) => message).join('; '));
+}
+
+/** Told at once, rather than by the first alert that cannot be told. */
+function warnOfSecrets(
+  channels: readonly Channel[],
+  logger: ControlPlaneOptions['logger'],
+  environment: Environment,
+): void {
+  for (const { name, kind, settings } of channels) {
+    const schema = findChannelKind(kind)?.settings;
+    try {
+      if (schema) secretTexts(schema, settings, environment);
+    } catch (error) {
+      if (!(error instanceof ChannelSettingsError)) throw error;
+      logger.warn({ channel: name, detail: error.message }, 'channel lacks a secret');
+    }
+  }
 }
 
 const MIN_TOKEN = 16;

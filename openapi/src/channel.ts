@@ -26,7 +26,11 @@ export const SecretReference = Type.Union(
       { additionalProperties: false },
     ),
   ],
-  { description: 'A secret: `value`, `env` or `file`.' },
+  {
+    title: 'a secret: { env: NAME }, { file: PATH } or { value: TEXT }',
+    description: 'A secret: `value`, `env` or `file`.',
+    writeOnly: true,
+  },
 );
 export type SecretReference = Type.Static<typeof SecretReference>;
 

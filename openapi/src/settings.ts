@@ -4,6 +4,7 @@
  */
 
 import type { Static, TSchema } from 'typebox';
+import { Settings } from 'typebox/system';
 import { Default, Errors } from 'typebox/value';
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
 import { DURATION_PATTERN } from './duration.ts';
@@ -24,6 +25,9 @@ export class SettingsError extends Error {
     this.problems = problems;
   }
 }
+
+/** Eight without this, and one secret that is written as text is three. */
+Settings.Set({ maxErrors: 100 });
 
 type Path = readonly string[];
 type Tree = { [key: string]: unknown };
@@ -113,9 +117,14 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
     }
     if (found.has(instancePath)) continue;
     const name = `${at}${instancePath}`.slice(1).replaceAll('/', '.') || 'the document';
-    const wanted = wantedOf(keyword, params, error.message);
-    const got = keyword === 'required' ? '' : `, got ${describe(instancePath, value)}`;
-    found.set(instancePath, `${name} ${wanted}${got}`);
+    if (keyword === 'required') {
+      found.set(instancePath, `${name} needs ${(params.requiredProperties ?? []).join(', ')}`);
+      continue;
+    }
+    const wrong = schemaAt(schema, instancePath) as Described | undefined;
+    const wanted = wantedOf(keyword, params, wrong) ?? error.message;
+    const got = describe(instancePath, value, wrong?.writeOnly);
+    found.set(instancePath, `${name} ${wanted}, got ${got}`);
     if (keyword === 'type') wrongTypes.add(instancePath);
   }
   return [...found]
@@ -126,14 +135,42 @@ export function explainErrors(schema: TSchema, value: unknown, at = ''): Complai
 interface ErrorParams {
   readonly additionalProperties?: string[];
   readonly allowedValues?: unknown[];
-  readonly pattern?: string | RegExp;
+  readonly requiredProperties?: string[];
+  readonly type?: string | string[];
 }
 
-function wantedOf(keyword: string, params: ErrorParams, message: string): string {
+/** The types of JSON Schema as whoever writes YAML knows them. */
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+};
+
+interface Described {
+  /** What its type or pattern means, in words. */
+  readonly title?: string;
+  readonly pattern?: string;
+  /** Of a secret. */
+  readonly writeOnly?: boolean;
+}
+
+/** What was wanted, unless the validator says it as well. */
+function wantedOf(
+  keyword: string,
+  params: ErrorParams,
+  { title, pattern }: Described = {},
+): string | undefined {
+  if (keyword === 'type' || keyword === 'pattern') {
+    if (title !== undefined) return `must be ${title}`;
+    if (pattern === DURATION_PATTERN) return 'must be a duration such as 30s, 5m or 1h30m';
+  }
+  if (keyword === 'type' && TYPES[String(params.type)])
+    return `must be ${TYPES[String(params.type)]}`;
   if (keyword === 'enum') return `must be one of ${(params.allowedValues ?? []).join(', ')}`;
-  if (keyword === 'pattern' && String(params.pattern) === DURATION_PATTERN)
-    return 'must be a duration such as 30s, 5m or 1h30m';
-  return message;
+  return undefined;
 }
 
 /** Of a union, the alternative that went deeper is what was meant. */
@@ -147,12 +184,12 @@ function knownKeys(schema: TSchema, pointer: string): string {
 }
 
 /** What was found, short, and never a secret. */
-function describe(pointer: string, root: unknown): string {
+function describe(pointer: string, root: unknown, isSecret = false): string {
   const value = valueAt(root, pointer);
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  if (/secret|token|password|\/value$/.test(pointer)) return `a ${typeof value}`;
+  if (isSecret || /secret|token|password|\/value$/.test(pointer)) return `a ${typeof value}`;
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

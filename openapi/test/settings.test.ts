@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Config, loadSettings, SettingsError } from '../src/index.ts';
+import Type from 'typebox';
+import {
+  Config,
+  DURATION_PATTERN,
+  explainErrors,
+  loadSettings,
+  SecretReference,
+  SettingsError,
+} from '../src/index.ts';
 
 const problemsOf = (text: string, environment: Record<string, string> = {}) => {
   try {
@@ -57,7 +65,7 @@ test('every problem of a file is told with its line, column and what was expecte
   );
   assert.ok(
     problems.some((problem) =>
-      problem.startsWith('tocsin.yaml:1:1: listen must be string, got 2802'),
+      problem.startsWith('tocsin.yaml:1:1: listen must be text, got 2802'),
     ),
     problems.join('\n'),
   );
@@ -92,8 +100,8 @@ test('steps of the rule selection and appended outputs are told where they are w
     'tocsin.yaml:3:7: agent.rule_selection.0 must not have more than 1 properties, got a mapping',
     'tocsin.yaml:5:7: agent.rule_selection.1.enable must not have fewer than 1 properties, got a mapping',
     "tocsin.yaml:6:7: unknown key 'enabled'; known here: enable, disable",
-    'tocsin.yaml:8:33: agent.append_output.0.extra_fields.1.who must be string, got 5',
-    'tocsin.yaml:9:19: agent.static_fields.a must be string, got a list',
+    'tocsin.yaml:8:33: agent.append_output.0.extra_fields.1.who must be text, got 5',
+    'tocsin.yaml:9:19: agent.static_fields.a must be text, got a list',
   ]);
 });
 
@@ -111,7 +119,7 @@ test('a check of its own is asked about settings that fit, and its problems are 
   );
   assert.throws(
     () => load('listen: 5'),
-    /^SettingsError: t\.yaml:1:1: listen must be string, got 5$/,
+    /^SettingsError: t\.yaml:1:1: listen must be text, got 5$/,
   );
 });
 
@@ -119,7 +127,7 @@ test('a wrong variable is told by its name', () => {
   const problems = problemsOf('', { TOCSIN_AGENT_RING_BYTES: 'big' });
   assert.match(
     problems[0] ?? '',
-    /^TOCSIN_AGENT_RING_BYTES: agent\.ring_bytes must be integer, got "big"/,
+    /^TOCSIN_AGENT_RING_BYTES: agent\.ring_bytes must be a whole number, got "big"/,
   );
 });
 
@@ -141,6 +149,31 @@ test('a secret is never shown in a problem, and names of prototypes are only unk
   assert.ok(problems.length > 0);
   assert.ok(!problems.join('\n').includes('hunter2'), problems.join('\n'));
   assert.equal(({} as { x?: number }).x, undefined);
+});
+
+test('what was expected is told in words, and a secret that is written as text is not shown', () => {
+  const schema = Type.Object({
+    url: Type.Optional(SecretReference),
+    path: Type.String({ title: 'an absolute path', pattern: '^/' }),
+    wait: Type.String({ pattern: DURATION_PATTERN }),
+    on: Type.Boolean(),
+    to: Type.Array(Type.String()),
+    inner: Type.Object({ a: Type.String(), b: Type.String() }),
+  });
+  const given = { url: 'https://hooks/hunter2', path: 'x', wait: 5, on: 'yes', to: 'a', inner: {} };
+  assert.deepEqual(
+    explainErrors(schema, given, '/settings').map(({ message }) =>
+      message.replace('settings.', ''),
+    ),
+    [
+      'url must be a secret: { env: NAME }, { file: PATH } or { value: TEXT }, got a string',
+      'path must be an absolute path, got "x"',
+      'wait must be a duration such as 30s, 5m or 1h30m, got 5',
+      'on must be true or false, got "yes"',
+      'to must be a list, got "a"',
+      'inner needs a, b',
+    ],
+  );
 });
 
 test('what only a check can tell is located like everything else', () => {

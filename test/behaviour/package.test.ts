@@ -1,6 +1,7 @@
 /** The package of the agent works in a root file system that has Node and nothing else: no compiler, no libbpf, no libelf, no shell. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -86,6 +87,16 @@ shift 2; exec chroot ${root} /usr/bin/node /opt/tocsin/tocsin.js "$@"`;
     assert.ok(
       !existsSync(join(root, 'opt/tocsin/node_modules/typescript')),
       'a module that only building needs',
+    );
+  });
+
+  test('says where the commands of the control plane are', async () => {
+    const run = inside('channels', 'list');
+    const [code] = await once(run.process, 'close');
+    assert.equal(code, 2);
+    assert.match(
+      run.stderr(),
+      /^tocsin: the package of the agent does not have 'channels': run it where the control plane is\n$/m,
     );
   });
 

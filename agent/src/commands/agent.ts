@@ -7,7 +7,7 @@ import { describeMissing } from '../probe/capabilities.ts';
 import { shareMemory } from '../probe/release-memory.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import { parseEndpoint } from '../telemetry/metrics-server.ts';
-import { type CommandContext, CommandError } from './context.ts';
+import { CANNOT_RUN, type CommandContext, CommandError } from './context.ts';
 import { kubernetesSettings } from './kubernetes-settings.ts';
 import { RuleReloader, type Sources } from './rule-reload.ts';
 import { ruleSettingsOf } from './rule-settings.ts';
@@ -64,9 +64,6 @@ function collectOutput(value: string, before: readonly OutputSetting[] = []): Ou
     throw new InvalidArgumentError('must be stdout, stdout-json, syslog or file:PATH');
   return [...before, { file: path }];
 }
-
-/** The machine lacks what the probe needs: starting again would not help. */
-const CANNOT_RUN = 3;
 
 async function runAgent(flags: AgentFlags, context: CommandContext): Promise<void> {
   const read = () => readSources(flags, context);

@@ -21,6 +21,9 @@ export interface CommandContext {
   run(service: Service): Promise<void>;
 }
 
+/** Exit code when the machine lacks what the probe needs: starting again would not help. */
+export const CANNOT_RUN = 3;
+
 /** A command ends with this exit code and this message; no stack is shown. */
 export class CommandError extends ExpectedError {
   override readonly name = 'CommandError';

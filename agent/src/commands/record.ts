@@ -13,16 +13,13 @@ import { describeMissing } from '../probe/capabilities.ts';
 import type { Interest } from '../probe/probe.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import { dockerSocketOf } from './agent.ts';
-import { type CommandContext, CommandError } from './context.ts';
+import { CANNOT_RUN, type CommandContext, CommandError } from './context.ts';
 
 interface RecordFlags {
   readonly duration?: number;
   readonly rules?: readonly string[];
   readonly all?: boolean;
 }
-
-/** The machine lacks what the probe needs: starting again would not help. */
-const CANNOT_RUN = 3;
 
 /** Adds `tocsin record`, which keeps kernel events for `tocsin replay`. */
 export function registerRecordCommand(program: Command, context: CommandContext): void {

@@ -10,6 +10,7 @@ import { LineEvaluator } from '../rules/evaluate-line.ts';
 import { EVENT_TYPES } from '../rules/event-types.ts';
 import { explainCondition } from '../rules/explain.ts';
 import type { FieldSource } from '../rules/field.ts';
+import { FieldRegistry } from '../rules/fields/registry.ts';
 import { type LoadResult, loadRules, type RulesFile } from '../rules/load-rules.ts';
 import type { LoadedRule } from '../rules/loader/rule-set.ts';
 import { type FieldMap, MapSource } from '../rules/map-source.ts';
@@ -144,11 +145,21 @@ async function evaluate(): Promise<void> {
 }
 
 function readEvent(path: string): FieldMap {
-  const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  const value: unknown = JSON.parse(readFileSync(path === '-' ? 0 : path, 'utf8'));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidArgumentError('the event must be a JSON object of fields');
   }
   return new Map(Object.entries(value));
+}
+
+/** What of an event no condition can ask for: most often a slip. */
+function unknownFields(event: FieldMap): string[] {
+  const registry = new FieldRegistry();
+  return [...event.keys()].flatMap((name) => {
+    const [, plain = name] = /^([^[]+)\[/.exec(name) ?? [];
+    const isKnown = registry.has(plain, undefined) || registry.get(plain) || /^static\./.test(name);
+    return isKnown ? [] : [`there is no field ${name}${registry.suggestion(plain)}`];
+  });
 }
 
 function explain(name: string, names: string[], options: { event: string }): void {
@@ -172,6 +183,8 @@ function explain(name: string, names: string[], options: { event: string }): voi
     process.exitCode = 1;
     return;
   }
+  for (const warning of unknownFields(event))
+    process.stderr.write(`${options.event}: ${warning}\n`);
   write(explainCondition(rule.condition, new MapSource(), event).join('\n'));
 }
 
@@ -225,7 +238,7 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
   rules
     .command('list')
     .description(
-      'Show the rules: their resolved conditions, what they cost the kernel, and what share of their events a running agent saw.',
+      'Show the rules: their events, what they cost the kernel, and what share a running agent saw; with --json their resolved conditions, too.',
     )
     .argument('<file...>', 'rule files, or folders of them')
     .option('-c, --config <file>', 'configuration of the running agent (TOCSIN_CONFIG)')
@@ -235,14 +248,19 @@ export function registerRulesCommand(program: Command, options: RulesCommandOpti
     );
   rules
     .command('eval')
-    .description('Evaluate conditions on events: NDJSON from standard input, a verdict a line.')
+    .description(
+      'Evaluate conditions on events: {"condition":"…","fields":{…}} a line from standard input, a verdict a line.',
+    )
     .action(evaluate);
   rules
     .command('explain')
     .description('Show why a rule matches an event or not, check by check.')
     .argument('<rule>', 'name of the rule')
     .argument('<file...>', 'rule files, or folders of them')
-    .requiredOption('--event <file>', 'JSON object of fields')
+    .requiredOption(
+      '--event <file>',
+      'JSON object of fields, such as {"evt.type":"openat","fd.name":"/x"}; - is stdin',
+    )
     .action(explain);
   rules
     .command('test')

@@ -6,11 +6,12 @@ import { LossWatch } from '../engine/loss-watch.ts';
 import { RuleJudge } from '../engine/rule-judge.ts';
 import { Session } from '../engine/session.ts';
 import type { KernelEvent } from '../events/kernel-event.ts';
-import { openLiveProbe } from '../probe/live.ts';
+import { openLiveProbe, ProbeError } from '../probe/live.ts';
 import { resolveCondition } from '../rules/compile-condition.ts';
 import type { CompiledRule } from '../rules/compile-rules.ts';
 import { ConditionError } from '../rules/language/condition-error.ts';
 import { encodeJson } from '../rules/output/encode-json.ts';
+import { CANNOT_RUN } from './context.ts';
 import { terminalText } from './terminal-text.ts';
 
 const WHO = '%evt.time %evt.type %user.name %proc.name(%proc.pid) %container.id';
@@ -49,7 +50,7 @@ export function registerTraceCommand(program: Command): void {
         await trace.start();
       } catch (error) {
         process.stderr.write(`tocsin trace: ${(error as Error).message}\n`);
-        process.exitCode = 1;
+        process.exitCode = error instanceof ProbeError ? CANNOT_RUN : 1;
         return;
       }
       await interrupted();

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExpectedError } from '../expected-error.ts';
+import { makePrivateFolder } from './private-file.ts';
 
 /** Another process uses the folder, or it cannot be locked at all. */
 export class DirectoryLockError extends ExpectedError {
@@ -13,7 +14,7 @@ export class DirectoryLockError extends ExpectedError {
  * flock(2), so flock(1) takes the lock on our own open file: the lock stays with that file after the child has ended.
  */
 export function lockDirectory(path: string): () => void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makePrivateFolder(path);
   const fd = openSync(join(path, 'lock'), 'a', 0o600);
   const child = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
   if (child.status === 0) return () => closeSync(fd);

@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PRIORITIES, type Priority, severityOf } from '@tocsin/openapi';
 import { Lane, type Segment } from './lane.ts';
+import { makePrivateFolder } from './private-file.ts';
 import type { SpoolRecord } from './record.ts';
 
 const SEGMENT_NAME = /^([0-7])-(\d{15})\.spool$/;
@@ -42,7 +43,7 @@ export class Spool {
 
   constructor(options: SpoolOptions) {
     const { folder, capacityBytes, onCorrupt } = options;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makePrivateFolder(folder);
     const segmentBytes = Math.min(
       MAX_SEGMENT_BYTES,
       Math.max(MIN_SEGMENT_BYTES, Math.floor(capacityBytes / 64)),

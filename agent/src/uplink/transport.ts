@@ -86,7 +86,9 @@ export class Transport {
 type Headers = Record<string, string | string[] | undefined>;
 
 function refusal(status: number, content: unknown, headers: Headers): Refusal {
-  const { code, detail } = (content ?? {}) as { code?: unknown; detail?: unknown };
+  const { code, detail, errors } = (content ?? {}) as Record<string, unknown>;
+  const [first] = Array.isArray(errors) ? errors : [];
+  const told = [detail, first?.message].filter((text) => typeof text === 'string').join(' ');
   const isKnown = typeof code === 'string' && Object.hasOwn(PROBLEM_CODES, code);
   const { date, 'retry-after': retryAfter } = headers;
   const serverTimeMs = Date.parse(String(date));
@@ -94,7 +96,7 @@ function refusal(status: number, content: unknown, headers: Headers): Refusal {
     kind: 'refused',
     status,
     code: isKnown ? (code as ProblemCode) : undefined,
-    detail: typeof detail === 'string' ? detail.slice(0, 500) : `HTTP status ${status}`,
+    detail: told.slice(0, 500) || `HTTP status ${status}`,
     retryAfterMs: parseRetryAfter(retryAfter, Date.now()),
     serverTimeMs: Number.isNaN(serverTimeMs) ? undefined : serverTimeMs,
   };

@@ -90,6 +90,9 @@ describe('tocsin agent', () => {
     const tocsin = new TocsinProcess(['agent', '--data-dir', join(folder, 'd'), '-r', rules], bare);
     assert.equal(await tocsin.exit(), 3);
     assert.match(tocsin.stderr, /lacks CAP_BPF and CAP_PERFMON; run it as root/);
+    const trace = new TocsinProcess(['trace', 'evt.type=open'], bare);
+    assert.equal(await trace.exit(), 3);
+    assert.match(trace.stderr, /^tocsin trace: .*lacks CAP_BPF and CAP_PERFMON/);
   });
 });
 

@@ -34,6 +34,25 @@ describe('tocsin enroll', () => {
     assert.match(tocsin.stderr, /not enrolled \(join_token_invalid\): stub says/);
   });
 
+  it('says that the data directory cannot be made', async () => {
+    const plain = join(temporaryFolder(), 'file');
+    writeFileSync(plain, '');
+    for (const [folder, code] of [
+      [join(plain, 'data'), 'ENOTDIR'],
+      // Where Node's own `recursive` never returns.
+      ['/proc/tocsin/data', 'ENOENT'],
+    ] as const) {
+      const tocsin = enroll('--server', plane.url, '--token', TOKEN, '--data-dir', folder);
+      assert.equal(await tocsin.exit(), 1);
+      assert.match(
+        tocsin.stderr,
+        new RegExp(
+          `^tocsin: the folder /\\S+ cannot be made \\(${code}\\); choose another with --data-dir\n$`,
+        ),
+      );
+    }
+  });
+
   it('says that nobody answers', async () => {
     const tocsin = enroll('--server', 'http://127.0.0.1:1', '--token', TOKEN);
     assert.equal(await tocsin.exit(), 1);

@@ -285,6 +285,20 @@ test('eval answers each line before the next one is sent', async () => {
   assert.equal(await closed, 0);
 });
 
+test('explain tells of what is no field, which no rule can see', () => {
+  const event = JSON.stringify({ 'evt.typ': 'execve', 'proc.aname[1]': 'x', 'evt.arg.flags': 1 });
+  const rules = file('slip.yaml', GOOD);
+  const { status, stderr } = run(['rules', 'explain', 'Shell', '--event', '-', rules], event);
+  assert.equal(status, 0);
+  assert.equal(stderr, "-: there is no field evt.typ (did you mean 'evt.type'?)\n");
+});
+
+test('fields tells that none begins so', () => {
+  const { status, stdout, stderr } = run(['fields', 'fd.nme']);
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.equal(stderr, "tocsin: no field begins with 'fd.nme' (did you mean 'fd.name'?)\n");
+});
+
 test('explain shows each check with what it saw', () => {
   const event = file('event.json', JSON.stringify({ 'evt.type': 'execve', 'proc.name': 'zsh' }));
   const { status, stdout } = run([

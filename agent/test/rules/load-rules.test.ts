@@ -131,7 +131,7 @@ const ERRORS: readonly (readonly [string, string | readonly string[], string])[]
   [
     'a priority that is none',
     rule('r', 'evt.type = open').replace('WARNING', 'WARN'),
-    'LOAD_ERR_YAML_VALIDATE r: Invalid priority',
+    'LOAD_ERR_YAML_VALIDATE r: Invalid priority: it is none of emergency, alert, critical, error, warning, notice, informational, debug',
   ],
   [
     'an unknown output field',

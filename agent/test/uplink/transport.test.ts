@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { parseRetryAfter, Transport } from '../../src/uplink/transport.ts';
 
@@ -27,5 +30,21 @@ describe('Transport', () => {
     await transport.close();
     assert.equal(answer.kind, 'unreachable');
     assert.match((answer as { detail: string }).detail, /ECONNREFUSED/);
+  });
+
+  it('tells what a problem says is wrong with the body', async (t) => {
+    const server = createServer((_request, response) => {
+      const errors = [{ pointer: '/join_token', message: 'join_token is too short' }, null];
+      response.writeHead(400).end(JSON.stringify({ detail: 'It does not fit.', errors }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const transport = new Transport(`http://127.0.0.1:${port}`);
+    t.after(async () => {
+      await transport.close();
+      server.close();
+    });
+    const answer = await transport.post({ path: '/', headers: {}, body: '' });
+    assert.equal((answer as { detail: string }).detail, 'It does not fit. join_token is too short');
   });
 });

@@ -97,7 +97,7 @@ const SHARED = [
  */
 export function checkEntry(entry: ChannelEntry, findKind: FindKind, at: string): Checked {
   if (entry['kind'] !== undefined || entry['settings'] !== undefined)
-    return checkChannel(entry as unknown as Channel, findKind, at);
+    return checkChannel({ settings: {}, ...entry } as unknown as Channel, findKind, at);
   const kinds = Object.keys(entry).filter((key) => !SHARED.includes(key));
   const [kind = 'none', another] = kinds;
   const unknown = kinds.find((key) => !findKind(key));

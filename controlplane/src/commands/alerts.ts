@@ -60,8 +60,14 @@ function queryOf(flags: AlertFlags, limit: number, cursor?: string): string {
 }
 
 function timeOf(since: string | undefined): string | undefined {
-  const ago = since === undefined ? undefined : parseDuration(since);
-  return ago === undefined ? since : new Date(Date.now() - ago).toISOString();
+  if (since === undefined) return undefined;
+  const ago = parseDuration(since);
+  const at = ago === undefined ? Date.parse(since) : Date.now() - ago;
+  if (Number.isNaN(at))
+    throw new ApiError(
+      '--since must be a duration such as 1h, or a time such as 2026-01-31T12:00:00Z.',
+    );
+  return new Date(at).toISOString();
 }
 
 /** Newest `limit` alerts, oldest first. */

@@ -34,6 +34,7 @@ export function withApiFlags(command: Command): Command {
         'holds the API token (default: admin.token of the data directory)',
       )
       .option('--json', 'print the answer as JSON'),
+    'nothing',
   );
 }
 
@@ -43,6 +44,8 @@ export class ApiClient {
 
   constructor(flags: ApiFlags, context: CommandContext) {
     const { config } = readSettings(flags, context.environment);
+    if (flags.url !== undefined && !/^https?:\/\//.test(flags.url))
+      throw new ApiError(`--url must be an http:// or https:// URL, not '${flags.url}'.`);
     this.#url = (flags.url ?? defaultUrl(config.listen)).replace(/\/$/, '');
     const file = flags.tokenFile ?? join(config.data_dir, ADMIN_TOKEN_FILE);
     try {

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { cut } from '../delivery/text.ts';
 import type { Environment, SettingsFlags } from '../settings.ts';
@@ -18,20 +18,24 @@ const MAX_MESSAGE = 2000;
 const MAX_STACK = 8000;
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
-/** The flags of every command that reads settings. */
-export function withSettingsFlags(command: Command): Command {
+/** The flags of every command that reads settings. The help of one that starts no server leaves out what only servers heed. */
+export function withSettingsFlags(command: Command, starts: 'server' | 'nothing'): Command {
+  const ofServers = (flags: string, description: string) =>
+    new Option(flags, description).hideHelp(starts === 'nothing');
   return command
     .option(
       '-c, --config <file>',
       'configuration file (TOCSIN_CONFIG; default ./tocsin.yaml if it exists)',
     )
-    .option('--listen <host:port>', 'address of the HTTP API (TOCSIN_LISTEN)')
+    .addOption(ofServers('--listen <host:port>', 'address of the HTTP API (TOCSIN_LISTEN)'))
     .option('--data-dir <folder>', 'where keys and the embedded Redis live (TOCSIN_DATA_DIR)')
-    .option(
-      '--redis-url <url>',
-      'a Redis of your own instead of the embedded one (TOCSIN_REDIS_URL)',
+    .addOption(
+      ofServers(
+        '--redis-url <url>',
+        'a Redis of your own instead of the embedded one (TOCSIN_REDIS_URL)',
+      ),
     )
-    .option('--log-level <level>', 'debug, info, warn or error (TOCSIN_LOG_LEVEL)')
+    .addOption(ofServers('--log-level <level>', 'debug, info, warn or error (TOCSIN_LOG_LEVEL)'))
     .option(
       '--set <key=value>',
       'any other configuration key, for instance dedupe.window=1m',

@@ -39,6 +39,7 @@ export function routesCommand(program: Command, context: CommandContext): void {
     routes
       .command('match')
       .description('read {"labels":{…}} a line from stdin, and tell the routes that take each'),
+    'nothing',
   ).action(async (flags: SettingsFlags) => {
     const { tree } = compileRouting(readSettings(flags, context.environment).config);
     if (!tree)

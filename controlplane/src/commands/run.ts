@@ -11,6 +11,7 @@ import { alertLine } from './terminal.ts';
 export function runCommand(program: Command, context: CommandContext): void {
   withSettingsFlags(
     program.command('run').description('run the whole system on this machine'),
+    'server',
   ).action(async (flags: SettingsFlags) => {
     let plane: ControlPlane | undefined;
     let agent: LocalAgent | undefined;

@@ -36,18 +36,19 @@ export async function startAnnounced(
 
 /** `tocsin server`: the control plane alone. */
 export function serverCommand(program: Command, context: CommandContext): void {
-  withSettingsFlags(program.command('server').description('run the control plane alone')).action(
-    async (flags: SettingsFlags) => {
-      let plane: ControlPlane | undefined;
-      let unfollow = () => {};
-      const stopped = context.untilStopped(async () => {
-        unfollow();
-        await plane?.stop();
-      });
-      const settings = readSettings(flags, context.environment);
-      plane = await startAnnounced(settings, context);
-      unfollow = followConfiguration(plane, settings, flags, context);
-      await stopped;
-    },
-  );
+  withSettingsFlags(
+    program.command('server').description('run the control plane alone'),
+    'server',
+  ).action(async (flags: SettingsFlags) => {
+    let plane: ControlPlane | undefined;
+    let unfollow = () => {};
+    const stopped = context.untilStopped(async () => {
+      unfollow();
+      await plane?.stop();
+    });
+    const settings = readSettings(flags, context.environment);
+    plane = await startAnnounced(settings, context);
+    unfollow = followConfiguration(plane, settings, flags, context);
+    await stopped;
+  });
 }

@@ -41,6 +41,7 @@ export function simulateCommand(routes: Command, context: CommandContext): void 
         '--until <duration>',
         'stop the clock then (default: 15m after the last input, or after the last time it names)',
       ),
+    'nothing',
   ).action(async (flags: SimulateFlags) => {
     const load = (file?: string) =>
       configurationOf(

@@ -45,7 +45,7 @@ export async function tellBroken(
   const other = await listenerOf(parts, name);
   if (!other) return;
   await setTold(parts.redis, name, other.name, Date.now());
-  const output = `Nothing can be told on the channel ${name}: ${reason}: ${detail}. It is tried again; what waits is kept.`;
+  const output = `Nothing can be told on the channel ${name}: ${reason}: ${detail}${/[.?!]$/.test(detail) ? '' : '.'} It is tried again; what waits is kept.`;
   await tell(parts, other.name, 'Channel is broken', 'Critical', output, fields);
 }
 

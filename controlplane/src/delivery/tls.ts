@@ -6,6 +6,7 @@ import { ChannelSettingsError } from './outcome.ts';
 
 const file = (description: string) =>
   Type.String({
+    title: 'an absolute path',
     pattern: '^/[^\\0]*$',
     maxLength: 4096,
     description: `${description} Not over the API.`,

@@ -34,7 +34,9 @@ export function importAlertmanager(given: Mapping): Imported {
   if (resolve_timeout !== undefined) imported.set('global', { resolve_timeout });
   for (const key of Object.keys(global))
     if (
-      !/^(resolve_timeout|smtp_|slack_api_url|pagerduty_url$|opsgenie_api_|http_config$)/.test(key)
+      !/^(resolve_timeout|smtp_|slack_(api|app)_|pagerduty_url$|opsgenie_api_|http_config$)/.test(
+        key,
+      )
     )
       imported.report(`global.${key}`, 'has no counterpart');
   if (given['route'] !== undefined)
@@ -166,6 +168,9 @@ interface Integration {
 }
 
 /** The kinds whose whole setting is a secret address. */
+/** Of these a receiver has its own, or else those of `global` hold. */
+const SLACK_WAYS = ['api_url', 'api_url_file', 'app_token', 'app_token_file'];
+
 function incomingWebhook(kind: string): Integration {
   return {
     kind,
@@ -282,15 +287,21 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
     kind: 'slack',
     sendResolved: false,
     keys: ['api_url', 'api_url_file', 'channel', 'app_token', 'app_token_file', 'app_url'],
-    settings({ channel, app_token_file }, _global, at, imported) {
-      if (app_token_file === undefined)
+    settings(given, global, at, imported) {
+      const hasOwn = SLACK_WAYS.some((key) => given[key] !== undefined);
+      const setting = (key: string) => (hasOwn ? given[key] : global[`slack_${key}`]);
+      const url = asText(setting('api_url')) ?? '';
+      const hasToken = [setting('app_token'), setting('app_token_file')].some(Boolean);
+      if (hasToken || /\/chat\.postMessage$/.test(url)) {
+        const token = secretOrFile(imported, `${at}.app_token`, setting('app_token_file'));
+        return { token, channel: asText(given['channel']) ?? '#alerts' };
+      }
+      if (given['channel'] !== undefined)
         imported.report(
-          `${at}.api_url`,
-          'Slack is called with the token of an app (chat:write), not with an incoming webhook',
+          `${at}.channel`,
+          'an incoming webhook tells in the channel that it was made for; with the token of an app (chat:write) it can be chosen',
         );
-      const token =
-        app_token_file === undefined ? secretOf(imported, `${at}.token`) : { file: app_token_file };
-      return { token, channel: asText(channel) ?? '#alerts' };
+      return { url: secretOrFile(imported, `${at}.api_url`, setting('api_url_file')) };
     },
   },
   email_configs: {

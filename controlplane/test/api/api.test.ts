@@ -98,7 +98,7 @@ describe('the HTTP API', () => {
       }
     }
     assert.equal(guarded, 49);
-    for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json']) {
+    for (const path of ['/', '/livez', '/readyz', '/metrics', '/openapi.json']) {
       assert.equal((await request(plane.url + path, 'GET')).status, 200, path);
     }
   });

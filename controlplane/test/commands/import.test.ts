@@ -64,6 +64,8 @@ receivers:
     slack_configs: [{ channel: '#ops', title: x, send_resolved: true }]
     wechat_configs: [{ api_secret: canary }]
   - name: 'null'
+  - name: by token
+    slack_configs: [{ channel: '#ops', app_token_file: /run/slack }]
   - name: services
     pagerduty_configs: [{ routing_key: canary, severity: x }, { service_key: canary }]
     opsgenie_configs: [{ api_key_file: /run/og, api_url: 'https://api.eu.opsgenie.com/' }]
@@ -92,7 +94,9 @@ time_intervals:
   assert.equal(byName['Team X Mails'].send_resolved, false);
   assert.match(byName['Team X Mails'].email.password.env, /^TOCSIN_SECRET_/);
   assert.equal(byName['both'].send_resolved, false);
-  assert.equal(byName['both-2'].slack.channel, '#ops');
+  const url = { env: 'TOCSIN_SECRET_RECEIVERS_BOTH_SLACK_CONFIGS_0_API_URL' };
+  assert.deepEqual(byName['both-2'].slack, { url }, 'an incoming webhook');
+  assert.deepEqual(byName['by token'].slack, { token: { file: '/run/slack' }, channel: '#ops' });
   assert.equal(byName['both-2'].send_resolved, undefined);
   assert.deepEqual(byName['null'], { name: 'null', none: {} });
   assert.equal(byName['both'].webhook.body, 'alertmanager');
@@ -167,6 +171,7 @@ time_intervals:
     /route\.routes\[0\]\.labels/,
     /email_configs\[0\]\.headers/,
     /slack_configs\[0\]\.title/,
+    /slack_configs\[0\]\.channel: an incoming webhook tells in the channel/,
     /wechat_configs/,
   ]) {
     assert.match(err, report);

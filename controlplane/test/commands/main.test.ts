@@ -88,6 +88,45 @@ async function cli(folder: string, args: string[]) {
   return { out, err, failure };
 }
 
+test('tells at the start of a channel whose secret is not there', async (t) => {
+  const folder = tempFolder(t);
+  const channel = {
+    name: 'pager',
+    kind: 'pagerduty',
+    settings: { routing_key: { env: 'NO_KEY' } },
+  };
+  writeFileSync(join(folder, 'tocsin.yaml'), JSON.stringify({ channels: [channel] }));
+  const run = new Run(t, folder, ['server', '--listen', '127.0.0.1:0']);
+  await run.ready();
+  await until(async () => run.err.includes('\n'), 'it says so');
+  const { channel: name, detail, msg } = JSON.parse(run.err);
+  assert.deepEqual([name, msg], ['pager', 'channel lacks a secret']);
+  assert.match(detail, /^routing_key: the environment variable NO_KEY is not set/);
+});
+
+test('refuses a time and an address that are none before it calls', async (t) => {
+  const folder = tempFolder(t);
+  mkdirSync(join(folder, 'data'));
+  writeFileSync(join(folder, 'data/admin.token'), 'a token\n');
+  const since = await cli(folder, ['alerts', '--since', 'yesterday']);
+  assert.match(since.failure, /^--since must be a duration such as 1h, or a time such as /);
+  const url = await cli(folder, ['alerts', '--url', '127.0.0.1:2802']);
+  assert.match(url.failure, /^--url must be an http:\/\/ or https:\/\/ URL, not '127/);
+});
+
+test('tells its version, and of a command that is none where the commands are told', async (t) => {
+  const folder = tempFolder(t);
+  const version = await finished(t, folder, ['--version']);
+  assert.equal(version.code, 0);
+  assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
+  const slip = await finished(t, folder, ['rulse']);
+  assert.deepEqual(slip, {
+    code: 2,
+    out: '',
+    err: "tocsin: there is no command 'rulse'; tocsin --help lists them\n",
+  });
+});
+
 test('tells every problem of the configuration with its place, and what keeps it from starting', async (t) => {
   const folder = tempFolder(t);
   writeFileSync(

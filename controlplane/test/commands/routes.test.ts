@@ -174,7 +174,7 @@ time_intervals:
     /^17:7 unknown key 'recever'; known here: receiver/,
     /^19:7 not a matcher/,
     /^20:19 not a matcher: .*RE2/,
-    /^23:12 .*send_resolved must be boolean/,
+    /^23:12 .*send_resolved must be true or false/,
     /^24:5 two channels are named 'log'/,
     /^25:5 'slack_configs' is a key of Alertmanager: 'tocsin routes import'/,
     /^28:5 a channel has one kind/,
@@ -193,7 +193,9 @@ time_intervals:
   assert.ok(
     (await problems('route: {}\n')).some((one) => /^1:1 the first route must name/.test(one)),
   );
-  assert.ok((await problems('route: [1]\n')).some((one) => /^1:1 route must be object/.test(one)));
+  assert.ok(
+    (await problems('route: [1]\n')).some((one) => /^1:1 route must be a mapping/.test(one)),
+  );
 });
 
 test('without a route there is nothing to match', async (t) => {

@@ -69,7 +69,7 @@ describe('a broken channel', () => {
     await waitFor(() => other.told.length === 1);
     assert.equal(
       other.outputs[0],
-      'Nothing can be told on the channel broken: auth: HTTP 401: who are you?. It is tried again; what waits is kept.',
+      'Nothing can be told on the channel broken: auth: HTTP 401: who are you? It is tried again; what waits is kept.',
     );
     const { broken: known } = await state();
     assert.deepEqual([known?.reason, known?.toldAt], ['auth', 'other']);

@@ -1,4 +1,4 @@
-import { parsePriority } from '@tocsin/openapi';
+import { PRIORITIES, parsePriority } from '@tocsin/openapi';
 import type { ByteString } from '../field.ts';
 import { closest } from '../suggestion.ts';
 import { namedReader } from './collect-named.ts';
@@ -141,16 +141,8 @@ export class RuleCollector {
     if (text === undefined) return undefined;
     const priority = parsePriority(text);
     if (priority) return priority;
-    const hint = closest(text.toLowerCase(), [
-      'emergency',
-      'alert',
-      'critical',
-      'error',
-      'warning',
-      'notice',
-      'informational',
-      'debug',
-    ]);
+    const known = PRIORITIES.map((one) => one.toLowerCase());
+    const hint = closest(text.toLowerCase(), known) || `: it is none of ${known.join(', ')}`;
     return reader.invalid(`Invalid priority${hint}`, reader.locationOf('priority'));
   }
 

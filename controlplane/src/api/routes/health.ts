@@ -13,12 +13,39 @@ export interface HealthRoutesOptions {
 const Healthy = Type.Object({ status: Type.Literal('ok') });
 const PROBE_SECONDS = 60;
 
-/** `GET /livez`, `GET /readyz` and `GET /metrics`. */
+/** For whoever opens the address in a browser. */
+const INDEX = `This is Tocsin's control plane. It has an API and no pages.
+
+/openapi.json  every call; most want the header "Authorization: Bearer TOKEN", with the token of admin.token in the data directory
+/livez         whether it works
+/readyz        whether it can take alerts
+/metrics       for Prometheus
+
+In a shell: tocsin alerts, tocsin channels list; tocsin --help tells the rest.
+`;
+
+/** `GET /`, `GET /livez`, `GET /readyz` and `GET /metrics`. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
   app,
   { redis, metrics },
 ) => {
   const common = { tags: ['operations'], security: [] };
+
+  app.get(
+    '/',
+    {
+      schema: {
+        ...common,
+        operationId: 'getIndex',
+        summary: 'Where to go from here, as text',
+        response: {
+          200: { description: 'Text.', content: { 'text/plain': { schema: Type.String() } } },
+          ...problems(),
+        },
+      },
+    },
+    async (_request, reply) => reply.type('text/plain; charset=utf-8').send(INDEX),
+  );
 
   app.get(
     '/livez',

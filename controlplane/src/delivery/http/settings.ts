@@ -12,6 +12,7 @@ export const HTTP_URL = '^https?://[^/?#@\\\\\\s]+([/?#][^\\s]*)?$';
 /** The setting of such an address. */
 export const HttpUrl = (description: string) =>
   Type.String({
+    title: 'an http:// or https:// URL without a user in it',
     pattern: HTTP_URL,
     maxLength: 2048,
     description,
@@ -34,6 +35,7 @@ export const HTTP_SETTINGS = {
   proxy_authorization: Type.Optional(SecretReference),
   timeout: Type.Optional(
     Type.String({
+      title: 'a time from 1s to 30s',
       pattern: '^([1-9]|[12][0-9]|30)s$',
       default: DEFAULT_TIMEOUT,
       description: 'For the whole request, `1s` to `30s`.',

@@ -5,12 +5,18 @@ import { TLS_SETTINGS } from '../../tls.ts';
 
 const ADDRESS = '^[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+@[^\\s<>@",;:\\\\\\x00-\\x1f\\x7f]+$';
 const address = (description: string) =>
-  Type.String({ pattern: ADDRESS, maxLength: 254, description });
+  Type.String({
+    title: 'an address such as alerts@example.org',
+    pattern: ADDRESS,
+    maxLength: 254,
+    description,
+  });
 
 /** Settings of an `email` channel. */
 export const EmailSettings = Type.Object(
   {
     host: Type.String({
+      title: 'a name or an address, without a port',
       pattern: '^[A-Za-z0-9.:_-]+$',
       maxLength: 255,
       description: 'Mail server: a name or an address.',

@@ -6,6 +6,7 @@ export const LogSettings = Type.Object(
   {
     path: Type.Optional(
       Type.String({
+        title: 'an absolute path',
         pattern: '^/[^\\0]*$',
         maxLength: 4096,
         description:

@@ -23,7 +23,11 @@ export const ProgramSettings = Type.Object(
       ),
     ),
     working_directory: Type.Optional(
-      Type.String({ pattern: '^/[^\\0]*$', description: 'Absolute path; without it, `/`.' }),
+      Type.String({
+        title: 'an absolute path',
+        pattern: '^/[^\\0]*$',
+        description: 'Absolute path; without it, `/`.',
+      }),
     ),
     user: Type.Optional(
       Type.String({
@@ -47,6 +51,7 @@ export const ProgramSettings = Type.Object(
     ),
     timeout: Type.Optional(
       Type.String({
+        title: 'a time from 1s to 30s',
         pattern: '^([1-9]|[12][0-9]|30)s$',
         default: '10s',
         description:

@@ -11,6 +11,7 @@ export const FACILITIES =
 export const SyslogSettings = Type.Object(
   {
     host: Type.String({
+      title: 'a name or an address, without a port',
       pattern: '^[A-Za-z0-9.:_-]+$',
       maxLength: 255,
       description: 'The receiver: a name or an address.',
