@@ -41,8 +41,8 @@ static __always_inline int walk_step(struct slot *slot)
 			slot->walk_root = FOLLOW(parent, mnt.mnt_root);
 			return 0;
 		}
-		if (mount == FOLLOW_TASK(current_task(), nsproxy, mnt_ns, root) ||
-		    FOLLOW(dentry, d_parent) == dentry)
+		if (FOLLOW(dentry, d_parent) == dentry ||
+		    mount == FOLLOW_TASK(current_task(), nsproxy, mnt_ns, root))
 			return WALK_ROOT; /* of the namespace */
 		slot->walk_root = 0; /* a tree that is mounted nowhere: on to its place in its file system */
 	}
