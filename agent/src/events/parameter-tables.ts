@@ -107,7 +107,7 @@ export function openMode(event: KernelEvent): number {
 }
 
 /** Falco's word of what is remarkable about the executable. */
-export function execFlags(bits: number): number {
+function execFlags(bits: number): number {
   const layer = bits & EVENT_EXE_OVERLAY ? (bits & EVENT_EXE_UPPER ? 2 : 8) : 0;
   return (bits & EVENT_EXE_WRITABLE ? 1 : 0) | layer | (bits & EVENT_EXE_MEMFD ? 4 : 0);
 }

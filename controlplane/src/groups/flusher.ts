@@ -75,7 +75,7 @@ interface Saying {
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
-export const CLAIM_MS = 5000;
+const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
 const MANY_MEMBERS = 5000;
 
