@@ -81,7 +81,7 @@ interface Saying {
 }
 
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
-export const CLAIM_MS = 5000;
+const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
 /** Of so many it is asked whether they let a group speak. */
 const MOST_HOLD_ENDS = 20;

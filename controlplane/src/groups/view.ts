@@ -16,7 +16,7 @@ const iso = (ms: number) => new Date(ms).toISOString();
 const isoOrNull = (ms: number | undefined) => (ms === undefined || ms <= 0 ? null : iso(ms));
 
 /** One group. */
-export async function viewGroup(
+async function viewGroup(
   { store, flusher, grouping }: ViewParts,
   group: GroupState,
   due: number,
