@@ -7,7 +7,7 @@ const owners = {
   '@tocsin/agent': ['agent', 'rules', 'trace', 'record', 'replay', 'fields', 'enroll', 'doctor'],
   '@tocsin/controlplane': [
     ...['run', 'server', 'channels', 'alerts', 'agents', 'routes', 'silences'],
-    ...['groups', 'ledger', 'tokens'],
+    ...['groups', 'ledger', 'timeline', 'tokens'],
   ],
 };
 
@@ -43,6 +43,7 @@ The control plane:
   routes      tell which way alerts go, try it out and convert what others configured
   groups      list groups of alerts and when they speak next
   ledger      tell what became of every alert
+  timeline    tell what happened to one alert, and what will
   tokens      list, make and revoke tokens of people and programs
 
 tocsin COMMAND --help tells the options of each; tocsin --version tells the version.\n`);

@@ -80,6 +80,7 @@ try {
       copy(join(path, file));
   mkdirSync(join(stage, 'node_modules/@tocsin'), { recursive: true });
   for (const one of packages) symlinkSync(`../../${one}`, join(stage, 'node_modules/@tocsin', one));
+  cpSync(join(root, 'infra/tocsin-agent.service'), join(stage, 'tocsin-agent.service'));
   const addon = 'native/build/Release/tocsin.node';
   for (const [library, path] of librariesOf(join(root, addon)))
     cpSync(path, join(stage, 'native/build/Release', library), { dereference: true });

@@ -12,6 +12,7 @@ import { routesCommand } from './commands/routes.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
 import { silencesCommand } from './commands/silences.ts';
+import { timelineCommand } from './commands/timeline.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { StartupError } from './errors.ts';
 
@@ -21,7 +22,7 @@ const STOP_MS = 4500;
 
 const COMMANDS = [
   ...[runCommand, serverCommand, channelsCommand, alertsCommand, agentsCommand, tokensCommand],
-  ...[routesCommand, silencesCommand, groupsCommand, ledgerCommand],
+  ...[routesCommand, silencesCommand, groupsCommand, ledgerCommand, timelineCommand],
 ];
 
 /** Runs one command. Sets the exit code of the process. */

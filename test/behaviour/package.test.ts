@@ -88,6 +88,7 @@ shift 2; exec chroot ${root} /usr/bin/node /opt/tocsin/tocsin.js "$@"`;
       !existsSync(join(root, 'opt/tocsin/node_modules/typescript')),
       'a module that only building needs',
     );
+    assert.ok(existsSync(join(root, 'opt/tocsin/tocsin-agent.service')), 'what systemd starts');
   });
 
   test('says where the commands of the control plane are', async () => {

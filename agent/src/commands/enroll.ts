@@ -1,3 +1,4 @@
+import type { SecretReference } from '@tocsin/openapi';
 import type { Command } from 'commander';
 import { VERSION } from '../package-files.ts';
 import { agentFiles } from '../uplink/agent-files.ts';
@@ -44,7 +45,7 @@ async function enroll(flags: EnrollFlags, context: CommandContext): Promise<void
   const joinToken = flags.token ?? (reference && readSecret(reference, context.environment));
   if (!joinToken) {
     throw new CommandError(
-      'there is no join token: make one on the control plane (tocsin agents token) and give it with --token-file or --token',
+      `there is no join token${missingFrom(reference)}: make one on the control plane (tocsin agents token) and give it with --token-file or --token`,
       2,
     );
   }
@@ -66,4 +67,12 @@ async function enroll(flags: EnrollFlags, context: CommandContext): Promise<void
   } finally {
     await transport.close();
   }
+}
+
+/** Where a token was to be. */
+function missingFrom(reference: SecretReference | undefined): string {
+  if (reference === undefined || 'value' in reference) return '';
+  return 'file' in reference
+    ? `, for ${reference.file} is not there or empty`
+    : `, for the variable ${reference.env} is not set`;
 }

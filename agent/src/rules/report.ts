@@ -40,8 +40,12 @@ export function reportText(result: LoadResult, files: readonly RulesFile[]): str
   const lines: string[] = [];
   for (const { name, ok, errors, warnings } of result.files) {
     const content = contents.get(name) ?? '';
-    for (const error of errors) lines.push(describe('error', error, content));
-    for (const warning of warnings) lines.push(describe('warning', warning, content));
+    // The loader goes through a file several times; who reads goes through it once.
+    const found = [
+      ...errors.map((one) => ['error', one] as const),
+      ...warnings.map((one) => ['warning', one] as const),
+    ].sort(([, a], [, b]) => a.line - b.line || a.column - b.column);
+    for (const [kind, one] of found) lines.push(describe(kind, one, content));
     lines.push(`${name}: ${ok ? 'ok' : `${errors.length} error(s)`}`);
   }
   lines.push(`${result.rules} rules, ${result.macros} macros, ${result.lists} lists`);

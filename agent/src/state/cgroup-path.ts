@@ -97,7 +97,7 @@ function wantedPaths(told: ByteString): ByteString[] {
 }
 
 /** `a-b.slice` lies in `a.slice`. */
-export function slicePath(slice: ByteString): ByteString {
+function slicePath(slice: ByteString): ByteString {
   const words = slice.replace(/\.slice$/, '').split('-');
   return words.map((_, at) => `${words.slice(0, at + 1).join('-')}.slice`).join('/');
 }

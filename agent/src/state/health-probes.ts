@@ -20,7 +20,7 @@ export function healthcheckOf(test: readonly ByteString[]): ByteString | undefin
 }
 
 /** Probes of the container that a specification of Kubernetes describes, when they are commands. */
-export function probesOf(container: Json): HealthProbes {
+function probesOf(container: Json): HealthProbes {
   const command = (probe: string) =>
     texts(member(container, probe, 'exec', 'command'))
       .join('\0')

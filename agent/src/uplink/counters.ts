@@ -1,7 +1,7 @@
 import type { Priority } from '@tocsin/openapi';
 
 /** Counts by label. */
-export class LabelledCounts<Label extends string> {
+class LabelledCounts<Label extends string> {
   readonly #counts = new Map<Label, number>();
 
   add(label: Label, by = 1): void {

@@ -6,7 +6,7 @@ import { type Batch, BatchFile } from './batch-file.ts';
 import { Spool, type SpoolEntry, type SpoolOptions } from './spool.ts';
 
 /** Batches stay well below what the control plane takes (ALERT_LIMITS). */
-export const BATCH_LIMITS = { alerts: 500, bytes: 1024 * 1024 } as const;
+const BATCH_LIMITS = { alerts: 500, bytes: 1024 * 1024 } as const;
 
 /** A body below this is one or two packets anyway. */
 const GZIP_FROM_BYTES = 16 * 1024;

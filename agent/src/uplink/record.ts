@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
  * One spooled alert on disk: length of the payload (u32), CRC-32 of all that follows it (u32), ordinal (u48), time it was spooled in
  * milliseconds (u48), payload. Little-endian. A torn or rotten record fails the length or the checksum.
  */
-export const RECORD_HEADER_BYTES = 20;
+const RECORD_HEADER_BYTES = 20;
 
 export interface SpoolRecord {
   /** Counts all alerts ever spooled, across lanes: the order of replay. */

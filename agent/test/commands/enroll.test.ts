@@ -65,6 +65,9 @@ describe('tocsin enroll', () => {
     assert.match(noServer.stderr, /--server URL/);
     const noToken = enroll('--server', plane.url);
     assert.equal(await noToken.exit(), 2);
-    assert.match(noToken.stderr, /tocsin agents token/);
+    assert.match(noToken.stderr, /^tocsin: there is no join token: make one .*tocsin agents token/);
+    const noFile = enroll('--server', plane.url, '--token-file', '/nowhere/token');
+    assert.equal(await noFile.exit(), 2);
+    assert.match(noFile.stderr, /no join token, for \/nowhere\/token is not there or empty: make/);
   });
 });

@@ -99,6 +99,18 @@ test('check shows people the place with a caret', () => {
   assert.ok(!stdout.includes('\u001b'), 'control characters do not reach the terminal');
 });
 
+test('check goes through a file once, from its top', () => {
+  const bad = file(
+    'order.yaml',
+    `${GOOD.replace('spawned and', 'spawnt and').replace('tags:', 'tgas:')}- rule: None\n  desc: d\n  output: x\n  priority: INFO\n`,
+  );
+  const { stdout } = run(['rules', 'check', bad]);
+  const found = [...stdout.matchAll(/^\S+order\.yaml:(\d+):\d+: (\w+)/gm)].map(
+    ([, line, kind]) => `${line} ${kind}`,
+  );
+  assert.deepEqual(found, ['7 error', '10 warning', '17 error']);
+});
+
 test('check tells of files that cannot be read', () => {
   const { status, stdout } = run(['rules', 'check', '--json', join(folder, 'absent.yaml')]);
   assert.equal(status, 1);

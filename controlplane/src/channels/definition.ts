@@ -95,7 +95,7 @@ const SHARED = [
  * Checks a channel of the configuration file, whose settings may stand under the name of its kind, `send_resolved` among them.
  * Without any it is one where nobody is told.
  */
-export function checkEntry(entry: ChannelEntry, findKind: FindKind, at: string): Checked {
+function checkEntry(entry: ChannelEntry, findKind: FindKind, at: string): Checked {
   if (entry['kind'] !== undefined || entry['settings'] !== undefined)
     return checkChannel({ settings: {}, ...entry } as unknown as Channel, findKind, at);
   const kinds = Object.keys(entry).filter((key) => !SHARED.includes(key));

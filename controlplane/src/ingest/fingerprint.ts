@@ -6,7 +6,7 @@ import type { Labels } from '../routing/types.ts';
  * The output fields that tell what an alert is about. Others never count: what differs between two occurrences of one thing (time,
  * process and thread ids, ports, durations, event numbers) would make each of them its own alert.
  */
-export const IDENTITY_FIELDS = [
+const IDENTITY_FIELDS = [
   'container.id',
   'container.image.repository',
   'container.name',

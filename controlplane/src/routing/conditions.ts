@@ -6,7 +6,7 @@ import { compileAnchored, compileGlob } from './regex.ts';
 import type { Labels, Matcher } from './types.ts';
 
 /** Alertmanager's four first, in its order. */
-export const OPERATORS = [
+const OPERATORS = [
   ...(['=', '!=', '=~', '!~'] as const),
   ...(['>=', '<=', '>', '<'] as const),
   ...(['has', 'not has', 'in', 'not in', 'glob', 'not glob'] as const),

@@ -37,13 +37,7 @@ export interface LogEntry {
   readonly resolved: ReadonlySet<string>;
 }
 
-export const FLUSH_REASONS = [
-  'first notification',
-  'new alerts',
-  'repeat',
-  'resolved',
-  'digest',
-] as const;
+const FLUSH_REASONS = ['first notification', 'new alerts', 'repeat', 'resolved', 'digest'] as const;
 export type FlushReason = (typeof FLUSH_REASONS)[number];
 
 /** Whether something is to be said, and why. `now` is when the flush was due, and not when it is worked out. */

@@ -4,7 +4,7 @@ import { compareBytes } from './quote.ts';
 import type { Labels } from './types.ts';
 
 /** Of what others give us as labels; more is refused. */
-export const LABEL_LIMITS = { labels: 128, name: 256, value: 8192 } as const;
+const LABEL_LIMITS = { labels: 128, name: 256, value: 8192 } as const;
 
 /** These are no labels; the message tells which one and why. */
 export class LabelsError extends Error {

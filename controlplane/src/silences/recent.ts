@@ -13,7 +13,7 @@ const MOST = 5000;
 const PAGE = 1000;
 
 /** Labels of a stored alert: those it came with, or those that its fields make. */
-export const labelsOfStored = (alert: StoredAlert, fields: readonly string[]): Labels =>
+const labelsOfStored = (alert: StoredAlert, fields: readonly string[]): Labels =>
   alert.external
     ? Object.assign(Object.create(null), alert.external.labels)
     : labelsOf(alert, alert.agent, fields);

@@ -31,7 +31,7 @@ const forgetScript = loadScript('forget-alerts', 'groups');
 const retimeScript = loadScript('retime-group', 'groups');
 
 /** What became of the one alert that a record accounts for; `accounted elsewhere` for a second record of the same. */
-export const ALERT_STATES = {
+const ALERT_STATES = {
   p: 'pending',
   q: 'queued',
   s: 'silenced',

@@ -15,7 +15,7 @@ export interface RoutingVersion {
 }
 
 /** So many versions are kept to go back to. */
-export const KEPT_VERSIONS = 100;
+const KEPT_VERSIONS = 100;
 const changeScript = loadScript('change-routing');
 
 export class RoutingStore {

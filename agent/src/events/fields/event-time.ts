@@ -4,7 +4,7 @@ import { type Binder, type FieldContext, integer } from './context.ts';
 const SECOND = 1_000_000_000n;
 
 /** Nanoseconds since the epoch. */
-export function epochTime(event: KernelEvent, context: FieldContext): bigint {
+function epochTime(event: KernelEvent, context: FieldContext): bigint {
   return event.time + context.bootEpoch();
 }
 

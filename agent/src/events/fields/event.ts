@@ -16,7 +16,7 @@ const ACCEPTS = new Set(['accept', 'accept4']);
 const ANY_EXECUTE = 0o111;
 
 /** Whether an open asks for reading or writing; false for every other event. */
-export function opensFor(event: KernelEvent, flag: number): boolean {
+function opensFor(event: KernelEvent, flag: number): boolean {
   return (
     event.kind === EVENT_OPEN && eventName(event) !== 'creat' && (openFlags(event) & flag) !== 0
   );

@@ -20,7 +20,7 @@ const HEX_NUMBER = /0[xX][0-9a-fA-F]+/y;
 const NUMBER = /[+-]?[0-9]+\.?[0-9]*([eE][+-][0-9]+)?/y;
 
 /** Transformers that may stand on either side, as they are written. */
-export const TRANSFORMER_NAMES = [
+const TRANSFORMER_NAMES = [
   'tolower',
   'toupper',
   'b64',

@@ -55,7 +55,7 @@ function belongsTo(folder: string | undefined, id: string): folder is string {
 }
 
 /** The value of `--bundle`, `--bundle=` or `-b` in an argument area. */
-export function bundleArgument(argumentArea: string): string | undefined {
+function bundleArgument(argumentArea: string): string | undefined {
   const argv = argumentArea.split('\0');
   const joined = argv.find((word) => word.startsWith('--bundle='));
   if (joined !== undefined) return joined.slice('--bundle='.length);

@@ -27,7 +27,7 @@ const STARTED = new Date().toISOString();
 const MAX_ALERTS = ALERT_LIMITS.batchAlerts;
 
 /** Answers of errors are JSON texts here. */
-export function plainErrors(app: FastifyInstance): void {
+function plainErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     if (!(error instanceof ProblemError) || reply.sent) return sendProblem(error, request, reply);
     if (error.statusCode === 401) void reply.header('www-authenticate', 'Bearer, Basic');

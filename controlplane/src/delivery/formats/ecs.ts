@@ -13,7 +13,7 @@ const MAX_LABEL = 1024;
 export const ecs: Format = { encode: (alert) => jsonLine(ecsDocument(alert)) };
 
 /** One alert as an ECS document; what it lacks is left out. */
-export function ecsDocument(alert: ShownAlert): Record<string, unknown> {
+function ecsDocument(alert: ShownAlert): Record<string, unknown> {
   const facts = readFacts(alert);
   const { container, pod, user, source, destination } = facts;
   const severity = severityOf(alert.priority);

@@ -29,7 +29,7 @@ const SEVERITIES: readonly (readonly [number, string])[] = [
 export const ocsf: Format = { encode: (alert) => jsonLine(ocsfFinding(alert)) };
 
 /** One alert as a Detection Finding; what it lacks is left out. Times are ms since the epoch. */
-export function ocsfFinding(alert: ShownAlert): Record<string, unknown> {
+function ocsfFinding(alert: ShownAlert): Record<string, unknown> {
   const facts = readFacts(alert);
   const time = Date.parse(alert.time);
   const state = alert.status === 'resolved' ? CLOSED : CREATED;

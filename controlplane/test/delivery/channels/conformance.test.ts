@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ChannelKind, Outcome, ResolvedSettings } from '../../../src/delivery/channel.ts';
 import { elasticsearchKind } from '../../../src/delivery/channels/elasticsearch/index.ts';
+import { findChannelKind } from '../../../src/delivery/channels/index.ts';
 import { slackKind } from '../../../src/delivery/channels/slack/index.ts';
 import { splunkKind } from '../../../src/delivery/channels/splunk/index.ts';
 import { webhookKind } from '../../../src/delivery/channels/webhook/index.ts';
 import { type Answer, answerWith, HttpServer } from '../http-server.ts';
 import { briefly, forever, hostileAlert, sampleNotification } from '../sample.ts';
+import { SERVICES } from './service-settings.ts';
 
 interface Subject {
   readonly name?: string;
@@ -53,6 +55,11 @@ const SUBJECTS: readonly Subject[] = [
     settings: (url) => ({ url, allow_private_addresses }),
     good: answerWith(200, 'ok'),
   },
+  ...Object.entries(SERVICES).map(([name, settings]) => ({
+    kind: findChannelKind(name) as ChannelKind,
+    settings: (url: string) => ({ ...settings(url), allow_private_addresses }),
+    good: answerWith(202, '{}'),
+  })),
 ];
 
 for (const subject of SUBJECTS) {

@@ -14,21 +14,12 @@ import {
   sampleAlert,
   sampleNotification,
 } from '../sample.ts';
+import { SERVICES } from './service-settings.ts';
 
 /** Set to write the files anew; look at the difference before it is kept. */
 const UPDATE = process.env['UPDATE_GOLDEN'] !== undefined;
 const golden = (name: string) =>
   new URL(`../../../../test/delivery/channels/golden/${name}.json`, import.meta.url);
-
-const SERVICES: Record<string, (url: string) => object> = {
-  teams: (url) => ({ url: `${url}/workflow?sig=abc` }),
-  discord: (url) => ({ url: `${url}/api/webhooks/1/abc` }),
-  mattermost: (url) => ({ url: `${url}/hooks/abc`, channel: 'security' }),
-  telegram: (url) => ({ base_url: url, token: '1:abc', chat_id: '-100' }),
-  ntfy: (url) => ({ base_url: url, topic: 'alerts', token: 'tk_abc' }),
-  pagerduty: (url) => ({ base_url: url, routing_key: 'abc' }),
-  opsgenie: (url) => ({ base_url: url, api_key: 'abc' }),
-};
 
 const TWO = sampleNotification({
   alerts: [

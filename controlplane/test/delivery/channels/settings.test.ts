@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { explainErrors } from '@tocsin/openapi';
+import { Channel, explainErrors } from '@tocsin/openapi';
 import { CHANNEL_KINDS, findChannelKind } from '../../../src/delivery/channels/index.ts';
 
 const secret = { value: 'x' };
@@ -259,7 +260,19 @@ describe('settings of channels', () => {
       CHANNEL_KINDS.map(({ kind }) => kind).sort(),
       GOOD.map(([name]) => name).sort(),
     );
+    const readme = readFileSync(new URL('../../../../../README.md', import.meta.url), 'utf8');
     for (const { kind, origin, settings } of CHANNEL_KINDS) {
+      assert.match(
+        readme,
+        new RegExp(`^\\|.*\`${kind}\`.*\\| `, 'm'),
+        `${kind} has a row in README.md`,
+      );
+      const named = new RegExp(`\\b${kind}\\b`);
+      assert.match(
+        (Channel.properties.kind as { description?: string }).description ?? '',
+        named,
+        'openapi names the kind',
+      );
       assert.equal(origin, kind === 'program' ? 'file' : 'any');
       for (const [key, property] of Object.entries(settings.properties))
         assert.ok((property as { description?: string }).description, `${kind}.${key}`);

@@ -3,7 +3,7 @@ import Type from 'typebox';
 import { TLS_SETTINGS } from '../../tls.ts';
 
 /** A name or an IPv4 address, or an IPv6 address in brackets, and perhaps a port. */
-export const BROKER = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$';
+const BROKER = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$';
 
 /** Settings of a `kafka` channel. */
 export const KafkaSettings = Type.Object(
