@@ -112,6 +112,14 @@ struct mount {
 	struct vfsmount mnt;
 };
 
+struct mnt_namespace {
+	struct mount *root;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -266,6 +274,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	kuid_t loginuid;
+	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 };
 
@@ -399,6 +408,19 @@ struct io_unlink {
 struct io_mkdir {
 	int dfd;
 	unsigned short mode;
+	struct filename *filename;
+};
+
+struct xattr_name {
+	char name[256];
+};
+
+struct kernel_xattr_ctx {
+	struct xattr_name *kname;
+};
+
+struct io_xattr {
+	struct kernel_xattr_ctx ctx;
 	struct filename *filename;
 };
 

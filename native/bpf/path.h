@@ -35,12 +35,16 @@ static __always_inline int walk_step(struct slot *slot)
 		struct mount *mount = slot->walk_mount;
 		struct mount *parent = FOLLOW(mount, mnt_parent);
 
-		if (parent == mount)
+		if (parent != mount) {
+			slot->walk_dentry = FOLLOW(mount, mnt_mountpoint);
+			slot->walk_mount = parent;
+			slot->walk_root = FOLLOW(parent, mnt.mnt_root);
+			return 0;
+		}
+		if (FOLLOW(dentry, d_parent) == dentry ||
+		    mount == FOLLOW_TASK(current_task(), nsproxy, mnt_ns, root))
 			return WALK_ROOT; /* of the namespace */
-		slot->walk_dentry = FOLLOW(mount, mnt_mountpoint);
-		slot->walk_mount = parent;
-		slot->walk_root = FOLLOW(parent, mnt.mnt_root);
-		return 0;
+		slot->walk_root = 0; /* a tree that is mounted nowhere: on to its place in its file system */
 	}
 
 	/* Parent and name are neighbours unless the kernel was built with shuffled structures. */
@@ -65,6 +69,8 @@ static __always_inline int walk_step(struct slot *slot)
 	bool detached = here.parent == dentry;
 	__u32 offset = slot->walk_offset - length - 1;
 
+	if (detached && !slot->walk_root)
+		return WALK_ROOT;
 	if (detached && slot->walk_offset != WALK_END) {
 		end_early(slot); /* a tree that hangs nowhere any more */
 		return WALK_NOWHERE;

@@ -3,7 +3,7 @@
 #ifndef TOCSIN_PROCESS_H
 #define TOCSIN_PROCESS_H
 
-#include "file.h"
+#include "call.h"
 
 #define LIFECYCLE 0
 #define REAPER_STEPS 32
@@ -37,6 +37,30 @@ static __always_inline void tell_usage(struct event_usage *usage, struct task_st
 	usage->swapped_kilobytes = READ_PAGES(mm, PAGES_SWAPPED) * page_kilobytes;
 }
 
+/* Which of the calls that make processes the current task is in. */
+static __always_inline __u16 forking_call(void)
+{
+#if !defined(TOCSIN_LEGACY)
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		__u32 number = raw_number(regs);
+
+		if (is_compat(current_task()))
+			number = config.ia32[number & (SYSCALL_LIMIT - 1)];
+		switch (number & ~X32_BIT) {
+		case __NR_clone:
+		case __NR_clone3:
+#ifdef __NR_fork
+		case __NR_fork:
+		case __NR_vfork:
+#endif
+			return number & ~X32_BIT;
+		}
+	}
+#endif
+	return NO_SYSCALL;
+}
+
 /* Runs in the parent before the child is woken, so this record precedes everything the child does. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent_task, struct task_struct *child_task)
@@ -52,6 +76,7 @@ int BPF_PROG(process_fork, struct task_struct *parent_task, struct task_struct *
 	struct event_fork *event = (void *)slot->data;
 	bool nested = false;
 
+	event->header.syscall = forking_call();
 	event->cgroup = cgroup_of(child);
 	event->start = start_of(child);
 	event->tgid = child->tgid;

@@ -25,6 +25,8 @@
 #define OPERATION_SENDMSG 9
 #define OPERATION_SEND 26
 #define OPERATION_RECV 27
+#define OPERATION_FSETXATTR 41
+#define OPERATION_SETXATTR 42
 #define OPERATION_SOCKET 45
 #define OPERATION_SEND_ZC 47
 #define OPERATION_SENDMSG_ZC 48
@@ -135,6 +137,35 @@ static __always_inline void submit_descriptor(__u32 call, struct io_kiocb *reque
 		event->string_length[2] = append_walk(slot);
 	}
 	finish(slot, EVENT_PATH, WRITE);
+}
+
+static __always_inline void submit_attribute(__u32 call, struct io_kiocb *request)
+{
+	struct io_xattr *command = (void *)request;
+	struct slot *slot;
+
+	if (!bpf_core_field_exists(command->ctx.kname))
+		return;
+	slot = begin_submission(EVENT_CALL, sizeof(struct event_call), call);
+	if (!slot)
+		return;
+	struct event_call *event = (void *)slot->data;
+
+	event->string_length[0] = append_kernel(slot, FOLLOW(command, ctx.kname)->name);
+	if (call == __NR_fsetxattr) {
+		struct file *file;
+
+		event->arguments[0] = descriptor_of(request, &file);
+		if (file) {
+			slot->flags |= EVENT_FROM_FD;
+			event->fd_mode = FOLLOW(file, f_inode, i_mode);
+			walk_file(slot, file);
+			event->string_length[1] = append_walk(slot);
+		}
+	} else {
+		event->string_length[1] = append_kernel(slot, FOLLOW(command, filename, name));
+	}
+	finish(slot, EVENT_CALL, RARE);
 }
 
 static __always_inline void submit_paths(__u32 call, struct io_rename *command, bool symlink)
@@ -424,6 +455,12 @@ int BPF_PROG(ring_submitted, struct io_kiocb *request)
 	case OPERATION_SOCKET:
 		if (bpf_core_field_exists(((struct io_socket *)request)->domain))
 			submit_socket((void *)request);
+		break;
+	case OPERATION_SETXATTR:
+		submit_attribute(__NR_setxattr, request);
+		break;
+	case OPERATION_FSETXATTR:
+		submit_attribute(__NR_fsetxattr, request);
 		break;
 	case OPERATION_UNLINKAT:
 		if (bpf_core_field_exists(unlink->filename))

@@ -62,7 +62,8 @@ struct event_header {
 	__u8 kind;      /* EVENT_FORK ... */
 	__u8 admission; /* graded admission class: 0 lifecycle, 1 rare, 2 write and network, 3 read */
 	__u16 cpu;
-	__u16 syscall; /* native 64-bit number, whatever the entry; 0xffff for records that are not system calls */
+	__u16 syscall; /* native 64-bit number, whatever the entry; 0xffff for records that are not system calls. Of a fork the
+			  call that made the process, where the kernel tells */
 	__u16 threads; /* of the process now; 0xffff stands for more, too */
 	__u32 flags;
 	__u32 sequence; /* per cpu, without gaps unless records were lost */

@@ -52,7 +52,8 @@ const shared = {
   mode: Type.Optional(
     Type.Enum(['every', 'grouped', 'digest'], {
       description:
-        '`every`: each alert is a message, so is its end if the channel is told of ends, and what was folded since is told as its count. ' +
+        '`every`: each alert is a message, so is its end if the channel is told of ends, and what was folded since is told as its count ' +
+        '(without a `route`, what is folded within `dedupe.window` is only counted, and a later one is an alert of its own). ' +
         '`grouped`: what a group says at one moment is a message. `digest`: one message each `digest_interval`, in numbers by rule. ' +
         'Without it, `every` for syslog, elasticsearch, splunk and kafka, and `grouped` for the others.',
     }),

@@ -6,7 +6,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Settings } from 'typebox/system';
 import { Default, Errors } from 'typebox/value';
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import { DURATION_PATTERN } from './duration.ts';
 
 export interface SettingsProblem {
@@ -208,7 +208,7 @@ function valueAt(value: unknown, pointer: string): unknown {
   );
 }
 
-function schemaAt(schema: TSchema, pointer: string): TSchema | undefined {
+function schemaAt(schema: TSchema, pointer: string): (TSchema & { pattern?: unknown }) | undefined {
   return partsOf(pointer).reduce<TSchema | undefined>((at, part) => {
     const inner = at as { properties?: Record<string, TSchema>; items?: TSchema } | undefined;
     return inner?.properties?.[part] ?? inner?.items;
@@ -250,7 +250,9 @@ function readFile(
   try {
     tree = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (error) {
-    problems.push({ where: file.name, message: `not valid YAML: ${(error as Error).message}` });
+    const where = at(unresolved(document) ?? 0);
+    problems.push({ where, message: `not valid YAML: ${(error as Error).message}` });
+    return { tree: {}, locate: () => file.name };
   }
   if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) {
     problems.push({ where: `${file.name}:1:1`, message: 'must be a mapping of keys to values' });
@@ -260,6 +262,19 @@ function readFile(
   for (const pointer of prototypeKeys(tree))
     problems.push({ where: locate(pointer), message: "no key can be named '__proto__'" });
   return { tree: tree as Tree, locate };
+}
+
+/** Where an alias stands that has no anchor before it. */
+function unresolved(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias(_key, node) {
+      if (node.resolve(document) !== undefined) return undefined;
+      offset = node.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** Where objects have a key that a copy of them would take for their prototype; JSON pointers. */

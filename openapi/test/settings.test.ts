@@ -78,6 +78,13 @@ test('broken YAML and duplicate keys are told where they stand', () => {
     /^tocsin\.yaml:2:1: not valid YAML/,
   );
   assert.match(problemsOf('- a')[0] ?? '', /must be a mapping/);
+  assert.deepEqual(
+    problemsOf('global: &a {}\nstorm: *b\n').map((problem) => problem.split(' (')[0]),
+    ['tocsin.yaml:2:8: not valid YAML: Unresolved alias'],
+  );
+  assert.deepEqual(problemsOf('global: {resolve_timeout: 30}'), [
+    'tocsin.yaml:1:10: global.resolve_timeout must be a duration such as 30s, 5m or 1h30m, got 30',
+  ]);
 });
 
 test('YAML that is made to exhaust us is refused, and says why', () => {

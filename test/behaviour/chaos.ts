@@ -35,6 +35,9 @@ interface Told {
   };
 }
 
+/** A slow machine starts it in ten seconds, and Redis may be killed each time. */
+const START_MS = 180_000;
+
 const freePort = () =>
   new Promise<number>((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
@@ -152,7 +155,7 @@ class Fleet {
     const folder = join(this.#home, String(replica));
     const listen = (this.#urls[replica] ?? '').replace('http://', '');
     const args = ['--config', join(this.#home, 'tocsin.yaml'), '--data-dir', folder];
-    await waitFor('a replica', async () => {
+    const start = async () => {
       const running = tocsin(['server', '--listen', listen, ...args]);
       this.#replicas[replica] = running;
       // Redis may be killed while it starts.
@@ -160,7 +163,8 @@ class Fleet {
         () => true,
         () => false,
       );
-    });
+    };
+    await waitFor('a replica', start, START_MS);
   }
 
   /** One after the other, with no pause that anything could settle in; at least three, whatever time it takes to start. */

@@ -328,6 +328,13 @@ static void rings(void)
 	if (is("ring-symlink"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_SYMLINKAT, .fd = AT_FDCWD, .addr = secret,
 					      .addr2 = (unsigned long)in("symlink-ring") }, 0);
+	// Refused where the file system has none: what counts is the attempt.
+	if (is("ring-attribute"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_SETXATTR, .addr = (unsigned long)"user.mark", .addr2 = (unsigned long)"x",
+					      .addr3 = (unsigned long)in("program"), .len = 1 }, 0);
+	if (is("ring-file-attribute"))
+		submit((struct io_uring_sqe){ .opcode = IORING_OP_FSETXATTR, .fd = open(in("program"), O_RDONLY),
+					      .addr = (unsigned long)"user.mark", .addr2 = (unsigned long)"x", .len = 1 }, 0);
 	if (is("ring-unlink"))
 		submit((struct io_uring_sqe){ .opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD,
 					      .addr = (unsigned long)in("victim-ring") }, 0);
@@ -350,6 +357,10 @@ static void mounts(void)
 		must(syscall(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0), "fsconfig");
 		int made = must(syscall(SYS_fsmount, context, 0, 0), "fsmount");
 		must(syscall(SYS_move_mount, made, "", AT_FDCWD, in("empty"), 4 /* MOVE_MOUNT_F_EMPTY_PATH */), "move_mount");
+	} else if (is("loose-tree")) { // mounted nowhere
+		int tree = must(syscall(SYS_open_tree, AT_FDCWD, in("vault"), 1), "open_tree");
+
+		must(openat(tree, "secret", O_RDONLY), "openat");
 	} else {
 		int tree = must(syscall(SYS_open_tree, AT_FDCWD, in("vault"), 1 /* OPEN_TREE_CLONE */), "open_tree");
 
@@ -485,7 +496,7 @@ int main(int count, char **words)
 		rings();
 	if (!strncmp(way, "send-", 5) || is("fast-open"))
 		messages();
-	if (is("new-mount") || is("tree-mount"))
+	if (is("new-mount") || is("tree-mount") || is("loose-tree"))
 		mounts();
 	programs();
 	others();

@@ -32,6 +32,10 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   chroot: [READ, { 'fd.name': /^\/vault\/secret$/, 'fd.path.real': /.\/vault\/secret$/ }],
   'in-root': [READ, { 'fd.path.real': /\/vault\/secret$/, 'evt.type': /^openat2$/ }],
   'tree-mount': ['Mount in pieces', { 'evt.type': /^(open_tree|move_mount)$/ }],
+  'loose-tree': [
+    'Secret of any folder',
+    { 'fd.name': /\/vault\/secret$/, 'fd.path.real': /\/vault\/secret$/ },
+  ],
   'new-mount': ['Mount in pieces', { 'fs.path.target': /\/empty$/ }],
   bind: ['Secret mounted elsewhere', { 'fs.path.target': /\/empty$/ }],
   handle: ['Secret opened by handle', { 'fd.name': /\/vault\/secret$/ }],
@@ -56,6 +60,8 @@ const WAYS: Readonly<Record<string, readonly [rule: string, fields: Record<strin
   'ring-truncate': ['Evidence cut', { 'fs.path.name': /\/cut-ring$/ }],
   'ring-mkdir': ['Something made', { 'fs.path.name': /\/made-ring$/ }],
   'ring-symlink': ['Something made', { 'fs.path.source': /\/symlink-ring$/ }],
+  'ring-attribute': ['Attribute set', { 'evt.args': /path=\S*\/program name=user\.mark/ }],
+  'ring-file-attribute': ['Attribute set', { 'evt.args': /path=\S*\/program name=user\.mark/ }],
   'send-message': ['Beacon', { 'evt.type': /^sendmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'send-messages': ['Beacon', { 'evt.type': /^sendmmsg$/, 'fd.name': /->127\.0\.0\.99:9$/ }],
   'fast-open': ['Beacon', { 'evt.type': /^sendto$/, 'fd.l4proto': /^tcp$/ }],
@@ -87,6 +93,7 @@ const rulesFor = (folder: string): string => {
   const opened = 'evt.type in (open, openat, openat2) and fd.typechar=f and fd.num>=0';
   return [
     rule(READ, `${opened} and evt.is_open_read=true and fd.name=${secret}`),
+    rule('Secret of any folder', 'evt.type=openat and fd.name endswith /vault/secret'),
     rule('Secret opened by handle', `evt.type=open_by_handle_at and fd.name=${secret}`),
     rule('Secret linked', `evt.type in (link, linkat) and fs.path.target=${secret}`),
     rule('Secret taken from another', `evt.type=pidfd_getfd and fd.name=${secret}`),
@@ -117,6 +124,7 @@ const rulesFor = (folder: string): string => {
       'Evidence moved',
       `evt.type in (rename, renameat, renameat2) and fs.path.source startswith ${folder}/moved`,
     ),
+    rule('Attribute set', 'evt.type in (setxattr, fsetxattr) and evt.arg.name=user.mark'),
     rule('Foreign call', 'evt.type in (open, openat, openat2) and evt.abi=x32'),
     rule('Program started', 'evt.type in (execve, execveat) and proc.exepath endswith /true'),
     rule(

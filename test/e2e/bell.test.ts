@@ -33,10 +33,20 @@ describe('the bell rings', { skip: noProbe }, () => {
       ...options,
       headers: { authorization: `Bearer ${token}`, ...options.headers },
     });
-  const alerts = async (query = ''): Promise<StoredAlert[]> => {
-    const response = await api(`/v1/alerts?limit=100${query}`);
-    assert.equal(response.status, 200);
-    return ((await response.json()) as { items: StoredAlert[] }).items;
+  /** All of them: what else happens on the machine rings as well. */
+  const alerts = async (): Promise<StoredAlert[]> => {
+    const all: StoredAlert[] = [];
+    for (let cursor = ''; ; ) {
+      const response = await api(`/v1/alerts?limit=100${cursor}`);
+      assert.equal(response.status, 200);
+      const { items, next } = (await response.json()) as {
+        items: StoredAlert[];
+        next: string | null;
+      };
+      all.push(...items);
+      if (next === null) return all;
+      cursor = `&cursor=${encodeURIComponent(next)}`;
+    }
   };
   /** Does something and waits for an alert whose fields fit. */
   const rings = async (
@@ -123,11 +133,10 @@ describe('the bell rings', { skip: noProbe }, () => {
   test('cat /etc/shadow is told on all five channels', async () => {
     const alert = await rings(
       scenario.readShadow,
-      ({ output }) => output.includes('/etc/shadow'),
+      ({ output_fields }) =>
+        output_fields['proc.name'] === 'cat' && output_fields['fd.name'] === '/etc/shadow',
       'the alert',
     );
-    assert.equal(alert.output_fields['proc.name'], 'cat');
-    assert.equal(alert.output_fields['fd.name'], '/etc/shadow');
     assert.equal(alert.output_fields['user.name'], 'root');
     const mentions = (text: string) => text.includes('/etc/shadow');
     const told = await waitFor('the mail', () =>
@@ -159,12 +168,12 @@ describe('the bell rings', { skip: noProbe }, () => {
   });
 
   test('a server process that starts a shell rings', async () => {
-    const alert = await rings(
+    await rings(
       scenario.serverSpawnsShell,
-      ({ output_fields }) => output_fields['proc.pname'] === 'nginx',
+      ({ output_fields }) =>
+        output_fields['proc.pname'] === 'nginx' && output_fields['proc.name'] === 'sh',
       'the alert',
     );
-    assert.equal(alert.output_fields['proc.name'], 'sh');
   });
 
   test('a regular file below /dev rings', async () => {
@@ -201,6 +210,7 @@ describe('the bell rings', { skip: noProbe }, () => {
       assert.equal(alert.output_fields['container.image.repository'], 'tocsin/busybox');
       assert.match(String(alert.output_fields['container.id']), /^[0-9a-f]{12}$/);
       assert.equal(alert.output_fields['proc.name'], 'sh');
+      await docker.docker('rm', '--force', 'tocsin-shell');
     });
 
     test('a privileged container rings', async () => {
@@ -209,6 +219,7 @@ describe('the bell rings', { skip: noProbe }, () => {
         ofContainer('tocsin-privileged'),
         'the alert',
       );
+      await docker.docker('rm', '--force', 'tocsin-privileged');
     });
 
     for (const source of ['/proc', '/', "the daemon's socket"]) {
@@ -224,6 +235,7 @@ describe('the bell rings', { skip: noProbe }, () => {
               .filter(ofContainer('tocsin-mount'))
               .reduce((sum, { count }) => sum + count, 0) > before,
         );
+        await docker.docker('rm', '--force', 'tocsin-mount');
       });
     }
   });

@@ -26,50 +26,21 @@ async function disguised<T>(name: string, use: (path: string) => Promise<T>): Pr
 
 export const readShadow = () => attempt('cat', '/etc/shadow');
 
-export const shellInContainer = ({ docker, image }: Docker) =>
+/** Starts a container that waits for its input, so that it can be looked at until it is removed. */
+const waiting = ({ docker, image }: Docker, name: string, flags: string[], ...command: string[]) =>
   docker(
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    '--name',
-    'tocsin-shell',
-    image,
-    'sh',
-    '-c',
-    'id; true',
+    ...['run', '--detach', '--interactive', '--rm', '--network', 'none', '--name', name],
+    ...[...flags, image, ...command],
   );
 
-export const privilegedContainer = ({ docker, image, limitedRuntime }: Docker) =>
-  docker(
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    '--runtime',
-    limitedRuntime,
-    '--privileged',
-    '--name',
-    'tocsin-privileged',
-    image,
-    'echo',
-    'hi',
-  );
+export const shellInContainer = (docker: Docker) =>
+  waiting(docker, 'tocsin-shell', [], 'sh', '-c', 'id; read x');
 
-export const sensitiveMount = ({ docker, image }: Docker, source: string) =>
-  docker(
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    '-v',
-    `${source}:/host:ro`,
-    '--name',
-    'tocsin-mount',
-    image,
-    'echo',
-    'hi',
-  );
+export const privilegedContainer = (docker: Docker) =>
+  waiting(docker, 'tocsin-privileged', ['--runtime', docker.limitedRuntime, '--privileged'], 'cat');
+
+export const sensitiveMount = (docker: Docker, source: string) =>
+  waiting(docker, 'tocsin-mount', ['-v', `${source}:/host:ro`], 'cat');
 
 /** A server process (bash under the name of nginx) starts a shell. */
 export const serverSpawnsShell = () =>

@@ -2,10 +2,10 @@ import type { CallCount, RecordCount } from '../probe/probe.ts';
 import type { EventTypeSet } from '../rules/condition/event-type-set.ts';
 
 /** Kinds of records that tell of event types which are no calls, or of more than the call. */
-const LIFECYCLE: Readonly<Record<string, string>> = {
-  fork: 'clone',
-  exec: 'execve',
-  exit: 'procexit',
+const LIFECYCLE: Readonly<Record<string, readonly string[]>> = {
+  fork: ['clone', 'clone3', 'fork', 'vfork'],
+  exec: ['execve'],
+  exit: ['procexit'],
 };
 
 /** How many records of each event type the kernel sent, and how many it could not. */
@@ -20,8 +20,8 @@ export function tallyOf(kinds: readonly RecordCount[], calls: readonly CallCount
   };
   for (const { type, sent, lost } of calls) add(type, sent, lost);
   for (const { kind, fate, count } of kinds) {
-    const type = LIFECYCLE[kind];
-    if (type !== undefined) add(type, fate === 'sent' ? count : 0, fate === 'sent' ? 0 : count);
+    for (const type of LIFECYCLE[kind] ?? [])
+      add(type, fate === 'sent' ? count : 0, fate === 'sent' ? 0 : count);
   }
   return tally;
 }

@@ -18,9 +18,21 @@ interface Domain {
 /** Finds a name's addresses. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
+let reading: Promise<string> | undefined;
+
+/** Names are looked up together: one reading does for all, and the threads that read files are there for what cannot wait. */
+function hostsFile(): Promise<string> {
+  reading ??= readFile(HOSTS_FILE, 'utf8')
+    .catch(() => '')
+    .finally(() => {
+      reading = undefined;
+    });
+  return reading;
+}
+
 /** The hosts file goes before DNS, as for every program of the machine. `lookup` would hold up the threads that read files. */
 async function resolveBoth(name: string): Promise<readonly string[]> {
-  const listed = addressesIn(await readFile(HOSTS_FILE, 'utf8').catch(() => ''), name);
+  const listed = addressesIn(await hostsFile(), name);
   if (listed.length > 0) return listed;
   const answers = await Promise.allSettled([resolve4(name), resolve6(name)]);
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));

@@ -4,6 +4,8 @@ import type { Container } from '../state/container.ts';
 export interface ParkingOptions {
   /** How long an event waits for the facts of its container, ms. */
   readonly patienceMs?: number;
+  /** Of the time between two looks at most so much counts, ms: what came in while this thread stood still is only taken after that. */
+  readonly longestTurnMs?: number;
   /** Bytes of all parked records. */
   readonly byteLimit?: number;
   readonly now?: () => number;
@@ -30,14 +32,20 @@ export class Parking {
   readonly #patienceMs: number;
   readonly #byteLimit: number;
   readonly #now: () => number;
+  readonly #longestTurnMs: number;
   readonly #judge: (event: KernelEvent) => void;
   #bytes = 0;
+  #lookedAt: number;
+  /** Time that counted, ms. */
+  #elapsed = 0;
 
   constructor(judge: (event: KernelEvent) => void, options: ParkingOptions = {}) {
     this.#judge = judge;
     this.#patienceMs = options.patienceMs ?? 1000;
     this.#byteLimit = options.byteLimit ?? 16 * 1024 * 1024;
     this.#now = options.now ?? (() => performance.now());
+    this.#longestTurnMs = options.longestTurnMs ?? Number.POSITIVE_INFINITY;
+    this.#lookedAt = this.#now();
   }
 
   get waiting(): number {
@@ -55,7 +63,7 @@ export class Parking {
       this.release(container);
       return false;
     }
-    const lot = this.#lots.get(container) ?? { since: this.#now(), events: [] };
+    const lot = this.#lots.get(container) ?? { since: this.#clock(), events: [] };
     // Once patience has run out for a container, its later events do not wait again.
     if (lot.events.length === 0 && this.#lots.has(container)) return false;
     this.#lots.set(container, lot);
@@ -80,12 +88,19 @@ export class Parking {
 
   /** Judges what has waited for too long. */
   releaseExpired(): void {
-    const before = this.#now() - this.#patienceMs;
+    const before = this.#clock() - this.#patienceMs;
     for (const [container, lot] of this.#lots) {
       if (lot.since > before || lot.events.length === 0) continue;
       this.counters.expired += lot.events.length;
       this.release(container);
     }
+  }
+
+  #clock(): number {
+    const now = this.#now();
+    this.#elapsed += Math.min(now - this.#lookedAt, this.#longestTurnMs);
+    this.#lookedAt = now;
+    return this.#elapsed;
   }
 
   /** Judges everything that waits, at the end. */

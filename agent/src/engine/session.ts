@@ -20,6 +20,8 @@ import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
+/** The ring is looked at no less often while the processor is to be had. */
+const LONGEST_TURN_MS = 100;
 /** Longest time at the end for what is in the ring. */
 const FINISH_MS = 2000;
 const NOTHING: Interest = { syscalls: [], keepFailed: [], environment: false };
@@ -121,12 +123,10 @@ export class Session {
     containers.seed();
     this.tree.bootstrap();
     containers.date(this.tree.processes());
-    const pipeline = new Pipeline(
-      this.tree,
-      containers,
-      judge,
-      patienceMs === undefined ? {} : { patienceMs },
-    );
+    const pipeline = new Pipeline(this.tree, containers, judge, {
+      longestTurnMs: LONGEST_TURN_MS,
+      ...(patienceMs !== undefined && { patienceMs }),
+    });
     this.#pipeline = pipeline;
     pending.release = pipeline;
     this.#loop = new DrainLoop(probe, {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { KernelEvent } from '../events/kernel-event.ts';
@@ -72,6 +73,8 @@ export class EngineWorker {
       throw error;
     }
     const probe = await opening;
+    // Those that read files may have been started by the main thread meanwhile.
+    takePrecedence();
     const interest = interestOf(judge.compiled, this.#settings.pushdown);
     probe.watch(interest);
     this.#judge = judge;
@@ -220,10 +223,14 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Records pile up while other programs have the processor. On Linux this is about the calling thread alone. */
+/**
+ * Records pile up while other programs have the processor, and what tells of a container that ends at once is gone by then: on Linux
+ * this is about single threads, so those that read files for this one must have it, too. The main thread writes and sends, and can wait.
+ */
 function takePrecedence(): void {
   try {
-    setPriority(NICENESS);
+    for (const thread of readdirSync('/proc/self/task'))
+      if (Number(thread) !== process.pid) setPriority(Number(thread), NICENESS);
   } catch {
     // Not allowed here: the ring has room for a while.
   }

@@ -29,7 +29,7 @@ rt_sigsuspend`,
 clock_settime clock_gettime clock_getres clock_adjtime settimeofday gettimeofday adjtimex time times alarm setitimer getitimer
 utime`,
   process: `setns unshare ptrace chroot setsid setpgid capset capget prctl arch_prctl pidfd_open pidfd_getfd getrlimit setrlimit
-prlimit64 semop semctl semget exit exit_group getpid gettid getppid getpgid getpgrp getsid getpriority setpriority getrusage umask
+prlimit semop semctl semget exit exit_group getpid gettid getppid getpgid getpgrp getsid getpriority setpriority getrusage umask
 personality acct uselib ioprio_set ioprio_get sched_setparam sched_getparam sched_setscheduler sched_getscheduler
 sched_setaffinity sched_getaffinity set_tid_address set_robust_list get_robust_list`,
   memory:
@@ -41,7 +41,7 @@ setdomainname uname sysinfo sysfs kexec_load kexec_file_load add_key request_key
   other: 'init_module finit_module delete_module bpf seccomp mknod mknodat',
 };
 const READS_OR_WRITES = new Set(
-  `read readv pread64 preadv write writev pwrite64 pwritev sendfile sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg close dup
+  `read readv pread preadv write writev pwrite pwritev sendfile sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg close dup
    dup2 dup3 fcntl ioctl splice io_uring_setup io_uring_enter io_uring_register`.split(/\s+/),
 );
 

@@ -1,4 +1,5 @@
 import { EVENT_CGROUP, EVENT_EXEC, EVENT_EXIT, EVENT_FORK, SYSCALLS } from '@tocsin/native';
+import { EVENT_OF_CALL } from '../rules/event-types.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
 /** An `evt.type`, such as `openat`. */
@@ -7,7 +8,13 @@ export type EventName = string;
 const NO_SYSCALL = 0xffff;
 const numbers = new Map<EventName, number>(Object.entries(SYSCALLS));
 const names: EventName[] = [];
-for (const [name, number] of numbers) names[number] = name;
+const eventNames: EventName[] = [];
+for (const [name, number] of [...numbers]) {
+  const event = EVENT_OF_CALL.get(name) ?? name;
+  names[number] = name;
+  eventNames[number] = event;
+  numbers.set(event, number);
+}
 
 /** The number of a call on this architecture, or one that no record has when the architecture lacks the call. */
 export function syscallNumber(name: EventName): number {
@@ -28,23 +35,25 @@ export function eventName(event: KernelEvent): EventName {
     case EVENT_EXEC:
       return 'execve';
     case EVENT_FORK:
-      return 'clone';
+      return FORKS.has(event.syscall) ? (names[event.syscall] ?? 'clone') : 'clone';
     case EVENT_EXIT:
       return 'procexit';
     case EVENT_CGROUP:
       return 'cgroup';
     default:
-      return names[event.syscall] ?? 'unknown';
+      return eventNames[event.syscall] ?? 'unknown';
   }
 }
 
-/** Types of calls that lifecycle records tell in their place, which the probe always sends. */
-const LIFECYCLE = new Set<EventName>(['clone', 'clone3', 'fork', 'vfork', 'procexit']);
+const FORK_NAMES: readonly EventName[] = ['clone', 'clone3', 'fork', 'vfork'];
+const FORKS: ReadonlySet<number> = new Set(FORK_NAMES.map(syscallNumber));
+
+/** Types that lifecycle records tell, which the probe always sends. */
+const LIFECYCLE = new Set<EventName>([...FORK_NAMES, 'procexit']);
 
 /** Whether some event can have this `evt.type`: a call of this architecture, or a lifecycle record. */
 export function isEventName(type: EventName): boolean {
-  if (LIFECYCLE.has(type)) return type === 'clone' || type === 'procexit';
-  return numbers.has(type);
+  return numbers.has(type) || LIFECYCLE.has(type);
 }
 
 /** The system calls the probe must watch so that rules see these types. Unknown names and lifecycle records need none. */

@@ -4,9 +4,9 @@ import { eventName } from './event-name.ts';
 import type { KernelEvent } from './kernel-event.ts';
 
 const SENDS = new Set(
-  'sendto sendmsg sendmmsg write writev pwrite64 pwritev pwritev2 sendfile'.split(' '),
+  'sendto sendmsg sendmmsg write writev pwrite pwritev pwritev2 sendfile'.split(' '),
 );
-const RECEIVES = new Set('recvfrom recvmsg recvmmsg read readv pread64 preadv preadv2'.split(' '));
+const RECEIVES = new Set('recvfrom recvmsg recvmmsg read readv pread preadv preadv2'.split(' '));
 
 /** Which way a call moves data; undefined for all other events. */
 export function messageDirection(event: KernelEvent): 'read' | 'write' | undefined {

@@ -232,25 +232,30 @@ const DIRECTORY_MODE = hexadecimal('mode', (event) => event.uint32(pathLayout.mo
 const CORE_DUMPED = 0x80;
 const status: Get<number> = (event) => event.int32(exitLayout.status);
 
+const FORK: readonly Parameter[] = [
+  processId('res', (event) => event.uint32(forkLayout.tgid)),
+  plainly('exe', (event) => event.process.exe),
+  bytes('args', (event) => event.process.argumentList.map((one) => `${one}\0`).join('')),
+  ...EXEC_HEAD.slice(3, 6),
+  plainly('cwd', () => ''),
+  ...USAGE,
+  plainly('comm', (event) => event.process.comm),
+  absent('cgroups'),
+  absent('flags'),
+  plainly('uid', (event) => event.euid),
+  plainly('gid', (event) => event.egid),
+  processId('vtid', (event) => event.vtid),
+  processId('vpid', (event) => event.process.vpid),
+  absent('pidns_init_start_ts'),
+];
+
 const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   execve: [...EXEC_HEAD, plainly('filename', (event) => event.string(0))],
   execveat: EXEC_HEAD,
-  clone: [
-    processId('res', (event) => event.uint32(forkLayout.tgid)),
-    plainly('exe', (event) => event.process.exe),
-    bytes('args', (event) => event.process.argumentList.map((one) => `${one}\0`).join('')),
-    ...EXEC_HEAD.slice(3, 6),
-    plainly('cwd', () => ''),
-    ...USAGE,
-    plainly('comm', (event) => event.process.comm),
-    absent('cgroups'),
-    absent('flags'),
-    plainly('uid', (event) => event.euid),
-    plainly('gid', (event) => event.egid),
-    processId('vtid', (event) => event.vtid),
-    processId('vpid', (event) => event.process.vpid),
-    absent('pidns_init_start_ts'),
-  ],
+  clone: FORK,
+  clone3: FORK,
+  fork: FORK,
+  vfork: FORK,
   procexit: [
     plainly('status', status),
     plainly('ret', (event) => (status(event) >> 8) & 0xff),
@@ -461,7 +466,7 @@ function mainPathText(event: KernelEvent): ByteString {
 const MORE_TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   close: [result(), usedFd()],
   ...Object.fromEntries(
-    ['read', 'pread64', 'write', 'writev', 'pwrite64', 'pwritev'].map((name) => [
+    ['read', 'pread', 'write', 'writev', 'pwrite', 'pwritev'].map((name) => [
       name,
       [result(), MESSAGE_DATA, usedFd(), plainly('size', uint(2))],
     ]),

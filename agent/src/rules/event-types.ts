@@ -51,10 +51,24 @@ ugetrlimit umask umount umount2 uname unlink unlinkat unshare uretprobe uselib u
 utimensat_time64 utimes vfork vhangup vm86 vm86old vmsplice vserver wait4 waitid waitpid write writev`;
 
 const OTHER_EVENTS = `
-asyncevent container cpu_hotplug drop groupadded groupdeleted infra k8s mesos notification page_fault pluginevent
-procexit procinfo scapevent signaldeliver switch syscall tracer useradded userdeleted`;
+asyncevent container cpu_hotplug drop groupadded groupdeleted infra k8s mesos notification page_fault pluginevent pread prlimit
+procexit procinfo pwrite scapevent signaldeliver switch syscall tracer useradded userdeleted`;
 
 /** Every event type name, each with nothing but itself. */
 export const EVENT_TYPES: ReadonlySet<string> = new Set(
   `${SYSTEM_CALLS} ${OTHER_EVENTS}`.trim().split(/\s+/),
 );
+
+/** Calls whose events Falco names otherwise: `evt.type` has the second name, `syscall.type` the first. */
+export const EVENT_OF_CALL: ReadonlyMap<string, string> = new Map([
+  ['pread64', 'pread'],
+  ['prlimit64', 'prlimit'],
+  ['pwrite64', 'pwrite'],
+]);
+
+const CALL_OF_EVENT = new Map([...EVENT_OF_CALL].map(([call, event]) => [event, call]));
+
+/** A type as the values of the field have it, under whichever of its names it was written. */
+export function typeNameIn(field: 'evt.type' | 'syscall.type', name: string): string {
+  return (field === 'evt.type' ? EVENT_OF_CALL : CALL_OF_EVENT).get(name) ?? name;
+}

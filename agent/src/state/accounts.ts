@@ -91,7 +91,7 @@ export class AccountFiles implements Accounts {
     const known = this.#tables.get(container);
     const now = this.#options.now();
     if (known !== undefined && now - known.readAt < this.#options.freshMs) return known;
-    const root = container === HOST ? this.#options.hostRoot : this.#options.rootOf(event.tgid);
+    const root = this.#rootOf(event);
     const stamp = stampOf(root);
     const isKnown = known !== undefined && stamp === known.stamp;
     let table = isKnown ? { ...known, readAt: now } : read(root, stamp, now);
@@ -100,6 +100,16 @@ export class AccountFiles implements Accounts {
     // A root that is gone, or has no names, says nothing about the next process of the container: it may see another.
     if (table.stamp !== '') this.#keep(container, table);
     return table;
+  }
+
+  #rootOf({ container, tgid }: KernelEvent): string {
+    const { hostRoot, rootOf } = this.#options;
+    if (container === HOST) return hostRoot;
+    const own = rootOf(tgid);
+    // What sets a container up or enters it has the root of the host until it is in, and what has ended has none.
+    return container.facts?.root !== undefined && !isElsewhere(own, hostRoot)
+      ? container.facts.root
+      : own;
   }
 
   #keep(container: Container, table: ReadTable): void {
@@ -118,6 +128,12 @@ export class AccountFiles implements Accounts {
     this.#bytes -= this.#tables.get(container)?.bytes ?? 0;
     this.#tables.delete(container);
   }
+}
+
+/** Whether there is a folder, and another one than that. */
+function isElsewhere(path: string, other: string): boolean {
+  const [one, two] = [path, other].map((place) => statOf(`${place}/`));
+  return one !== undefined && (one.ino !== two?.ino || one.dev !== two.dev);
 }
 
 function stampOf(root: string): string {

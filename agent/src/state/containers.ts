@@ -253,9 +253,14 @@ export class Containers {
     this.#budget--;
     const paths = pathsIn(text);
     // A process is in a group of each hierarchy, and may name those as it likes in some: the event tells the one that counts.
-    const own = paths.filter((path) => this.#host.cgroupId(this.#hierarchy, path) === id);
+    const ids = paths.map((path) => this.#host.cgroupId(this.#hierarchy, path));
+    const own = paths.filter((_path, index) => ids[index] === id);
     const [path = ''] = own;
-    return this.#put(id, this.#classify(own.length > 0 ? own : paths, tgid), path);
+    const container = this.#classify(own.length > 0 ? own : paths, tgid);
+    // It has moved on since the event: where it is now says nothing of the group it was in.
+    if (own.length === 0 && ids.some((one) => one !== undefined))
+      return { container, path, removedAt: undefined };
+    return this.#put(id, container, path);
   }
 
   /** The container that the first of these paths names. */

@@ -87,6 +87,8 @@ export function readProcess(
   if (open < 0 || close < open) return undefined;
   const columns = stat.slice(close + 2).split(' ');
   const status = readStatus(readBytes(`${base}/status`));
+  // It ended between the two: without its ids it would pass for root.
+  if (status.size === 0) return undefined;
   const pids = numbers(status.get('NSpid'));
   const groups = numbers(status.get('NSpgid'));
   const exe = readLink(`${base}/exe`);

@@ -103,6 +103,9 @@ const RULES =
     ...OTHERS,
   ]) +
   ruleOf('socket', 'evt.type in (connect, accept) and proc.name=truth', SOCKET) +
+  ruleOf('made', 'evt.type in (fork, vfork, clone, clone3) and proc.name=truth', [
+    ...['evt.type', 'syscall.type', 'proc.pid'],
+  ]) +
   ruleOf('nameless', 'evt.type in (dup2, recvfrom, socket) and proc.name=truth', [
     ...['evt.type', 'fd.name', 'fd.type', 'fd.num', 'evt.arg.proto', 'evt.arg.domain'],
   ]);
@@ -491,6 +494,20 @@ describe('fields beside the truth', { skip: skipLive }, () => {
       }
       child.stdin.end();
     }
+  });
+
+  it('which call made a process', async () => {
+    const child = play(['vfork', 'child']);
+    const { output_fields: told } = await live.until(
+      'made',
+      (fields) => fields['proc.pid'] === child.pid && fields['evt.type'] !== 'clone',
+    );
+    assert.deepEqual([told['evt.type'], told['syscall.type']], ['vfork', 'vfork']);
+    await live.until(
+      'made',
+      (fields) => fields['proc.pid'] === child.pid && fields['evt.type'] === 'clone',
+    );
+    child.stdin.end();
   });
 
   it('no name for what has none', async () => {

@@ -30,6 +30,7 @@ function setUp(
     dependsOnFacts?: boolean;
     byteLimit?: number;
     now?: () => number;
+    longestTurnMs?: number;
     tree?: ProcessTreeOptions;
   } = {},
 ) {
@@ -65,7 +66,10 @@ function setUp(
           .join(' '),
       ),
   };
-  const pipeline = new Pipeline(tree, containers, judge, { patienceMs: 1000, now });
+  const pipeline = new Pipeline(tree, containers, judge, {
+    ...{ patienceMs: 1000, now },
+    ...(options.longestTurnMs !== undefined && { longestTurnMs: options.longestTurnMs }),
+  });
   release.pipeline = pipeline;
   const event = new KernelEvent();
   const handle = (...records: Buffer[]) => {
@@ -137,6 +141,24 @@ describe('Pipeline', () => {
     handle(open('/x', {}, { cgroup: 7 }));
     assert.equal(notes.length, 2);
     assert.deepEqual(pipeline.parking.counters, { parked: 1, expired: 1, refused: 0 });
+  });
+
+  it('does not take the time for lost in which it stood still itself: the facts may be there', async () => {
+    let now = 0;
+    const { notes, answers, handle, pipeline } = setUp({ now: () => now, longestTurnMs: 100 });
+    handle(makeCgroup(7, `/docker/${id}`), exec({ cgroup: 7 }, { argv: ['a'] }, 'a'));
+    now = 5000;
+    answers[0]?.(found);
+    // The timer of the next turn goes before what came in.
+    pipeline.parking.releaseExpired();
+    await settled();
+    assert.deepEqual(notes, [`1 execve a ${id.slice(0, 12)} nginx`]);
+    handle(makeCgroup(8, `/docker/${'5f'.repeat(32)}`), exec({ cgroup: 8 }, { argv: ['b'] }, 'b'));
+    for (let turn = 0; turn < 11; turn++) {
+      now += 1000;
+      pipeline.parking.releaseExpired();
+    }
+    assert.equal(notes.length, 2, 'after as many turns it has waited long enough');
   });
 
   it('does not wait when no verdict depends on facts', () => {

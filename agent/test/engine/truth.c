@@ -227,7 +227,10 @@ int main(int count, char **words)
 			network(*step++);
 		else if (is("local"))
 			local(*step++);
-		else if (is("nameless"))
+		else if (is("vfork")) {
+			if (vfork() == 0)
+				_exit(0);
+		} else if (is("nameless"))
 			nameless(*step++);
 		else {
 			fprintf(stderr, "no step %s\n", *step);

@@ -11,6 +11,7 @@ import {
 import { kernelEventSource } from '../../src/events/fields/source.ts';
 import { contextOf, get, quietTree } from './fields.ts';
 import {
+  call,
   eventOf,
   exec,
   exit,
@@ -487,6 +488,20 @@ describe('raw calls', () => {
     });
   });
 
+  it('has the names that Falco gives to events, beside those of the calls', () => {
+    fieldsOf(
+      rawCall('pwrite64', [3, 0, 5], { result: 5n }, { fdMode: 0o100644 }, ['hello', '/x']),
+      {
+        'evt.type': 'pwrite',
+        'syscall.type': 'pwrite64',
+        'evt.is_io_write': true,
+        'evt.buffer': 'hello',
+        'fd.name': '/x',
+        'evt.arg.size': '5',
+      },
+    );
+  });
+
   it('shows users by name', () => {
     fieldsOf(rawCall('setuid', [1000], { euid: 1000 }), {
       'evt.arg.uid': 'bob',
@@ -515,7 +530,7 @@ describe('processes', () => {
           env: ['A=1', 'B=2'],
         },
         'x',
-        { tty: 34816, vprocessGroup: 100 },
+        { tty: 34816, vprocessGroup: 100, session: 200 },
       ),
       {
         'evt.type': 'execve',
@@ -536,7 +551,7 @@ describe('processes', () => {
         'proc.is_vpgid_leader': true,
         'evt.arg.flags': '0',
         'user.loginuid': -1,
-        'proc.sname': '',
+        'proc.sname': 'x',
       },
     );
     fieldsOf(failedExec({}, '/no/such', ['/no/such', 'y'], 'sh'), {
@@ -548,8 +563,45 @@ describe('processes', () => {
     });
   });
 
+  it('knows ancestors however many stand between', () => {
+    const tree = quietTree();
+    tree.apply(eventOf(exec({ tgid: 1000 }, {}, 'nginx')));
+    const depth = 1500;
+    for (let tgid = 1000; tgid < 1000 + depth; tgid++)
+      tree.apply(eventOf(fork({ tgid, ppid: tgid - 1 }, { tgid: tgid + 1, start: 500 })));
+    const last = 1000 + depth;
+    const event = eventOf(exec({ tgid: last, ppid: last - 1 }, {}, 'sh'));
+    event.process = tree.apply(event);
+    assert.equal(get(event, `proc.apid[${depth}]`, tree), 1000);
+    assert.ok([get(event, 'proc.apid', tree)].flat().includes(1000));
+  });
+
+  it('takes the highest of a session or group for its leader when the leader is gone', () => {
+    const tree = quietTree();
+    const own = { session: 300, processGroup: 300, vprocessGroup: 300 };
+    tree.apply(eventOf(exec({ tgid: 300 }, {}, 'login', own)));
+    tree.apply(eventOf(fork({ tgid: 300 }, { tgid: 301, start: 500 })));
+    tree.apply(eventOf(exec({ tgid: 301, ppid: 300 }, {}, 'bash', own)));
+    tree.apply(eventOf(fork({ tgid: 301, ppid: 300 }, { tgid: 302, start: 500 })));
+    const leaders = (tgid: number) => {
+      const event = eventOf(exec({ tgid, ppid: tgid - 1 }, {}, 'ls', own));
+      event.process = tree.apply(event);
+      return ['proc.sname', 'proc.pgid.name', 'proc.vpgid.name'].map((field) =>
+        get(event, field, tree),
+      );
+    };
+    assert.deepEqual(leaders(302), ['login', 'login', 'login']);
+    tree.apply(eventOf(exit({ tgid: 300 }, {}, 'login')));
+    assert.deepEqual(leaders(302), ['bash', 'bash', 'bash']);
+  });
+
   it('names lifecycle events', () => {
-    fieldsOf(fork({}, { tgid: 101, start: 600, vpid: 101 }), { 'evt.type': 'clone' });
+    const child = { tgid: 101, start: 600, vpid: 101 };
+    fieldsOf(fork({}, child), { 'evt.type': 'clone' });
+    fieldsOf(fork({ syscall: call('vfork') }, child), {
+      'evt.type': 'vfork',
+      'syscall.type': 'vfork',
+    });
     fieldsOf(exit({}), { 'evt.type': 'procexit', 'evt.res': undefined, 'evt.rawres': undefined });
   });
 });

@@ -124,6 +124,15 @@ test('a rule that chooses no types is tried for the usual ones only', () => {
   assert.deepEqual(typesOf('evt.type = read', 'proc.name = x'), ['connect', 'open', 'read']);
 });
 
+test('a type may be named as the event or as the call', () => {
+  const write = event({ 'evt.type': 'pwrite', 'syscall.type': 'pwrite64' });
+  const wanted = ['evt.type = pwrite', 'evt.type = pwrite64', 'syscall.type in (read, pwrite)'];
+  const compiled = compile(
+    [...wanted, 'evt.type != pwrite64'].map((condition) => ({ name: condition, condition })),
+  );
+  assert.deepEqual(names(compiled.match(write)), wanted);
+});
+
 test('rules below the least priority are left out', () => {
   const rows = [
     { name: 'a', condition: 'evt.type = open', priority: 'INFO' },

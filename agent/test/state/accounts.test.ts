@@ -83,6 +83,20 @@ describe('AccountFiles', () => {
     assert.equal(files.user(1, event)?.name, 'bb');
   });
 
+  it('takes no names of the host from what enters a container, and those of a container from its root when a process has gone', () => {
+    const host = root('outer', 'alice:x:1:1:::\n');
+    const inner = root('inner', 'app:x:1:1:::\n');
+    for (const own of [host, join(folder, 'gone')]) {
+      const files = new AccountFiles({ hostRoot: host, rootOf: () => own });
+      const container = new Container('docker', 'entered');
+      container.facts = { root: inner };
+      assert.equal(files.user(1, eventIn(container))?.name, 'app', own);
+      // Where nothing tells of another root, it is its own.
+      const name = files.user(1, eventIn(new Container('docker', 'unknown')))?.name;
+      assert.equal(name, own === host ? 'alice' : undefined);
+    }
+  });
+
   it('does not take a process that has gone for a container without names', () => {
     const place = root('short-lived', 'a:x:1:1:::\n');
     let gone = true;

@@ -35,6 +35,8 @@ export class ApiServer {
   pods: ReturnType<typeof pod>[] = [];
   /** Answers instead of the list or watch, while there are any. */
   readonly faults: ((answer: ServerResponse) => void)[] = [];
+  /** Statuses of objects instead of them, by path, while there are any. */
+  readonly refusals = new Map<string, number[]>();
   #server: Server | undefined;
 
   async start(): Promise<void> {
@@ -76,6 +78,8 @@ export class ApiServer {
     this.asked.push(url.pathname);
     if (request.headers.authorization !== `Bearer ${token}`)
       return void answer.writeHead(401).end();
+    const refusal = this.refusals.get(url.pathname)?.shift();
+    if (refusal !== undefined) return void answer.writeHead(refusal).end();
     if (url.pathname !== '/api/v1/pods') {
       const object = SERVED.get(url.pathname);
       return void answer.writeHead(object === undefined ? 404 : 200).end(JSON.stringify(object));

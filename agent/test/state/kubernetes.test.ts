@@ -38,6 +38,10 @@ describe('Cluster', () => {
     await isWatched();
     assert.equal(cluster.podCount, 2);
     await isOwned(cluster, 'u-2');
+    await waitFor('the others', () => {
+      const { ns, svc } = cluster.pod('u-2')?.owners ?? {};
+      return ns !== undefined && svc !== undefined;
+    });
     assert.deepEqual(cluster.pod('u-2'), {
       uid: 'u-2',
       name: 'web-5d4f8c-b',
@@ -97,6 +101,18 @@ describe('Cluster', () => {
     assert.ok(cluster.counters.lists >= 3);
   });
 
+  it('asks again for an owner when the answer was no answer, and lives without what it may not read', async () => {
+    server.pods = [pod('web-5d4f8c-f', 'u-6')];
+    server.refusals.set('/apis/apps/v1/namespaces/prod/replicasets/web-5d4f8c', [503, 500]);
+    server.refusals.set('/api/v1/namespaces/prod', [403]);
+    const cluster = start();
+    await isOwned(cluster, 'u-6');
+    await waitFor('the service', () => cluster.pod('u-6')?.owners.svc !== undefined);
+    await waitFor('the refusal', () => cluster.counters.errors === 3);
+    assert.equal(cluster.pod('u-6')?.owners.rs?.[0]?.id, 'rs-1');
+    assert.equal(cluster.pod('u-6')?.owners.ns, undefined);
+  });
+
   it('takes a renewed token, and trusts only its authority', async () => {
     const stranger = start({ ...server.settings, caFile: '/etc/ssl/certs/ca-certificates.crt' });
     await waitFor('an error', () => stranger.counters.errors > 0);
@@ -111,6 +127,10 @@ describe('Cluster', () => {
     server.pods = [pod('web-5d4f8c-e', 'u-5')];
     const cluster = start();
     await isOwned(cluster, 'u-5');
+    await waitFor('the others', () => {
+      const { ns, svc } = cluster.pod('u-5')?.owners ?? {};
+      return ns !== undefined && svc !== undefined;
+    });
     const fields = {
       'k8s.pod.name': 'web-5d4f8c-e',
       'k8s.ns.name': 'prod',

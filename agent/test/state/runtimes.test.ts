@@ -199,6 +199,16 @@ describe('runtimes', () => {
     );
   });
 
+  it('remembers where a bundle lies that is still being written, when nobody is left to tell', async () => {
+    const name = '7e'.repeat(32);
+    const one = new Container('docker', name, `/docker/${name}`);
+    one.bundle = join(folder, 'elsewhere', name);
+    write(`elsewhere/${name}/config.json`, '{"linux":');
+    assert.equal(await lookup().readFiles(one), undefined);
+    write(`elsewhere/${name}/config.json`, { ...spec, linux: { cgroupsPath: one.cgroupPath } });
+    assert.equal((await lookup().readFiles(one))?.facts.name, 'app');
+  });
+
   it('reads names and images that Podman and CRI-O keep beside the bundle', async () => {
     const other = 'bb'.repeat(32);
     const metadata = JSON.stringify({ name: 'db', 'image-name': 'docker.io/library/redis:7' });

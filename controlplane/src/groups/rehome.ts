@@ -73,7 +73,7 @@ async function settle(
     return store.wake([group.id], tickFrom(at, flushedAt, groupIntervalMs));
   }
   // The tick it would have had is kept, unless the one with the new interval is sooner; ticks are counted from there on.
-  const last = flushedAt + Math.floor((now - flushedAt) / definition.i) * definition.i;
+  const last = tickFrom(now, flushedAt, definition.i) - definition.i;
   const due = Math.max(now, last + Math.min(definition.i, groupIntervalMs));
   await store.retime(group, due, groupIntervalMs);
 }

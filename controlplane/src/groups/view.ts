@@ -23,8 +23,8 @@ async function viewGroup(
   now: number,
 ) {
   const route = grouping().route(group.definition.r);
-  const at = Math.max(due, now);
-  const preview = await flusher.preview(group, at);
+  const coming = await flusher.comingOf(group, due, now);
+  const { at, preview } = coming ?? { at: Math.max(due, now), preview: undefined };
   const [last] = await store.history(group.id);
   return {
     id: group.id,
@@ -152,12 +152,15 @@ async function comingSteps(
 ): Promise<{ past: TimelineStep[]; next: TimelineStep[] }> {
   const [group] = await store.states([id]);
   if (!group) return { past: [], next: [] };
-  const due = Math.max((await store.dueOf(id)) ?? now, now);
-  const [present, future] = [await flusher.preview(group, now), await flusher.preview(group, due)];
+  const due = (await store.dueOf(id)) ?? now;
+  const [present, coming] = [
+    await flusher.preview(group, now),
+    await flusher.comingOf(group, due, now),
+  ];
   const hold = present?.flush.held.find(({ member }) => member.fingerprint === fingerprint)?.hold;
   return {
     past: hold ? [{ at: iso(now), what: hold.kind, by: hold.by }] : [],
-    next: future ? [{ at: iso(due), what: reasonOf(future) }] : [],
+    next: coming ? [{ at: iso(coming.at), what: reasonOf(coming.preview) }] : [],
   };
 }
 

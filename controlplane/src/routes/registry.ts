@@ -151,13 +151,14 @@ export class RoutingRegistry {
 
   async #follow(): Promise<void> {
     const version = await this.#options.store.version();
-    if (version === this.#current.version || version === this.#refused) return;
+    if (version === this.#current.version) return;
     const found = await this.#options.store.read(version);
     if (!found) return;
     const [wrong] = this.check(found.document);
     if (wrong) {
-      // Another replica knows channels that we do not (yet).
-      this.#options.onProblem(new Error(`version ${version}: ${wrong.pointer} ${wrong.message}`));
+      // Another replica knows channels that we do not (yet): it is asked again, and told once.
+      if (version !== this.#refused)
+        this.#options.onProblem(new Error(`version ${version}: ${wrong.pointer} ${wrong.message}`));
       this.#refused = version;
       return;
     }

@@ -117,9 +117,11 @@ function compileInhibition(rule: InhibitRuleConfig): InhibitRule {
 }
 
 function checkInhibition(rule: InhibitRuleConfig, at: string): Complaint[] {
-  return Object.entries(sidesOf(rule)).flatMap(([side, given]) =>
-    checkMatchers(given, `${at}/${side}_`),
-  );
+  return Object.entries(sidesOf(rule)).flatMap(([side, given]) => {
+    if (Object.values(given).every((one) => Object.keys(one ?? {}).length === 0))
+      return [{ pointer: at, message: `it has no ${side}_matchers, and would fit every alert` }];
+    return checkMatchers(given, `${at}/${side}_`);
+  });
 }
 
 /** What is wrong with matchers in all their notations; `prefix` leads to their keys. */

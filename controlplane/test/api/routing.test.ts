@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RoutingRegistry } from '../../src/routes/registry.ts';
+import { RoutingStore } from '../../src/store/routing.ts';
 import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { openRedis } from '../support/redis.ts';
 
 const CHANNELS = [{ name: 'everyone' }, { name: 'db', log: {} }];
 const ROUTE = { receiver: 'everyone', group_by: ['alertname'] };
@@ -93,6 +97,33 @@ test('a dry run tells which recent alerts would go another way', async (t) => {
   assert.deepEqual([body.looked, body.changed], [2, 1]);
   assert.deepEqual(body.sample[0].before, ['everyone {}:{alertname="a"}']);
   assert.deepEqual(body.sample[0].after, ['db {}/{team="db"}:{alertname="a"}']);
+});
+
+test('routing that comes before its channels is taken once these are known', async (t) => {
+  const store = new RoutingStore(await openRedis(t));
+  const document = (receiver: string) => ({
+    ...{ global: { resolve_timeout: '5m' }, inhibit_rules: [], time_intervals: [] },
+    route: { receiver },
+  });
+  const replica = async (channels: string[]) => {
+    const problems: string[] = [];
+    const registry = new RoutingRegistry({
+      ...{ store, authority: 'last', file: document('a'), channels: () => channels },
+      onProblem: (error) => problems.push(String(error)),
+    });
+    await registry.start();
+    t.after(() => registry.stop());
+    return { registry, problems };
+  };
+  const known = ['a'];
+  const [one, other] = [await replica(['a', 'new']), await replica(known)];
+  const { version } = await one.registry.change(document('new'), 1, 'somebody', '');
+  while (other.problems.length === 0) await sleep(50);
+  assert.equal(other.registry.current.version, 1);
+  known.push('new');
+  while (other.registry.current.version !== version) await sleep(50);
+  assert.equal(other.registry.routing.tree?.routes[0]?.channel, 'new');
+  assert.equal(other.problems.length, 1);
 });
 
 test('the file can decide alone', async (t) => {

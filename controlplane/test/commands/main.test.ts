@@ -263,7 +263,9 @@ test('run shows alerts as they come, goes on without an agent, and stops within 
   run.child.kill('SIGINT');
   assert.equal(await run.code(), 0, run.err);
   assert.ok(Date.now() - from < 5000, `took ${Date.now() - from} ms`);
-  assert.equal(run.err, '');
+  // On a machine so busy that Redis is not heard of for seconds, it says that it waits.
+  const complaints = run.err.split('\n').filter((line) => !/"delivery waits for redis"/.test(line));
+  assert.deepEqual(complaints, ['']);
 
   const again = new Run(t, folder, args);
   const { out } = await cli(folder, ['alerts', '--json', '--url', await again.ready()]);

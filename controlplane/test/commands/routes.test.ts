@@ -141,6 +141,7 @@ inhibit_rules:
   - source_matchers: ['a==']
     target_match_re: { b: "*" }
     equal_missing: perhaps
+  - target_matchers: [c=d]
 time_intervals:
   - name: night
     time_intervals:
@@ -179,8 +180,9 @@ time_intervals:
     /^25:5 'slack_configs' is a key of Alertmanager: 'tocsin routes import'/,
     /^28:5 a channel has one kind/,
     /^31:24 not a matcher/,
-    /^36:17 times: 22:00 is not before 06:00/,
-    /^37:9 there is no time zone 'Nowhere'/,
+    /^33:5 it has no source_matchers, and would fit every alert/,
+    /^37:17 times: 22:00 is not before 06:00/,
+    /^38:9 there is no time zone 'Nowhere'/,
   ];
   for (const message of wanted)
     assert.ok(

@@ -24,7 +24,7 @@ import {
   receiversFrom,
   routeFrom,
 } from './generate.ts';
-import { scenarioFrom } from './scenario.ts';
+import { mutedScenarioFrom, type Scenario, type Step, scenarioFrom } from './scenario.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -227,10 +227,23 @@ const inGroups = (said: readonly Said[]) => {
 /** A step that came later than this, ms, shows the load of the machine and not what Alertmanager does. */
 const LATE_MS = 180;
 
+const MINUTE_MS = 60_000;
+
+/** Makes a story that begins in a minute of the day; but for that, the same seed makes the same one. */
+type Story = (random: Random, minute: number) => Scenario;
+
 /** One scenario; undefined when the machine was too slow for the real clock. */
-async function compareTimes(random: Random, server: string): Promise<number | undefined> {
-  const receivers = receiversFrom(random);
-  const { config, steps, untilMs } = scenarioFrom(random);
+async function compareTimes(
+  seed: number,
+  server: string,
+  story: Story,
+): Promise<number | undefined> {
+  const made = (minute: number) => {
+    const random = new Random(seed);
+    return { receivers: receiversFrom(random), ...story(random, minute) };
+  };
+  const { receivers, config, steps: given, untilMs, startsAt: offset } = made(0);
+  const steps = given.map((step) => later(step, offset ?? 0));
   const file = fileOf(ours(config, receivers));
   const lines = steps.map(({ at, alert, silence }) => ({
     at: `${at}ms`,
@@ -253,22 +266,27 @@ async function compareTimes(random: Random, server: string): Promise<number | un
     }),
   }));
   const simulated = await tocsin<Simulated>(
-    ['simulate', '--config', file, '--until', `${untilMs}ms`],
+    ['simulate', '--config', file, '--until', `${untilMs + (offset ?? 0)}ms`],
     lines,
   );
   const mine = simulated.map(({ at, channel, group_labels, firing, resolved }) => ({
-    at: timeOf(at),
+    at: timeOf(at) - (offset ?? 0),
     receiver: channel,
     group: sortedLabels(group_labels),
     firing: names(firing),
     resolved: names(resolved),
   }));
 
-  const real = await RealAlertmanager.start(server, config, receivers);
+  const soon = Date.now() + (offset === undefined ? 200 : 3000);
+  const start = offset === undefined ? soon : nextAfter(soon, offset);
+  const real = await RealAlertmanager.start(
+    server,
+    made(Math.floor(start / MINUTE_MS) % 1440).config,
+    receivers,
+  );
   try {
-    const start = Date.now() + 200;
     const iso = (at: number) => new Date(start + at).toISOString();
-    for (const { at, alert, silence } of steps) {
+    for (const { at, alert, silence } of given) {
       await sleep(Math.max(0, start + at - Date.now()));
       if (alert) {
         const { labels, startsAt, endsAt } = alert;
@@ -313,6 +331,24 @@ async function compareTimes(random: Random, server: string): Promise<number | un
   }
 }
 
+/** The first time after another that is so long after a whole minute. */
+const nextAfter = (time: number, offset: number) =>
+  Math.ceil((time - offset) / MINUTE_MS) * MINUTE_MS + offset;
+
+/** The same in a story that begins later. */
+function later({ at, alert, silence }: Step, by: number): Step {
+  const shifted = <T extends { startsAt?: number; endsAt?: number }>(one: T): T => ({
+    ...one,
+    ...(one.startsAt !== undefined && { startsAt: one.startsAt + by }),
+    ...(one.endsAt !== undefined && { endsAt: one.endsAt + by }),
+  });
+  return {
+    at: at + by,
+    ...(alert && { alert: shifted(alert) }),
+    ...(silence && { silence: shifted(silence) }),
+  };
+}
+
 const ms = (time: number) => `${time < 0 ? '-' : ''}${Math.abs(time)}ms`;
 
 function timeOf(at: string): number {
@@ -321,23 +357,37 @@ function timeOf(at: string): number {
 }
 
 async function times(random: Random, server: string): Promise<void> {
+  await compareStories('times', rounds, random, server, scenarioFrom);
+}
+
+async function intervals(random: Random, server: string): Promise<void> {
+  await compareStories('intervals', Math.ceil(rounds / 6), random, server, mutedScenarioFrom);
+}
+
+async function compareStories(
+  name: string,
+  count: number,
+  random: Random,
+  server: string,
+  story: Story,
+): Promise<void> {
   let [compared, told, slow] = [0, 0, 0];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < count; round++) {
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         const seed = random.below(2 ** 31);
-        const attempt = () => compareTimes(new Random(seed), server);
+        const attempt = () => compareTimes(seed, server, story);
         // What does not show twice was the machine, which stood still.
-        const count = await attempt().catch(attempt);
-        if (count === undefined) slow++;
+        const said = await attempt().catch(attempt);
+        if (said === undefined) slow++;
         else {
           compared++;
-          told += count;
+          told += said;
         }
       }),
     );
   }
-  tell(`times: ${compared} scenarios tell the same ${told} notifications; ${slow} were too slow`);
+  tell(`${name}: ${compared} scenarios tell the same ${told} notifications; ${slow} were too slow`);
   assert.ok(compared > 0, 'the machine is too slow for a real clock');
 }
 
@@ -509,7 +559,7 @@ try {
   else {
     tell(`SEED=${SEED} ROUNDS=${rounds}`);
     const { server, amtool } = programs;
-    const parts = { matchers, routing, api, times };
+    const parts = { matchers, routing, api, times, intervals };
     for (const [name, part] of Object.entries(parts)) {
       if (name.includes(ONLY)) await part(new Random(Number(SEED)), server, amtool);
     }

@@ -28,6 +28,8 @@ export interface Step {
 
 export interface Scenario {
   readonly config: object;
+  /** It begins so long after a whole minute, ms; undefined: at any time. */
+  readonly startsAt?: number;
   readonly steps: readonly Step[];
   readonly untilMs: number;
 }
@@ -58,6 +60,59 @@ export function scenarioFrom(random: Random): Scenario {
   const groupBy = [[], ['alertname'], ['env', 'team'], ['job', 'instance']];
   const route = routeFrom(random, { depth: 2, times, groupBy, values: VALUES });
   return holds ? withHolds(random, route, alerts) : withoutHolds(random, route, alerts);
+}
+
+const clock = (minutes: number) =>
+  [Math.floor(minutes / 60) % 24, minutes % 60]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':');
+
+/** Minutes of a day from a minute on: some of the next ones, which may go over midnight. */
+function window(random: Random, minute: number) {
+  const from = minute + random.below(3);
+  const times = Array.from({ length: 1 + random.below(2) }, (_none, index) => ({
+    start_time: clock(from + index),
+    end_time: clock(from + index + 1).replace('00:00', '24:00'),
+  }));
+  return [{ times }];
+}
+
+/**
+ * A story that begins shortly before a whole minute, with routes that are mute or active in the next ones. `minute` is that of the day in
+ * which it begins: it is the only difference between two stories of the same seed.
+ */
+export function mutedScenarioFrom(random: Random, minute: number): Scenario {
+  const times = (one: Random, isRoot: boolean) => ({
+    ...((isRoot || one.chance(0.5)) && {
+      // A group that an interval lets go is told at the next flush by Alertmanager.
+      group_wait: '7500ms',
+      group_interval: one.pick(['3s', '5s', '7s']),
+      repeat_interval: one.pick(['8700ms', '23700ms', '1h']),
+    }),
+    ...(!isRoot &&
+      one.chance(0.7) && {
+        [one.pick(['mute_time_intervals', 'active_time_intervals'])]: one.pick([
+          ['first'],
+          ['second'],
+          ['first', 'second'],
+        ]),
+      }),
+  });
+  const groupBy = [[], ['alertname'], ['env', 'team']];
+  const route = routeFrom(random, { depth: 2, times, groupBy, values: VALUES });
+  const time_intervals = ['first', 'second'].map((name) => ({
+    name,
+    time_intervals: window(random, minute),
+  }));
+  // What ends while it is muted is told at once here: nothing ends.
+  const steps = Array.from({ length: 12 }, (_none, index): Step => {
+    const at = whole(random, 0, 100);
+    const names = ['alertname', ...random.some(NAMES, 4)];
+    const own = Object.fromEntries(names.map((name) => [name, random.pick(VALUES)]));
+    return { at, alert: { labels: { ...own, n: String(index) }, startsAt: at, endsAt: 3_600_000 } };
+  });
+  const config = { global: { resolve_timeout: '1h' }, route, time_intervals };
+  return { config, steps: inOrder(steps), startsAt: 40_250, untilMs: 150_000 };
 }
 
 const inOrder = (steps: Step[]) => steps.sort((a, b) => a.at - b.at);

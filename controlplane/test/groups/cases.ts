@@ -250,6 +250,18 @@ receivers: [{name: one, log: {}}, {name: two, log: {send_resolved: false}}]`,
     ],
   },
   {
+    name: 'a reload at the moment of a tick comes before it',
+    config: flow(1, 10, 25),
+    configs: { long: flow(1, 30, 25) },
+    until: 70,
+    steps: [push(1, '1', 1, 3600), reload(32, 'long')],
+    said: [
+      [2, 'd', '1', '', 'first notification'],
+      [32, 'd', '1', '', 'repeat'],
+      [62, 'd', '1', '', 'repeat'],
+    ],
+  },
+  {
     name: 'a reload that names another channel tells it at the next tick',
     config: flow(1, 10, 3600),
     configs: {

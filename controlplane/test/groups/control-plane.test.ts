@@ -120,6 +120,32 @@ test('alerts of agents are told in groups, and each has one outcome', async (t) 
   assert.equal(timeline.next.length, 1);
 });
 
+test('a timeline tells when a hold ends and what is said then, and not the look after that', async (t) => {
+  const plane = await startTestControlPlane(t, {
+    receivers: [{ name: 'd', none: {} }],
+    route: { receiver: 'd', group_by: ['n'], group_wait: '10s', group_interval: '5h' },
+    global: { resolve_timeout: '9h' },
+  });
+  const silence = (matchers: string[], duration: string) =>
+    plane.call('POST', '/v1/silences', { matchers, duration, comment: 'x' });
+  const long = (await silence(['n="1"', 'x=y'], '2h')).body;
+  await silence(['n="1"'], '1h');
+  const old = new Date(Date.now() - 60_000).toISOString();
+  const alerts = [{ labels: { alertname: 'x', n: '1', x: 'y' }, startsAt: old }];
+  assert.equal((await plane.call('POST', '/api/v2/alerts', alerts)).status, 200);
+  await until(
+    async () => (await plane.call('GET', '/v1/ledger')).body.outcomes.silenced === 1,
+    'held',
+  );
+  const { items } = (await plane.call('GET', '/v1/alerts')).body;
+  const { past, next } = (await plane.call('GET', `/v1/alerts/${items[0].id}/timeline`)).body;
+  assert.ok(past.some(({ what }: { what: string }) => what === 'silenced'));
+  const at = new Date(Date.parse(long.ends_at) + 10_000).toISOString();
+  assert.deepEqual(next, [{ ...next[0], at, what: 'first notification' }]);
+  const [group] = (await plane.call('GET', '/v1/groups')).body.items;
+  assert.deepEqual([group.next_flush, group.reason], [at, 'first notification']);
+});
+
 test('a rule or an interval that is taken away lets go what it held back', async (t) => {
   const { url, received } = await receiver(t);
   const hook = { url, secret: { value: 'secret' }, allow_private_addresses: true };

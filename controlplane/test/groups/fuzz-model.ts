@@ -126,7 +126,10 @@ class Model {
   #admit(input: SimulatedInput & { kind: 'alert' }, now: number): void {
     const { labels, startsAt, endsAt } = input;
     const name = nameOf(labels);
-    const ends = endsAt ?? now + this.#routing.resolveTimeoutMs;
+    const { resolveTimeoutMs, tree } = this.#routing;
+    const routes = tree?.match(labels) ?? [];
+    const waits = routes.map(({ resolveAfterMs = resolveTimeoutMs }) => resolveAfterMs);
+    const ends = endsAt ?? now + Math.max(...waits);
     const alert = {
       labels,
       starts: startsAt ?? Math.min(now, ends),
@@ -140,19 +143,22 @@ class Model {
         if (old.ends <= now) alert.ends = Math.max(alert.ends, old.ends);
       } else if (old.ends > alert.ends && !old.isGuess) alert.ends = old.ends;
     }
-    // What it began to be is not what was held back.
-    if (old && alert.starts >= old.ends)
-      for (const { members } of this.#groups.values()) {
-        const mark = members.get(name);
-        if (mark && alert.ends > now) mark.wasHeld = false;
-      }
+    if (old && alert.starts >= old.ends && alert.ends > now) this.#begin(name);
     this.#alerts.set(name, alert);
     this.#join(name, alert, now);
   }
 
+  /** What it began to be is not what was held back. */
+  #begin(name: string): void {
+    for (const { members } of this.#groups.values()) {
+      const mark = members.get(name);
+      if (mark) mark.wasHeld = false;
+    }
+  }
+
   #join(
     name: string,
-    { labels, starts }: Alert,
+    { labels, starts, ends }: Alert,
     now: number,
     known?: ReadonlyMap<Group, ReadonlySet<string>>,
   ): void {
@@ -174,7 +180,10 @@ class Model {
         this.#groups.set(key, group);
       }
       if (!group.members.has(name)) group.members.set(name, { told: false, wasHeld: false });
-      if (isOld && group.flushed === undefined && !known?.get(group)?.has(name)) group.due = now;
+      const isUrgent = route.flushImmediately?.matches(labels) ?? false;
+      if (group.flushed !== undefined) {
+        if (isUrgent && ends > now && !group.log?.firing.has(name)) group.due = now;
+      } else if ((isOld || isUrgent) && !known?.get(group)?.has(name)) group.due = now;
     }
   }
 
@@ -366,8 +375,9 @@ function arm(group: Group, says: boolean, now: number): void {
 const VALUES = ['a', 'b'];
 const clock = (minute: number) => `00:${String(minute).padStart(2, '0')}`;
 
-/** Inputs are at 100 ms of a second, ends of alerts at 250 or 100, holds at 550: only what is meant to be is at one moment. */
+/** In most, inputs are at 100 ms of a second, ends of alerts at 250 or 100, holds at 550; in others, all are at whole seconds. */
 function storyFrom(random: Random) {
+  const part = random.chance(0.7) ? 50 : 0;
   const channels = receiversFrom(random);
   const intervals = ['first', 'second'].map((name) => {
     const from = random.below(4);
@@ -381,6 +391,8 @@ function storyFrom(random: Random) {
       group_interval: one.pick(['1s', '10s', '15s', '60s']),
       repeat_interval: one.pick(['1s', '17s', '60s', '100s', '1h']),
     }),
+    ...(one.chance(0.15) && { flush_immediately: matcherText(one, VALUES) }),
+    ...(one.chance(0.15) && { resolve_after: one.pick(['15s', '70s']) }),
     ...(!isRoot &&
       mutes &&
       one.chance(0.4) && {
@@ -446,7 +458,7 @@ function storyFrom(random: Random) {
   const lines: [number, unknown][] = [];
   for (const labels of alerts) {
     for (let count = 1 + random.below(5); count > 0; count--) {
-      const at = seconds() * 1000 + 100;
+      const at = seconds() * 1000 + 2 * part;
       const starts = random.pick([
         undefined,
         at,
@@ -458,7 +470,7 @@ function storyFrom(random: Random) {
         undefined,
         at,
         at - 1000 * random.below(30),
-        at + 150 + 1000 * random.below(60),
+        at + 3 * part + 1000 * random.below(60),
         at + 1000 * random.below(60),
       ]);
       if (end !== undefined && starts !== undefined && end < starts) continue;
@@ -466,8 +478,8 @@ function storyFrom(random: Random) {
     }
   }
   for (let count = random.below(4); count > 0; count--) {
-    const at = seconds() * 1000 + 100;
-    const from = at + 450 + 1000 * random.pick([0, 0, random.below(40)]);
+    const at = seconds() * 1000 + 2 * part;
+    const from = at + 9 * part + 1000 * random.pick([0, 0, random.below(40)]);
     const startsAt = random.chance(0.3) ? at : from;
     const matchers = Array.from({ length: 1 + random.below(2) }, () => matcherText(random, VALUES));
     lines.push([
@@ -476,8 +488,8 @@ function storyFrom(random: Random) {
     ]);
   }
   for (let count = random.below(3); count > 0; count--)
-    lines.push([seconds() * 1000 + 100, { kind: 'restart' }]);
-  if (random.chance(0.5)) lines.push([seconds() * 1000 + 400, { kind: 'reload' }]);
+    lines.push([seconds() * 1000 + 2 * part, { kind: 'restart' }]);
+  if (random.chance(0.5)) lines.push([seconds() * 1000 + 8 * part, { kind: 'reload' }]);
   return { config, again, lines: lines.sort(([a], [b]) => a - b) };
 }
 

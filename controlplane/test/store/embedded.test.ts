@@ -105,7 +105,7 @@ test('starts a server that keeps dying less and less often', async (t) => {
     onRestart: () => deaths.push(performance.now()),
   });
   process.kill(embedded.pid as number, 'SIGKILL');
-  await until(async () => deaths.length === 5, 'it died five times');
+  await until(async () => deaths.length >= 5, 'it died five times');
   await embedded.stop();
   // The pauses double: 50, 100, 200 and 400 ms. A timer may fire early by the rounding of its clock.
   assert.ok(Number(deaths[4]) - Number(deaths[0]) > 740, String(deaths));

@@ -96,7 +96,7 @@ function makeChild(
   // Before the record is begun: a cgroup seen first is a record of its own.
   if (toldBy === 'child') translator.move(child, event.data('cgroups'));
   translator
-    .begin(EVENT_FORK, forkLayout.size, event, parent)
+    .begin(EVENT_FORK, forkLayout.size, event, parent, event.name)
     .int64(forkLayout.cgroup, child.cgroup)
     .uint64(forkLayout.capPermitted, child.capabilities.capPermitted)
     .uint64(forkLayout.capEffective, child.capabilities.capEffective)

@@ -17,7 +17,7 @@ import { type Binder, integer, plain, podOf } from './context.ts';
 type Read<T extends Value = Value> = (process: Process) => T | undefined;
 
 /** Longest chain of ancestors that is looked at. */
-const CHAIN = 64;
+const CHAIN = 4096;
 
 const commandLine: Read = ({ comm, args }) => (args === '' ? comm : `${comm} ${args}`);
 const name: Read = ({ comm }) => comm;
@@ -81,26 +81,39 @@ function chain(
   return values.length === 0 ? undefined : values;
 }
 
-/** A leader of a session or group, found by number. */
-function ofLeader(id: (process: Process) => number, read: Read, fallback?: Value): Binder {
+/** The leader of a session or group, found by number; of one that is gone or has another number, its highest member above. */
+function ofLeader(
+  id: (process: Process) => number,
+  read: Read,
+  isNumberOfHost: (process: Process) => boolean = () => true,
+): Binder {
   return ({ processes }) =>
     ({ process }) => {
-      const leader = id(process) === process.tgid ? process : processes.get(id(process));
-      return leader === undefined ? fallback : read(leader);
+      const number = id(process);
+      if (number === process.tgid && isNumberOfHost(process)) return read(process);
+      const known = isNumberOfHost(process) ? processes.get(number) : undefined;
+      const isThere = known !== undefined && !known.dead;
+      return read(isThere ? known : highestOf(process, (one) => id(one) === number));
     };
 }
 
-/** Groups in a pid namespace of its own: the nearest ancestor that leads it. */
-function ofVirtualGroup(read: Read): Extractor<KernelEvent> {
-  return ({ process }) => {
-    let leader: Process | undefined = process;
-    for (let level = 0; leader !== undefined && level < CHAIN; level++) {
-      if (leader.vpid === process.vprocessGroup) return read(leader);
-      leader = leader.parentNow();
-    }
-    return undefined;
-  };
+/** The last of the ancestors, one above the other from the process itself, that belong. */
+function highestOf(process: Process, belongs: (process: Process) => boolean): Process {
+  let highest = process;
+  for (let level = 0; level < CHAIN; level++) {
+    const parent = highest.parentNow();
+    if (parent === undefined || !belongs(parent)) break;
+    highest = parent;
+  }
+  return highest;
 }
+
+const ofVirtualGroup = (read: Read): Binder =>
+  ofLeader(
+    ({ vprocessGroup }) => vprocessGroup,
+    read,
+    ({ inPidNamespace }) => !inPidNamespace,
+  );
 
 const isUpperLayer: Read = ({ exeFlags }) =>
   (exeFlags & EVENT_EXE_OVERLAY) !== 0 && (exeFlags & EVENT_EXE_UPPER) !== 0;
@@ -264,9 +277,6 @@ export const processFields: readonly [string, Binder][] = [
     'proc.is_sid_leader': own(({ session, tgid }) => session === tgid),
     'proc.is_pgid_leader': own(({ processGroup, tgid }) => processGroup === tgid),
     'proc.is_vpgid_leader': own(({ vprocessGroup, vpid }) => vprocessGroup === vpid),
-    'proc.vpgid.name': ofVirtualGroup(name),
-    'proc.vpgid.exe': ofVirtualGroup(exe),
-    'proc.vpgid.exepath': ofVirtualGroup(exePath),
     'proc.duration': age(self),
     'proc.ppid.duration': age(parent),
     'proc.loginshellid': loginShell,
@@ -310,7 +320,10 @@ export const processFields: readonly [string, Binder][] = [
   ['proc.orig.aname', originalAncestors(name)],
   ['proc.env', environment],
   ['proc.aenv', ancestorEnvironment],
-  ['proc.sname', ofLeader(({ session }) => session, name, '')],
+  ['proc.vpgid.name', ofVirtualGroup(name)],
+  ['proc.vpgid.exe', ofVirtualGroup(exe)],
+  ['proc.vpgid.exepath', ofVirtualGroup(exePath)],
+  ['proc.sname', ofLeader(({ session }) => session, name)],
   ['proc.sid.exe', ofLeader(({ session }) => session, exe)],
   ['proc.sid.exepath', ofLeader(({ session }) => session, exePath)],
   ['proc.pgid.name', ofLeader(({ processGroup }) => processGroup, name)],

@@ -1,4 +1,4 @@
-import { EVENT_TYPES } from '../event-types.ts';
+import { EVENT_TYPES, typeNameIn } from '../event-types.ts';
 import type { Condition, Leaf } from './condition.ts';
 
 /** The event types a condition can be true for, as far as its shape tells. `all` is not limited to the known types. */
@@ -24,7 +24,7 @@ function complement(names: ReadonlySet<string>): EventTypeSet {
 function ofEventType(leaf: Leaf, negated: boolean): EventTypeSet {
   if (leaf.operator === 'exists') return negated ? NONE : 'all';
   if (leaf.modifier || !leaf.literals) return 'all';
-  const names = new Set<string>(leaf.literals);
+  const names = new Set<string>(leaf.literals.map((name) => typeNameIn('evt.type', name)));
   switch (leaf.operator) {
     case '=':
     case 'in':

@@ -1,5 +1,5 @@
 import { textOf } from '../byte-string.ts';
-import { EVENT_TYPES } from '../event-types.ts';
+import { EVENT_TYPES, typeNameIn } from '../event-types.ts';
 import type { ByteString } from '../field.ts';
 import { FieldError, FieldRegistry } from '../fields/registry.ts';
 import type {
@@ -124,8 +124,7 @@ export class ConditionResolver {
     if (right.kind === 'val' || right.kind === 'transformer') {
       return { ...base, ...this.dynamic(node, left, right) };
     }
-    const literals = right.kind === 'value' ? [right.text] : right.items;
-    checkEventTypes(left, node, literals);
+    const literals = eventTypes(left, node, right.kind === 'value' ? [right.text] : right.items);
     if (isDomain(left)) return this.domain(base, left, node, literals);
     const { test, plan } = compareWithLiterals(left, operator, modifier, literals);
     const warnings = this.warnings(node, left, literals);
@@ -281,20 +280,25 @@ function kindOfType(operand: Operand): string {
   return `${operand.type} ${bits ?? 64}`;
 }
 
-/** `evt.type` and `syscall.type` must name types that exist. */
-function checkEventTypes(left: Operand, node: CompareNode, literals: readonly ByteString[]): void {
-  if (left.kind !== 'field' || node.modifier) return;
-  if (!/^(evt|syscall)\.type$/.test(left.text)) return;
-  if (!['=', '!=', 'in', 'intersects'].includes(node.operator)) return;
-  for (const name of literals) {
-    if (EVENT_TYPES.has(name)) continue;
+/** `evt.type` and `syscall.type` must name types that exist. Returns what is written on the right as the field's values have it. */
+function eventTypes(
+  left: Operand,
+  node: CompareNode,
+  literals: readonly ByteString[],
+): readonly ByteString[] {
+  if (left.kind !== 'field' || node.modifier) return literals;
+  const field = left.text;
+  if (field !== 'evt.type' && field !== 'syscall.type') return literals;
+  if (!['=', '!=', 'in', 'intersects'].includes(node.operator)) return literals;
+  return literals.map((name) => {
+    if (EVENT_TYPES.has(name)) return typeNameIn(field, name);
     const hint = closest(name, EVENT_TYPES);
     throw new ConditionError(
       'unknown-event-type',
       `unknown event type ${name}${hint}`,
       node.right.offset,
     );
-  }
+  });
 }
 
 /** Gives errors of parts that know no position the position of their check. */

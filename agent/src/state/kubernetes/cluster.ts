@@ -22,7 +22,8 @@ export interface ClusterOptions {
 }
 
 interface Cached {
-  readonly at: number;
+  /** When the answer came, ms; infinite until then. */
+  at: number;
   readonly object: Promise<Json>;
 }
 
@@ -31,6 +32,8 @@ const PAGE = 500;
 const GRACE_MS = 60_000;
 const FRESH_MS = 300_000;
 const GONE = 410;
+/** Forbidden, or not there. */
+const REFUSED: ReadonlySet<number> = new Set([403, 404, GONE]);
 const CORE = '/api/v1';
 const APPS = '/apis/apps/v1';
 
@@ -80,9 +83,7 @@ export class Cluster {
         // The history since the last version is gone, which is no failure: list again.
         if (error instanceof KubernetesError && error.status === GONE) continue;
         this.counters.errors++;
-        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(
-          () => {},
-        );
+        await pause(wait, signal);
         wait = Math.min(wait * 2, lastWaitMs);
       }
     }
@@ -154,13 +155,15 @@ export class Cluster {
     const known = this.#pods.get(pod.uid);
     this.#pods.set(pod.uid, known === undefined ? pod : { ...pod, owners: known.owners });
     this.#deletedAt.delete(pod.uid);
-    this.#ownersOf(object, pod)
-      .then((owners) => {
-        const now = this.#pods.get(pod.uid);
-        if (now !== undefined)
-          this.#pods.set(pod.uid, { ...now, owners: { ...now.owners, ...owners } });
-      })
-      .catch(() => {});
+    for (const asked of this.#ownersOf(object, pod)) {
+      asked
+        .then((owners) => {
+          const now = this.#pods.get(pod.uid);
+          if (now !== undefined)
+            this.#pods.set(pod.uid, { ...now, owners: { ...now.owners, ...owners } });
+        })
+        .catch(() => {});
+    }
     return pod.uid;
   }
 
@@ -179,14 +182,13 @@ export class Cluster {
   }
 
   /** The owners by the chain of controllers, and services by their selectors. What may not be read is known by name and id alone. */
-  async #ownersOf(object: Json, pod: Pod): Promise<Pod['owners']> {
+  #ownersOf(object: Json, pod: Pod): Promise<Pod['owners']>[] {
     const namespace = encodeURIComponent(pod.namespace);
-    const [ns, svc, made] = await Promise.all([
-      this.#owner(`${CORE}/namespaces/${namespace}`),
-      this.#services(namespace, pod),
+    return [
+      this.#owner(`${CORE}/namespaces/${namespace}`).then((ns) => (ns ? { ns: [ns] } : {})),
+      this.#services(namespace, pod).then((svc) => (svc.length > 0 ? { svc } : {})),
       this.#controllers(object, namespace),
-    ]);
-    return { ...made, ...(ns && { ns: [ns] }), ...(svc.length > 0 && { svc }) };
+    ];
   }
 
   async #controllers(object: Json, namespace: string): Promise<Pod['owners']> {
@@ -222,18 +224,39 @@ export class Cluster {
   /** An object of the API, fresh within minutes; undefined when it cannot be had. */
   #object(path: string): Promise<Json> {
     const known = this.#objects.get(path);
-    const now = performance.now();
-    if (known !== undefined && now - known.at < FRESH_MS) return known.object;
-    const object = this.#api.get(path).catch(() => {
-      this.counters.errors++;
-      return undefined;
+    if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.object;
+    const cached: Cached = { at: Number.POSITIVE_INFINITY, object: this.#ask(path) };
+    void cached.object.then(() => {
+      cached.at = performance.now();
     });
     this.#objects.delete(path);
-    this.#objects.set(path, { at: now, object });
+    this.#objects.set(path, cached);
     if (this.#objects.size > this.#options.objectLimit) {
       const [oldest] = this.#objects.keys();
       if (oldest !== undefined) this.#objects.delete(oldest);
     }
-    return object;
+    return cached.object;
   }
+
+  /** Asks until there is an answer or a refusal: a pod that does not change is not asked for again. Never rejects. */
+  async #ask(path: string): Promise<Json> {
+    const { firstWaitMs, lastWaitMs } = this.#options;
+    const { signal } = this.#stop;
+    for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, lastWaitMs)) {
+      try {
+        return await this.#api.get(path);
+      } catch (error) {
+        this.counters.errors++;
+        if (error instanceof KubernetesError && REFUSED.has(error.status)) return undefined;
+        await pause(wait, signal);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Part of the time, so that not all agents ask at once; ends early when stopped. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const part = ms * (0.5 + Math.random() / 2);
+  await sleep(part, undefined, { signal, ref: false }).catch(() => {});
 }

@@ -114,11 +114,16 @@ export class RuntimeLookup {
 
   /** A bundle that its container's own runtime or shim points at, which finds runtimes with roots of their own, or one in the usual places. */
   async #findBundle(container: Container): Promise<Bundle | undefined> {
-    container.bundle ??= await findBundle(container);
-    const bundle = container.bundle && (await readBundle(container.bundle));
-    if (bundle) return bundle;
+    // Who told of a place may be gone while what is written there becomes whole: it is not forgotten.
+    for (const find of [() => container.bundle, () => findBundle(container)]) {
+      const folder = await find();
+      const bundle = folder && (await readBundle(folder));
+      if (!bundle) continue;
+      container.bundle = folder;
+      return bundle;
+    }
     const usual = await this.#readUsual(container.fullId);
-    container.bundle = usual?.folder;
+    if (usual !== undefined) container.bundle = usual.folder;
     return usual;
   }
 
