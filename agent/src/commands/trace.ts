@@ -53,7 +53,9 @@ export function registerTraceCommand(program: Command): void {
         process.exitCode = error instanceof ProbeError ? CANNOT_RUN : 1;
         return;
       }
-      await interrupted();
+      const end = interrupted();
+      process.stderr.write('ready\n');
+      await end;
       trace.stop();
     });
 }

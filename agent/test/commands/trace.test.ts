@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { terminalText } from '../../src/commands/terminal-text.ts';
 import { Trace, type TraceOptions } from '../../src/commands/trace.ts';
 import { skipLive } from '../engine/live-engine.ts';
+import { TocsinProcess } from '../support/tocsin-process.ts';
 
 const run = promisify(execFile);
 
@@ -44,6 +45,15 @@ async function traced(
 }
 
 describe('tocsin trace', { skip: skipLive }, () => {
+  it('says when it watches, and ends at an interrupt', async () => {
+    const trace = new TocsinProcess(['trace', 'proc.name=tocsin-nobody']);
+    await trace.ready();
+    trace.kill('SIGINT');
+    assert.equal(await trace.exit(), 0);
+    assert.equal(trace.stdout, '');
+    assert.match(trace.stderr, /^ready\n0 events printed, \d+ records read, \d+ lost/m);
+  });
+
   it('prints a line for each event that matches, and the account at the end', async () => {
     const { line, summary } = await traced(
       { condition: 'evt.type=execve and proc.args contains tocsin-marked' },

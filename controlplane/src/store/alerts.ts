@@ -69,7 +69,7 @@ export class AlertStore {
       const { at, what, detail } = fate;
       return [{ at: new Date(at).toISOString(), what, channel, ...(detail && { detail }) }];
     });
-    const last = past[0]?.what ?? 'failed';
+    const last = past[0]?.what ?? (channels.length === 0 ? 'unrouted' : 'failed');
     return { outcome: last === 'failed' ? 'pending' : last, past, next: [] };
   }
 

@@ -5,6 +5,14 @@ import type { CommandContext } from '../../src/commands/context.ts';
 import { timelineCommand } from '../../src/commands/timeline.ts';
 import { startTestControlPlane } from '../support/control-plane.ts';
 
+test('an alert that no channel takes is told as the ledger counts it', async (t) => {
+  const plane = await startTestControlPlane(t);
+  await plane.call('POST', '/api/v2/alerts', [{ labels: { alertname: 'Shell' } }]);
+  const [{ id }] = (await plane.call('GET', '/v1/alerts')).body.items;
+  assert.equal((await plane.call('GET', `/v1/alerts/${id}/timeline`)).body.outcome, 'unrouted');
+  assert.equal((await plane.call('GET', '/v1/ledger')).body.outcomes.unrouted, 1);
+});
+
 test('timeline tells the story of the newest alert, of a rule or of an id', async (t) => {
   const plane = await startTestControlPlane(t, {
     channels: [{ name: 'nobody', none: {} }],
