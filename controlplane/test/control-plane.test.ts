@@ -50,7 +50,7 @@ test('each thing that keeps it from starting is one clear sentence', async (t) =
     [{ redis: { url: 'nonsense' } }, /redis.url must be a URL/],
     [{ data_dir: join(folder, 'file') }, /is not writable/],
     [{ data_dir: '/proc/tocsin' }, /is not writable/],
-    [{ channels: [webhook] }, /channels\.0\.settings must have/],
+    [{ channels: [webhook] }, /channels\.0\.settings needs secret/],
   ];
   for (const [settings, expected] of cases) {
     const message = await failure(folder, settings);
