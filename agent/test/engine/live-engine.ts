@@ -20,6 +20,8 @@ export class LiveEngine {
       files: [{ name: 'test.yaml', content: rules }],
       matching: 'all',
       hostname: 'live',
+      // A starved machine is not what these tests are about.
+      patienceMs: 30_000,
       ...options,
       onAlerts: (alerts) => {
         this.alerts.push(...alerts);
@@ -28,7 +30,7 @@ export class LiveEngine {
     });
   }
 
-  /** The first alert of a rule whose output fits, waiting for it at most ten seconds. */
+  /** The first alert of a rule whose output fits, waiting for it at most a minute. */
   until(
     rule: string,
     fits: (fields: Alert['output_fields'], alert: Alert) => boolean,
@@ -50,7 +52,7 @@ export class LiveEngine {
         end();
         const seen = this.alerts.map(({ output }) => output).join('\n');
         reject(new Error(`no such alert of '${rule}' among:\n${seen}`));
-      }, 10_000);
+      }, 60_000);
       this.#waiting.add(look);
       look();
     });
