@@ -216,6 +216,9 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
       registry.useFile(given);
       warnOfSecrets(given, logger, environment);
       await routes.takeFile(documentOf(next));
+      await retryChanged(channelsOf(before), given, delivery).catch((err: unknown) =>
+        logger.warn({ err }, 'changed channels are tried at their next turn'),
+      );
     } catch (error) {
       live = before;
       throw error;
@@ -299,6 +302,17 @@ function channelsOf(config: Config): readonly Channel[] {
   const { channels, errors } = checkFileChannels(config, findChannelKind);
   if (errors.length === 0) return channels;
   throw new StartupError(errors.map(({ message }) => message).join('; '));
+}
+
+/** What was wrong with a channel may be mended now: it is tried without waiting for its next turn. */
+async function retryChanged(
+  before: readonly Channel[],
+  now: readonly Channel[],
+  delivery: RunningDelivery,
+): Promise<void> {
+  const known = new Set(before.map((channel) => JSON.stringify(channel)));
+  const changed = now.filter((channel) => !known.has(JSON.stringify(channel)));
+  await Promise.all(changed.map(({ name }) => delivery.retryNow(name)));
 }
 
 /** Told at once, rather than by the first alert that cannot be told. */

@@ -133,6 +133,11 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
     if (!ended) worker.getBackend().disconnectBlocking(false).catch(onProblem);
     await within(CLOSE_MS, Promise.all([queue.close(), senders.close()]));
   };
+  const retryNow = async (channel: string) => {
+    senders.drop(channel);
+    await outbox.retryNow(channel);
+    await wake([channel]);
+  };
   let closed: Promise<void> | undefined;
   return {
     async preview(channel, alert) {
@@ -141,12 +146,12 @@ export function startDelivery(options: DeliveryOptions): RunningDelivery {
       return previewOf(channel, stored, findChannelKind, environment);
     },
     trySender: (channel) => trySender(channel, findChannelKind, environment),
-    testSend: (channel, signal) => testSend(channel, findChannelKind, environment, signal),
-    retryNow: async (channel) => {
-      senders.drop(channel);
-      await outbox.retryNow(channel);
-      await wake([channel]);
+    async testSend(channel, signal) {
+      const outcome = await testSend(channel, findChannelKind, environment, signal);
+      if (outcome.result === 'ok') await retryNow(channel.name);
+      return outcome;
     },
+    retryNow,
     wake: (channel) => drains.wake(channel),
     stop: (graceMs = GRACE_MS) => {
       closed ??= close(graceMs);

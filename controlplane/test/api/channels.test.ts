@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { signBatch } from '@tocsin/openapi';
+import { Config, loadSettings, signBatch } from '@tocsin/openapi';
 import { ChannelRegistry } from '../../src/channels/registry.ts';
 import { Sealer } from '../../src/channels/sealing.ts';
 import { findChannelKind } from '../../src/delivery/channels/index.ts';
@@ -12,7 +12,7 @@ import { LaneWaker } from '../../src/ingest/wake.ts';
 import { AgentStore } from '../../src/store/agents.ts';
 import { RequestPool } from '../../src/store/redis.ts';
 import { anAlert, bodyOf, enroll } from '../support/agent.ts';
-import { startTestControlPlane } from '../support/control-plane.ts';
+import { noDelivery, startTestControlPlane } from '../support/control-plane.ts';
 import { channelLedgerOf } from '../support/state.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -194,6 +194,24 @@ test('a channel that the routing names is not deleted', async (t) => {
   assert.match(refused.body.detail, /\/route\/routes\/0\/receiver/);
   assert.equal((await put({ receiver: 'out' }, routed.headers.get('etag'))).status, 200);
   assert.equal((await plane.call('DELETE', '/v1/channels/hook')).status, 204);
+});
+
+test('a channel of the file that was changed is tried again at once, and no other', async (t) => {
+  const tried: string[] = [];
+  const config = (url: string) => ({
+    channels: [hook({ settings: { url, secret: { value: SECRET } } }), { name: 'log', log: {} }],
+  });
+  const plane = await startTestControlPlane(t, config('https://one.example/'), (options) => ({
+    ...noDelivery(options),
+    retryNow: async (name) => {
+      tried.push(name);
+    },
+  }));
+  for (const url of ['https://one.example/', 'https://two.example/']) {
+    const text = JSON.stringify(config(url));
+    await plane.reload(loadSettings(Config, { file: { name: 'test.yaml', text } }));
+  }
+  assert.deepEqual(tried, ['hook']);
 });
 
 test('channels of the file are read-only', async (t) => {

@@ -102,23 +102,32 @@ describe('delivery through lanes', () => {
     assert.match(letter?.entry.alert ?? '', /0007$/);
   });
 
-  it('waits for a person to mend the channel, then goes on at once', async () => {
-    receiver.answer = (response) => response.writeHead(401).end('who are you?');
-    await fixture.enqueue('hook', 1);
-    const delivery = await fixture.start({
-      times: { retry: { firstMs: 60_000, mostMs: 60_000, patienceMs: 3_600_000 }, sweepMs: 50 },
+  for (const step of ['a change', 'a test'] as const)
+    it(`waits for a person to mend the channel, and goes on at once after ${step}`, async () => {
+      receiver.answer = (response) => response.writeHead(401).end('who are you?');
+      await fixture.enqueue('hook', 1);
+      const delivery = await fixture.start({
+        times: { retry: { firstMs: 60_000, mostMs: 60_000, patienceMs: 3_600_000 }, sweepMs: 50 },
+      });
+      await waitFor(() => receiver.told.length === 1);
+      receiver.answer = (response) => response.end();
+      await waitFor(
+        async () =>
+          (await fixture.redis.get(laneKeys('hook').attempt))?.includes('"sending":false') ?? false,
+      );
+      if (step === 'a test') {
+        const channel = fixture.channels.get('hook');
+        assert.ok(channel);
+        const { result } = await delivery.testSend(channel, AbortSignal.timeout(60_000));
+        assert.equal(result, 'ok');
+      } else await delivery.retryNow('hook');
+      await waitFor(isEmpty('hook'));
+      assert.deepEqual(
+        receiver.numbers.filter((number) => number === 1),
+        [1, 1],
+      );
+      assert.equal((await fixture.deadLetters('hook', 1)).length, 0);
     });
-    await waitFor(() => receiver.told.length === 1);
-    receiver.answer = (response) => response.end();
-    await waitFor(
-      async () =>
-        (await fixture.redis.get(laneKeys('hook').attempt))?.includes('"sending":false') ?? false,
-    );
-    await delivery.retryNow('hook');
-    await waitFor(isEmpty('hook'));
-    assert.equal(receiver.told.length, 2);
-    assert.equal((await fixture.deadLetters('hook', 1)).length, 0);
-  });
 
   it('is patient for a bounded time', async () => {
     receiver.answer = (response) => response.writeHead(500).end('broken');
