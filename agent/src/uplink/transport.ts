@@ -57,15 +57,19 @@ export class Transport {
   }
 
   async post({ path, headers, body }: Post, signal?: AbortSignal): Promise<Answer> {
+    // The pool's own limits are between two pieces: an answer that drips would never end. `AbortSignal.any` keeps signals only weakly.
+    const limit = new AbortController();
+    const timer = setTimeout(
+      () => limit.abort(new DOMException('no whole answer in time', 'TimeoutError')),
+      this.#wholeMs,
+    );
     try {
-      // The pool's own limits are between two pieces: an answer that drips would never end.
-      const limit = AbortSignal.timeout(this.#wholeMs);
       const response = await this.#pool.request({
         method: 'POST',
         path: `${this.#prefix}${path}`,
         headers: { accept: 'application/json, application/problem+json', ...headers },
         body: body as Buffer,
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
       });
       const content = parseJson(await response.body.text());
       const { statusCode } = response;
@@ -75,6 +79,8 @@ export class Transport {
       return refusal(statusCode, content, response.headers);
     } catch (error) {
       return { kind: 'unreachable', detail: reasonOf(error as Error) };
+    } finally {
+      clearTimeout(timer);
     }
   }
 

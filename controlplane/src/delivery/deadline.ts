@@ -5,7 +5,10 @@ export interface Deadline {
   release(): void;
 }
 
-/** Starts to watch. What aborted first is the reason. */
+/**
+ * Starts to watch: `AbortSignal.any` keeps its sources only weakly, so that Node 20 may collect an `AbortSignal.timeout` among them, and
+ * the time is never up. What aborted first is the reason.
+ */
 export function startDeadline(sources: readonly AbortSignal[], ms: number): Deadline {
   const controller = new AbortController();
   const follow = (event: Event) => controller.abort((event.target as AbortSignal).reason);

@@ -45,7 +45,17 @@ export class KubernetesApi {
 
   /** One object or list. Throws `KubernetesError`. */
   async get(path: string): Promise<Json> {
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(DEADLINE_MS)]);
+    // `AbortSignal.any` keeps its signals only weakly: the timer must hold the one that it ends.
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(new Error('no answer in time')), DEADLINE_MS);
+    try {
+      return await this.#read(path, AbortSignal.any([this.#signal, limit.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #read(path: string, signal: AbortSignal): Promise<Json> {
     const answer = await this.#request(path, signal);
     const parts: Buffer[] = [];
     let length = 0;

@@ -3,11 +3,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { programKind } from '../../../src/delivery/channels/program/index.ts';
 import { briefly, forever, hostileAlert, sampleNotification, waitFor } from '../sample.ts';
 
 /** A program written in shell; the shell is the test's, not the channel's. */
 const shell = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args];
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -189,8 +195,13 @@ describe('program channel', () => {
       ...sampleNotification(),
       alerts: [{ ...alert, output: 'x'.repeat(1_000_000) }],
     };
-    const outcome = await sender.send(large as ReturnType<typeof sampleNotification>, forever());
-    assert.equal(briefly(outcome), 'ambiguous timeout');
+    const sent = sender.send(large as ReturnType<typeof sampleNotification>, forever());
+    // What is held only weakly is gone then.
+    for (let round = 0; round < 5; round++) {
+      await delay(20);
+      collectGarbage();
+    }
+    assert.equal(briefly(await sent), 'ambiguous timeout');
     await sender.close();
     const ended = programKind.create({ argv: shell('echo gone >&2; exit 4'), keep_alive: true });
     const told = await ended.send(large as ReturnType<typeof sampleNotification>, forever());

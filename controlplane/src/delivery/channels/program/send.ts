@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Outcome } from '../../channel.ts';
+import { startDeadline } from '../../deadline.ts';
 import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
 
 /** sysexits.h EX_TEMPFAIL. */
@@ -23,7 +24,7 @@ export interface Program {
 
 /** Resolves when the program has exited and its group was killed. */
 export function runProgram(program: Program, input: string, signal: AbortSignal): Promise<Outcome> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(program.timeoutMs)]);
+  const { signal: bounded, release } = startDeadline([signal], program.timeoutMs);
   return new Promise((resolve) => {
     const child = start(program);
     const output = keepTail(child.stdout);
@@ -31,6 +32,7 @@ export function runProgram(program: Program, input: string, signal: AbortSignal)
     const kill = () => killGroup(child);
     let drain: NodeJS.Timeout | undefined;
     const end = (outcome: Outcome) => {
+      release();
       clearTimeout(drain);
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -70,10 +72,11 @@ export class KeptProgram {
   }
 
   async write(line: string, signal: AbortSignal): Promise<Outcome> {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#program.timeoutMs)]);
+    const { signal: bounded, release } = startDeadline([signal], this.#program.timeoutMs);
     const child = this.#running();
     return new Promise((resolve) => {
       const end = (outcome: Outcome) => {
+        release();
         child.off('error', onError).off('exit', onExit);
         bounded.removeEventListener('abort', onAbort);
         resolve(outcome);

@@ -9,6 +9,7 @@ import {
 } from '@slack/web-api';
 import { type Dispatcher, fetch, type RequestInit } from 'undici';
 import type { Outcome } from '../../channel.ts';
+import { startDeadline } from '../../deadline.ts';
 import { ConnectError } from '../../http/egress.ts';
 import {
   ambiguous,
@@ -78,7 +79,7 @@ export async function callSlack(
   message: Record<string, unknown>,
   signal: AbortSignal,
 ): Promise<Answered> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const { signal: bounded, release } = startDeadline([signal], TIMEOUT_MS);
   const client = new WebClient(token, {
     ...(baseUrl && { slackApiUrl: baseUrl }),
     retryConfig: { retries: 0 },
@@ -100,6 +101,8 @@ export async function callSlack(
     return error instanceof WebAPIPlatformError
       ? { outcome, error: error.data.error }
       : { outcome };
+  } finally {
+    release();
   }
 }
 

@@ -8,6 +8,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Outcome } from '../../channel.ts';
+import { startDeadline } from '../../deadline.ts';
 import {
   ambiguous,
   describeError,
@@ -182,8 +183,8 @@ const frame = (message: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${message.length} `), message]);
 
 function connected(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-  return settle(socket, bounded, (resolve) => socket.once(event, () => resolve()));
+  const { signal: bounded, release } = startDeadline([signal], CONNECT_MS);
+  return settle(socket, bounded, (resolve) => socket.once(event, () => resolve())).finally(release);
 }
 
 /** Resolves when the kernel has taken all of it. */
