@@ -16,6 +16,9 @@ export interface DrainOptions {
   readonly onTurn: (isCaughtUp: boolean) => void;
 }
 
+/** By itself; the first record comes sooner. */
+export const IDLE_WAIT_MS = 250;
+
 /** Spans of unread records that are counted at the end: more than the largest ring has. */
 const UNREAD_SPANS = 1024;
 
@@ -36,7 +39,7 @@ export class DrainLoop {
     this.#options = {
       minimumWaitMs: 2,
       maximumWaitMs: 10,
-      idleWaitMs: 100,
+      idleWaitMs: IDLE_WAIT_MS,
       budgetMs: 8,
       ...options,
     };

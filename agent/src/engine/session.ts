@@ -14,14 +14,12 @@ import { ProcessTree } from '../state/process-tree.ts';
 import { RuntimeLookup, type RuntimePaths } from '../state/runtimes/lookup.ts';
 import { BootClock } from './boot-clock.ts';
 import { DomainCache } from './domain-cache.ts';
-import { DrainLoop } from './drain-loop.ts';
+import { DrainLoop, IDLE_WAIT_MS } from './drain-loop.ts';
 import type { Flooder } from './loss-watch.ts';
 import { type Judge, Pipeline } from './pipeline.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
-/** The ring is looked at no less often while the processor is to be had. */
-const LONGEST_TURN_MS = 100;
 /** Longest time at the end for what is in the ring. */
 const FINISH_MS = 2000;
 const NOTHING: Interest = { syscalls: [], keepFailed: [], environment: false };
@@ -124,7 +122,8 @@ export class Session {
     this.tree.bootstrap();
     containers.date(this.tree.processes());
     const pipeline = new Pipeline(this.tree, containers, judge, {
-      longestTurnMs: LONGEST_TURN_MS,
+      // The ring is looked at no less often while the processor is to be had.
+      longestTurnMs: IDLE_WAIT_MS,
       ...(patienceMs !== undefined && { patienceMs }),
     });
     this.#pipeline = pipeline;
