@@ -1,5 +1,6 @@
 import { PROBLEM_CODES, type ProblemCode } from '@tocsin/openapi';
 import { Pool } from 'undici';
+import { withinTime } from '../time-limit.ts';
 
 const ANSWER_BYTES = 64 * 1024;
 const MAX_RETRY_AFTER_MS = 300_000;
@@ -56,20 +57,19 @@ export class Transport {
     });
   }
 
-  async post({ path, headers, body }: Post, signal?: AbortSignal): Promise<Answer> {
-    // The pool's own limits are between two pieces: an answer that drips would never end. `AbortSignal.any` keeps signals only weakly.
-    const limit = new AbortController();
-    const timer = setTimeout(
-      () => limit.abort(new DOMException('no whole answer in time', 'TimeoutError')),
-      this.#wholeMs,
-    );
+  /** The pool's own limits are between two pieces: an answer that drips would never end. */
+  post(post: Post, signal?: AbortSignal): Promise<Answer> {
+    return withinTime(this.#wholeMs, signal, (limit) => this.#post(post, limit));
+  }
+
+  async #post({ path, headers, body }: Post, signal: AbortSignal): Promise<Answer> {
     try {
       const response = await this.#pool.request({
         method: 'POST',
         path: `${this.#prefix}${path}`,
         headers: { accept: 'application/json, application/problem+json', ...headers },
         body: body as Buffer,
-        signal: signal ? AbortSignal.any([signal, limit.signal]) : limit.signal,
+        signal,
       });
       const content = parseJson(await response.body.text());
       const { statusCode } = response;
@@ -79,8 +79,6 @@ export class Transport {
       return refusal(statusCode, content, response.headers);
     } catch (error) {
       return { kind: 'unreachable', detail: reasonOf(error as Error) };
-    } finally {
-      clearTimeout(timer);
     }
   }
 

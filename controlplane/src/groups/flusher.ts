@@ -68,8 +68,9 @@ export interface Preview {
   readonly digestAt: number | undefined;
 }
 
-/** What a group will do, and when, ms. */
+/** What a group would do now, what it will do, and when, ms. */
 export interface Coming {
+  readonly present: Preview;
   readonly at: number;
   readonly preview: Preview;
 }
@@ -141,20 +142,20 @@ export class Flusher {
   async comingOf(group: GroupState, due: number, now: number): Promise<Coming | undefined> {
     let at = Math.max(due, now);
     const present = await this.preview(group, now);
-    const unsaid = present?.flush.unsaid
-      ? present.flush.held.filter(({ member }) => !member.told)
-      : [];
+    if (!present) return undefined;
+    const { unsaid: isUnsaid, held } = present.flush;
+    const unsaid = isUnsaid ? held.filter(({ member }) => !member.told) : [];
     for (let [end, looks] = [now, 0]; unsaid.length > 0 && looks < MOST_HOLD_ENDS; looks++) {
       end = (await this.#nextHoldEnd(end, at)) ?? at;
       const then = end < at ? await this.preview(group, end) : undefined;
-      if (!present || !then) break;
+      if (!then) break;
       const firing = new Set(then.flush.firing.map(({ fingerprint }) => fingerprint));
       if (!unsaid.some(({ member }) => firing.has(member.fingerprint))) continue;
       at = Math.min(at, end + present.route.groupWaitMs);
       break;
     }
-    const preview = await this.preview(group, at);
-    return preview && { at, preview };
+    const preview = at === now ? present : await this.preview(group, at);
+    return preview && { present, at, preview };
   }
 
   async #decide(group: ClaimedGroup, now: number): Promise<Preview | undefined> {

@@ -153,11 +153,10 @@ async function comingSteps(
   const [group] = await store.states([id]);
   if (!group) return { past: [], next: [] };
   const due = (await store.dueOf(id)) ?? now;
-  const [present, coming] = [
-    await flusher.preview(group, now),
-    await flusher.comingOf(group, due, now),
-  ];
-  const hold = present?.flush.held.find(({ member }) => member.fingerprint === fingerprint)?.hold;
+  const coming = await flusher.comingOf(group, due, now);
+  const hold = coming?.present.flush.held.find(
+    ({ member }) => member.fingerprint === fingerprint,
+  )?.hold;
   return {
     past: hold ? [{ at: iso(now), what: hold.kind, by: hold.by }] : [],
     next: coming ? [{ at: iso(coming.at), what: reasonOf(coming.preview) }] : [],

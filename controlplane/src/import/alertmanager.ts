@@ -69,7 +69,7 @@ function importRoute(
   at: string,
   receivers: Receivers,
   imported: Imported,
-  inherited: unknown = undefined,
+  inherited?: unknown,
 ): Mapping {
   const receiver = given['receiver'] ?? inherited;
   const route: Record<string, unknown> = {};
@@ -167,10 +167,10 @@ interface Integration {
   settings(given: Mapping, global: Mapping, at: string, imported: Imported): Mapping | undefined;
 }
 
-/** The kinds whose whole setting is a secret address. */
 /** Of these a receiver has its own, or else those of `global` hold. */
 const SLACK_WAYS = ['api_url', 'api_url_file', 'app_token', 'app_token_file'];
 
+/** The kinds whose whole setting is a secret address. */
 function incomingWebhook(kind: string): Integration {
   return {
     kind,

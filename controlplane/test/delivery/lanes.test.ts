@@ -100,21 +100,19 @@ describe('lanes of groups', () => {
     assert.equal(receiver.told.length, 4);
   });
 
-  /** Answers nobody; what was told is let go by number. */
-  const keep = (answers: ServerResponse[]) => {
-    receiver.answer = (response) => answers.push(response);
-  };
-  const fillGroups = async () => {
-    for (const number of upTo(60)) await fixture.update('hook', `group ${number}`, number);
-  };
   const times = { ...TEST_TIMES, attemptMs: 60_000 };
-
-  it('beyond those that are sent wait their turn, and none is begun when the provider says so', async () => {
+  /** Sends what 60 groups have to say to a receiver that keeps its answers. */
+  const sendToOneThatWaits = async () => {
     const answers: ServerResponse[] = [];
-    keep(answers);
-    await fillGroups();
+    receiver.answer = (response) => answers.push(response);
+    for (const number of upTo(60)) await fixture.update('hook', `group ${number}`, number);
     const delivery = await fixture.start({ times });
     await waitFor(() => answers.length === 15);
+    return { answers, delivery };
+  };
+
+  it('beyond those that are sent wait their turn, and none is begun when the provider says so', async () => {
+    const { answers, delivery } = await sendToOneThatWaits();
     await fixture.update('hook', 'fire', 0, true);
     await waitFor(() => answers.length === 16);
     assert.equal(receiver.told.at(-1)?.group, 'fire');
@@ -134,12 +132,8 @@ describe('lanes of groups', () => {
   });
 
   it('are marked as repeated only if they were begun, when the process ends', async () => {
-    const answers: ServerResponse[] = [];
-    keep(answers);
-    await fillGroups();
-    const first = await fixture.start({ times });
-    await waitFor(() => answers.length === 15);
-    await first.stop(0);
+    const { delivery } = await sendToOneThatWaits();
+    await delivery.stop(0);
     receiver.answer = (response) => response.end();
     await fixture.start({ times });
     await idle();
@@ -150,11 +144,7 @@ describe('lanes of groups', () => {
   });
 
   it('are not begun when the channel is paused', async () => {
-    const answers: ServerResponse[] = [];
-    keep(answers);
-    await fillGroups();
-    await fixture.start({ times });
-    await waitFor(() => answers.length === 15);
+    const { answers } = await sendToOneThatWaits();
     const { state, lease, ready } = channelKeys('hook');
     await fixture.redis.hset(state, 'paused_until', 'inf');
     const attempts = async () => {

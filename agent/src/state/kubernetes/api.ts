@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { withinTime } from '../../time-limit.ts';
 import type { Json } from '../runtimes/json-value.ts';
 
 /** Where the API of the cluster is, and whose pods are asked for. */
@@ -44,15 +45,8 @@ export class KubernetesApi {
   }
 
   /** One object or list. Throws `KubernetesError`. */
-  async get(path: string): Promise<Json> {
-    // `AbortSignal.any` keeps its signals only weakly: the timer must hold the one that it ends.
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(new Error('no answer in time')), DEADLINE_MS);
-    try {
-      return await this.#read(path, AbortSignal.any([this.#signal, limit.signal]));
-    } finally {
-      clearTimeout(timer);
-    }
+  get(path: string): Promise<Json> {
+    return withinTime(DEADLINE_MS, this.#signal, (signal) => this.#read(path, signal));
   }
 
   async #read(path: string, signal: AbortSignal): Promise<Json> {
