@@ -59,7 +59,7 @@ export class App {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#losses = new LossReporter(options.engine, (alert) => this.accept([alert]));
+    this.#losses = new LossReporter(options.engine, (alert) => this.#tellLoss(alert));
   }
 
   /** Starts the engine, which has the most to do, and meanwhile opens where alerts go. On failure everything is closed again. */
@@ -151,7 +151,17 @@ export class App {
   accept(alerts: readonly Alert[]): void {
     const lines: AlertLine[] = alerts.map(toAlertLine);
     this.#uplink?.accept(lines);
-    for (const output of this.#outputs) output.write(lines);
+    for (const output of this.#outputs)
+      for (const { alert } of output.write(lines))
+        this.#losses.add(alert.priority, 1, 'output_full', output.name);
+  }
+
+  /** Where this has no room either it is not lost: the log has it too. */
+  #tellLoss(alert: Alert): void {
+    this.#log.warn({ fields: alert.output_fields }, alert.output);
+    const line = toAlertLine(alert);
+    this.#uplink?.accept([line]);
+    for (const output of this.#outputs) output.write([line]);
   }
 
   /** Opens output files again, after a rotation. */

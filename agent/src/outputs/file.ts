@@ -25,9 +25,7 @@ export async function openFile(path: string, log: OutputLog): Promise<Output> {
   return {
     name: `file ${path}`,
     counters: queue.counters,
-    write: (alerts) => {
-      for (const { line } of alerts) queue.push(line);
-    },
+    write: (alerts) => alerts.filter(({ line }) => !queue.push(line)),
     reopen: () => {
       isStale = true;
     },

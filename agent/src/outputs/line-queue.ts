@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const CHUNK_CHARACTERS = 64 * 1024;
-const DEFAULT_CAPACITY = 8 * 1024 * 1024;
+/** Some ten thousand alerts: a burst while the reader stands still for a moment. */
+const DEFAULT_CAPACITY = 32 * 1024 * 1024;
 const RETRY_MS = { first: 100, most: 10_000 };
 
 export interface LineQueueCounters {
@@ -36,14 +37,16 @@ export class LineQueue {
     this.#capacity = options.capacity ?? DEFAULT_CAPACITY;
   }
 
-  push(line: string): void {
+  /** False when the line is refused, and with that lost. */
+  push(line: string): boolean {
     if (this.#closing.signal.aborted || this.#length + line.length > this.#capacity) {
       this.counters.dropped++;
-      return;
+      return false;
     }
     this.#lines.push(line);
     this.#length += line.length;
     this.#running ??= this.#run();
+    return true;
   }
 
   /** Writes what is queued within `graceMs`; counts the rest as dropped. */

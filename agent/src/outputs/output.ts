@@ -13,7 +13,8 @@ export interface Output {
   /** For logs and statistics, such as `file /var/log/tocsin.json`. */
   readonly name: string;
   readonly counters: LineQueueCounters;
-  write(alerts: readonly AlertLine[]): void;
+  /** Returns those it had no room for, which are lost here. */
+  write(alerts: readonly AlertLine[]): readonly AlertLine[];
   /** Opens its file again, after a rotation. */
   reopen?(): void;
   /** Writes what is queued, for at most so long, and ends. */

@@ -20,9 +20,7 @@ export function openProgram(
   return {
     name,
     counters: queue.counters,
-    write: (alerts) => {
-      for (const alert of alerts) queue.push(lineOf(alert));
-    },
+    write: (alerts) => alerts.filter((alert) => !queue.push(lineOf(alert))),
     close: async (graceMs) => {
       await queue.close(graceMs);
       await child.close();

@@ -21,9 +21,7 @@ export function openStdout(format: 'text' | 'json', stdout: Writable, log: Outpu
   return {
     name,
     counters: queue.counters,
-    write: (alerts) => {
-      for (const alert of alerts) queue.push(lineOf(alert));
-    },
+    write: (alerts) => alerts.filter((alert) => !queue.push(lineOf(alert))),
     close: (graceMs) => queue.close(graceMs),
   };
 }

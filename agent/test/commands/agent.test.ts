@@ -210,6 +210,29 @@ describe('tocsin agent on this kernel', { skip: skipLive }, () => {
     assert.equal(rung().length, 1, 'a rule that is switched off does not ring');
   });
 
+  it('tells what an output lost that nobody empties', async () => {
+    const { folder, rules, args } = makeFolder();
+    writeFileSync(
+      rules,
+      rule('Flood', `evt.type = mkdir and evt.arg.path startswith ${folder}`).replace(
+        'output: seen',
+        `output: ${'x'.repeat(10_000)}`,
+      ),
+    );
+    const config = join(folder, 'tocsin.yaml');
+    writeFileSync(config, "agent:\n  outputs: [{ program: [sleep, '600'] }, stdout-json]\n");
+    const tocsin = new TocsinProcess([...args, '--config', config, '--rules', rules]);
+    await tocsin.ready();
+    for (let index = 0; index < 4000; index++) mkdirSync(join(folder, `${index}`));
+    const told = /\d+ alerts were lost: the output program sleep does not keep up/;
+    await waitFor('the log line', () => told.test(tocsin.stderr), 30_000);
+    const isLoss = ({ rule }: { rule: string }) => rule === 'Tocsin internal: alerts lost';
+    await waitFor('the alert', () => tocsin.lines.some(isLoss), 30_000);
+    assert.match(tocsin.lines.find(isLoss)?.output ?? '', told);
+    tocsin.kill('SIGTERM');
+    assert.equal(await tocsin.exit(), 0);
+  });
+
   it('ends when nobody reads its output any more', async () => {
     const { rules, target, args } = makeFolder();
     const tocsin = new TocsinProcess([...args, '--rules', rules]);
