@@ -1,4 +1,5 @@
 /** The commands of the agent. Only here are the arguments, the environment, signals and exit codes of the process. */
+import { setImmediate } from 'node:timers/promises';
 import { SettingsError } from '@tocsin/openapi';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
@@ -58,12 +59,20 @@ export async function main(argv: string[]): Promise<void> {
 function runService({ stop, signals = {}, ended }: Service): Promise<void> {
   for (const [signal, handle] of Object.entries(signals)) process.on(signal, handle);
   return new Promise((resolve) => {
+    const onTimeout = () =>
+      process.stderr.write(`tocsin: did not end within ${STOP_MS} ms and was cut off\n`);
     const grace = closeWithGrace(
-      { delay: STOP_MS, logger: false, skip: ['SIGHUP', 'beforeExit'] },
+      { delay: STOP_MS, logger: false, skip: ['SIGHUP', 'beforeExit'], onTimeout },
       async ({ err }) => {
         if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
-        await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));
+        let failed = err !== undefined;
+        await stop().catch((error: Error) => {
+          process.stderr.write(`tocsin: ${error.message}\n`);
+          failed = true;
+        });
         resolve();
+        await setImmediate(); // The command has the last word; what it throws is the exit code.
+        process.exit(failed ? EXIT.failed : process.exitCode);
       },
     );
     void ended?.then(() => grace.close());

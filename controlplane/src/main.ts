@@ -45,8 +45,10 @@ const context: CommandContext = {
   err: process.stderr,
   untilStopped: (stop) =>
     new Promise((resolve) => {
+      const onTimeout = () =>
+        process.stderr.write(`tocsin: did not end within ${STOP_MS} ms and was cut off\n`);
       closeWithGrace(
-        { delay: STOP_MS, logger: false, skip: ['beforeExit', 'SIGHUP'] },
+        { delay: STOP_MS, logger: false, skip: ['beforeExit', 'SIGHUP'], onTimeout },
         async ({ err }) => {
           if (err) process.stderr.write(`tocsin: ${err.stack ?? err.message}\n`);
           await stop().catch((error: Error) => process.stderr.write(`tocsin: ${error.message}\n`));

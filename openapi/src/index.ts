@@ -46,3 +46,4 @@ export {
   variableOf,
 } from './settings.ts';
 export { Silence, SilencePreviewRequest, SilenceRequest } from './silence.ts';
+export { readAsGoDoes } from './yaml.ts';

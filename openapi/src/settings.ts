@@ -8,6 +8,7 @@ import { Settings } from 'typebox/system';
 import { Default, Errors } from 'typebox/value';
 import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import { DURATION_PATTERN } from './duration.ts';
+import { readAsGoDoes } from './yaml.ts';
 
 export interface SettingsProblem {
   /** `tocsin.yaml:3:5`, `TOCSIN_LISTEN` or `command line`. */
@@ -80,7 +81,7 @@ export function loadSettings<S extends TSchema>(
     const flag = sources.flags?.[path.join('.')];
     if (flag !== undefined) override(path, child, flag, COMMAND_LINE);
   }
-  const value = Default(schema, tree);
+  const value = Default(schema, withoutEmpty(schema, tree));
   if (problems.length === 0) {
     const complaints = explainErrors(schema, value);
     for (const { pointer, message } of complaints.length > 0
@@ -91,6 +92,14 @@ export function loadSettings<S extends TSchema>(
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return deepFreeze(value) as Static<S>;
+}
+
+/** Without sections that hold nothing and have a default: they are there and yet to be written. */
+function withoutEmpty(schema: TSchema, tree: Tree): Tree {
+  const properties = (schema as { properties?: Record<string, TSchema> }).properties ?? {};
+  const isEmpty = ([key, value]: [string, unknown]) =>
+    value === null && Object.hasOwn(properties, key) && 'default' in (properties[key] as TSchema);
+  return Object.fromEntries(Object.entries(tree).filter((entry) => !isEmpty(entry)));
 }
 
 /** What is wrong at one place. */
@@ -246,6 +255,7 @@ function readFile(
     problems.push({ where: at(pos[0]), message: `not valid YAML: ${why}` });
   }
   if (problems.length > 0) return { tree: {}, locate: () => file.name };
+  readAsGoDoes(document);
   let tree: unknown;
   try {
     tree = document.toJS({ maxAliasCount: 100 }) ?? {};

@@ -92,6 +92,7 @@ const MOUNT: Shape = {
 const CONTAINER: Readonly<Record<keyof ContainerFacts, Shape>> = {
   name: { optional: 'text' },
   image: { optional: 'text' },
+  imageName: { optional: 'text' },
   imageId: { optional: 'text' },
   imageDigest: { optional: 'text' },
   privileged: { optional: 'flag' },

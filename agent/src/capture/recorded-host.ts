@@ -110,14 +110,17 @@ export class RecordedHost implements Host, Accounts, FactsSource {
     return this.#accounts.get(event.container.cgroupPath)?.groups.get(gid);
   }
 
-  /** A container has its facts at once, or once the recording comes to them. */
+  /** A container has its facts at once, or once the recording comes to them; so has one that is started again. */
   load(container: Container): void {
     if (!keepsFacts(container)) return;
     const known = this.#containers.get(container.cgroupPath);
     if (known === undefined) {
       container.pending = true;
       this.#waiting.set(container.cgroupPath, container);
-    } else fill(container, known);
+    } else {
+      this.#containers.delete(container.cgroupPath);
+      fill(container, known);
+    }
   }
 
   refresh(container: Container): void {
@@ -141,9 +144,11 @@ export class RecordedHost implements Host, Accounts, FactsSource {
     // Containers hold on to their facts for as long as they are known.
     if (this.#factBytes > FACTS_LIMIT) fact = { ...fact, facts: undefined };
     this.counters[fact.facts === undefined ? 'missing' : 'found']++;
-    this.#containers.set(fact.cgroupPath, fact);
     const container = this.#waiting.get(fact.cgroupPath);
-    if (container === undefined) return;
+    if (container === undefined) {
+      this.#containers.set(fact.cgroupPath, fact);
+      return;
+    }
     this.#waiting.delete(fact.cgroupPath);
     container.pending = false;
     fill(container, fact);

@@ -59,15 +59,22 @@ async function record(file: string, flags: RecordFlags, context: CommandContext)
   recorder.start();
   let summary: RecordSummary | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const elapsed = new Promise<void>((resolve) => {
-    if (flags.duration !== undefined) timer = setTimeout(resolve, flags.duration);
-  });
-  const ended = context.run({
-    stop: async () => {
+  let finished: Promise<void> | undefined;
+  const finish = () => {
+    finished ??= (async () => {
       clearTimeout(timer);
       summary = await recorder.stop();
       await close();
-    },
+    })();
+    return finished;
+  };
+  // Nobody waits for the end then, and what takes the bytes may be as slow as it likes.
+  const elapsed = new Promise<void>((resolve) => {
+    if (flags.duration !== undefined)
+      timer = setTimeout(() => finish().then(resolve, () => resolve()), flags.duration);
+  });
+  const ended = context.run({
+    stop: finish,
     ended: Promise.race([elapsed, context.outClosed, recorder.failed.then(() => undefined)]),
   });
   context.err.write('ready\n');

@@ -84,6 +84,7 @@ export class EngineWorker {
     this.#session.start(probe, judge, interest);
     this.#port.on('message', (command: EngineCommand) => this.#obey(command));
     this.#post({ type: 'ready', summary: judge.summary, skipped: probe.skipped });
+    this.#prepare();
     this.#releaseLater();
   }
 
@@ -110,10 +111,16 @@ export class EngineWorker {
       this.#judge = judge;
       this.#verdicts = this.#newVerdicts(judge);
       this.#post({ type: 'reloaded', id, summary: judge.summary });
+      this.#prepare();
       this.#releaseLater();
     } catch (error) {
       this.#post({ type: 'refused', id, message: messageOf(error) });
     }
+  }
+
+  /** The first container may last no longer than what it needs takes to compile. */
+  #prepare(): void {
+    setImmediate(() => this.#judge?.compiled.prepareLate());
   }
 
   #releaseLater(): void {

@@ -93,6 +93,8 @@ export interface CompiledRules<E> {
    * All other events can be judged at once.
    */
   dependsOnLate(event: E): boolean;
+  /** Compiles what else is compiled when `dependsOnLate` is first asked, which takes about as long as all rules took. */
+  prepareLate(): void;
 }
 
 /** The rules of one event type in order. */
@@ -304,17 +306,17 @@ export function compileRules<E>(
         knowledge,
       ),
     usesField: fieldUse(rules),
-    dependsOnLate: lateDependence(rules, binder, source, options),
+    ...lateDependence(rules, binder, source, options),
   };
 }
 
-/** Compiled apart and when first asked, since only events of things just begun are asked about. */
+/** Compiled apart and not before it is asked for, since only events of things just begun are asked about. */
 function lateDependence<E>(
   rules: readonly CompiledRule<E>[],
   binder: FieldBinder<E>,
   source: FieldSource<E>,
   { lateFields = new Set(), resolveDomain = NO_DOMAIN }: CompileOptions,
-): (event: E) => boolean {
+): Pick<CompiledRules<E>, 'dependsOnLate' | 'prepareLate'> {
   const isLate = (leaf: Leaf): boolean =>
     leafFields(leaf).some(({ reference }) => lateFields.has(reference.definition.name));
   const waiting = rules.flatMap((compiled) => {
@@ -327,18 +329,24 @@ function lateDependence<E>(
     const condition: Condition = { kind: 'and', children: [could, must] };
     return [{ ...compiled, rule: { ...rule, condition } }];
   });
-  if (waiting.length === 0) return () => false;
+  if (waiting.length === 0) return { dependsOnLate: () => false, prepareLate: () => {} };
   let compiled: ReturnType<RuleCompiler<E>['compile']> | undefined;
-  return (event) => {
+  const prepare = () => {
     compiled ??= new RuleCompiler(waiting, binder).compile(resolveDomain);
-    const { begin, tables, fallback } = compiled;
-    begin();
-    const table = tables.get(source.typeOf(event)) ?? tables.get(undefined) ?? fallback;
-    try {
-      return table.scan(event, 0) >= 0 || fallback.scan(event, 0) >= 0;
-    } catch {
-      return true;
-    }
+    return compiled;
+  };
+  return {
+    prepareLate: prepare,
+    dependsOnLate(event) {
+      const { begin, tables, fallback } = prepare();
+      begin();
+      const table = tables.get(source.typeOf(event)) ?? tables.get(undefined) ?? fallback;
+      try {
+        return table.scan(event, 0) >= 0 || fallback.scan(event, 0) >= 0;
+      } catch {
+        return true;
+      }
+    },
   };
 }
 

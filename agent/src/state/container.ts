@@ -14,6 +14,8 @@ export interface ContainerFacts {
   readonly name?: ByteString;
   /** The reference as given, such as `registry:5000/team/app:1.2`. */
   readonly image?: ByteString;
+  /** The image's name with its tag, where the reference as given is an id or leaves the tag out. */
+  readonly imageName?: ByteString;
   readonly imageId?: ByteString;
   readonly imageDigest?: ByteString;
   readonly privileged?: boolean;

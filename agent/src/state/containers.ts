@@ -147,7 +147,10 @@ export class Containers {
     }
     const known = this.#cgroups.get(id);
     if (known === undefined || known.removedAt !== undefined) {
-      this.#enter(id, event.string(0), { tgid: event.tgid, process: maker });
+      const path = event.string(0);
+      // A container that is started again is as young as its first process, and may have another name.
+      if (this.#isGone(this.#containers.get(path))) this.#containers.delete(path);
+      this.#enter(id, path, { tgid: event.tgid, process: maker });
     }
   }
 
@@ -195,7 +198,17 @@ export class Containers {
     }
     if (gone.size === 0) return;
     for (const { container } of this.#cgroups.values()) gone.delete(container);
-    for (const container of gone) this.#containers.delete(container.cgroupPath);
+    for (const container of gone)
+      if (this.#containers.get(container.cgroupPath) === container)
+        this.#containers.delete(container.cgroupPath);
+  }
+
+  /** Whether every cgroup of a container was removed. */
+  #isGone(container: Container | undefined): boolean {
+    if (container === undefined) return false;
+    return [...this.#cgroups.values()].every(
+      (cgroup) => cgroup.container !== container || cgroup.removedAt !== undefined,
+    );
   }
 
   /** Only processes of the host are believed: those inside choose their arguments. */

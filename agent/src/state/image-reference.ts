@@ -7,8 +7,9 @@ export interface ImageReference {
   readonly digest: ByteString;
 }
 
-/** Splits a reference: a colon separates the tag only behind the last slash, so registries may have ports. */
+/** Splits a reference: a colon separates the tag only behind the last slash, so registries may have ports. An id names nothing. */
 export function parseImageReference(reference: ByteString): ImageReference {
+  if (/^sha256:[0-9a-f]{64}$/.test(reference)) return { repository: '', tag: '', digest: '' };
   const at = reference.indexOf('@');
   const named = at < 0 ? reference : reference.slice(0, at);
   const digest = at < 0 ? '' : reference.slice(at + 1);

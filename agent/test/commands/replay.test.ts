@@ -55,16 +55,30 @@ describe('tocsin record and tocsin replay', { skip: skipLive }, () => {
     assert.equal(text.stdout, `${JSON.parse(first.stdout).output}\n`);
   });
 
-  it('ends by itself, and goes through a pipe', () => {
+  it('ends by itself, and goes through a pipe whole, however slow its reader', () => {
     const tocsin = join(import.meta.dirname, '../../../../tocsin.js');
-    const line = '"$0" "$1" record - --duration 500ms | "$0" "$1" replay -';
-    const { stderr, status } = spawnSync('sh', ['-c', line, process.execPath, tocsin], {
+    const seen = join(temporaryFolder(), 'seen');
+    const script = `
+      { "$0" "$1" record - --duration 3s; echo "ended $?" >&2; } | "$0" "$1" replay - &
+      { sleep 3.3; kill -STOP $!; sleep 7; kill -CONT $!; } &
+      while [ $SECONDS -lt 5 ]; do : 2>/dev/null <"${seen}-$RANDOM-$RANDOM"; done
+      wait`;
+    const { stderr, status } = spawnSync('bash', ['-c', script, process.execPath, tocsin], {
       encoding: 'utf8',
       cwd: '/',
     });
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /-: \d+ records in \d+ bytes, /);
+    assert.match(stderr, /-: \d+ records in \d{6,} bytes, /);
+    assert.match(stderr, /ended 0/);
+    assert.doesNotMatch(stderr, /cut off/);
     assert.match(stderr, /events\/s/);
+  });
+
+  it('says that a capture is not whole, and fails', async () => {
+    const { code, stderr } = await ran(['record', '/dev/full', '--duration', '1s']);
+    assert.equal(code, 1);
+    assert.match(stderr, /ENOSPC/);
+    assert.match(stderr, /\/dev\/full is not whole/);
   });
 });
 

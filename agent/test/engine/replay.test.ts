@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CGROUP_MKDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
+import { CGROUP_MKDIR, CGROUP_RMDIR, cgroupLayout, EVENT_CGROUP } from '@tocsin/native';
 import { encodeJson } from '../../src/rules/output/encode-json.ts';
 import { capture, HEAD, PROCESS, replayed } from '../capture/captures.ts';
 import { exec, fork, onPath, open, record } from '../events/records.ts';
@@ -89,6 +89,15 @@ describe('a replay', () => {
     assert.deepEqual(
       await names(inside(AT), onPath('unlink', '/x', {}, { time: AT + 2000n * MS }), container),
       ['<NA>'],
+    );
+    const again = [{ action: CGROUP_RMDIR }, { id: 78, action: CGROUP_MKDIR }].map((own) =>
+      record(EVENT_CGROUP, cgroupLayout, { time: AT }, { id: 77, ...own }, [path]),
+    );
+    const renamed = { ...container, facts: { name: 'renamed' } };
+    const inIt = opened({ time: AT, cgroup: 78 });
+    assert.deepEqual(
+      await names(container, inside(AT), ...again, inside(AT), inIt, renamed, inIt),
+      ['web', 'web', 'renamed', 'renamed'],
     );
   });
 

@@ -370,3 +370,13 @@ test('an event waits for late fields only if they decide, or would be shown', ()
   assert.equal(depends(both, 'x', open), true);
   assert.equal(compile([{ name: 'r', condition: named }]).dependsOnLate(event(open)), false);
 });
+
+test('what an event with late fields needs can be compiled before there is one', (context) => {
+  const compiled = compile([{ name: 'r', condition: 'evt.type = open and container.name = web' }], {
+    lateFields: new Set(['container.name']),
+  });
+  compiled.prepareLate();
+  const made = context.mock.method(globalThis, 'Function');
+  assert.equal(compiled.dependsOnLate(event({ 'evt.type': 'open' })), true);
+  assert.equal(made.mock.callCount(), 0);
+});

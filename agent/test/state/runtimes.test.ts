@@ -5,7 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Container } from '../../src/state/container.ts';
+import { Container, type ContainerFacts } from '../../src/state/container.ts';
 import { RuntimeLookup } from '../../src/state/runtimes/lookup.ts';
 import { bundleFacts } from '../../src/state/runtimes/oci-bundle.ts';
 
@@ -275,21 +275,54 @@ describe('runtimes', () => {
     }
   });
 
-  it('reads what the registry calls the image', async () => {
-    const other = 'b3'.repeat(32);
-    const digest = `sha256:${'d'.repeat(64)}`;
-    write(`docker/containers/${other}/config.v2.json`, {
-      Driver: 'overlay2',
-      Image: 'sha256:1',
-      Config: { Image: 'reg:5000/app:1' },
+  const digest = `sha256:${'d'.repeat(64)}`;
+  const image = `sha256:${'1a'.repeat(32)}`;
+  const naming = ({ imageName, imageDigest }: ContainerFacts = {}) => [imageName, imageDigest];
+  const names: [string, string, unknown][] = [
+    ['with its tag', 'reg:5000/app:1', [undefined, digest]],
+    ['without a tag', 'reg:5000/app', ['reg:5000/app:latest', digest]],
+    ['by its digest', `reg:5000/app@${digest}`, [undefined, digest]],
+    ['of the usual registry', 'docker.io/library/nginx', ['nginx:latest', undefined]],
+    ['by its id', image, ['reg:5000/app:1', digest]],
+    ['by a part of its id', '1a1a1a1a', ['reg:5000/app:1', digest]],
+    ['like a part of its id', '1a1a', ['1a1a:latest', undefined]],
+  ];
+  names.forEach(([what, given, expected], index) => {
+    it(`reads what the registry calls an image ${what}`, async () => {
+      const other = `${index}3`.repeat(32);
+      const isName = given === '1a1a';
+      write(`docker/containers/${other}/config.v2.json`, {
+        Driver: 'overlay2',
+        Image: image,
+        Config: { Image: given },
+      });
+      write('docker/image/overlay2/repositories.json', {
+        Repositories: {
+          'reg:5000/app': { [`reg:5000/app@${digest}`]: image, 'reg:5000/app:1': image },
+          ...(isName && { '1a1a': { '1a1a:latest': image } }),
+        },
+      });
+      const read = await lookup().readFiles(container(other));
+      assert.equal(read?.facts.image, given);
+      assert.deepEqual(naming(read?.facts), expected);
+      const images = { RepoTags: ['reg:5000/app:1'], RepoDigests: [`reg:5000/app@${digest}`] };
+      if (isName) images.RepoTags.push('1a1a:latest');
+      const server = await serve((request, answer) =>
+        answer.end(
+          JSON.stringify(
+            request.url === `/images/${image}/json`
+              ? images
+              : { Image: image, Config: { Image: given } },
+          ),
+        ),
+      );
+      try {
+        const asked = await lookup(join(folder, 'docker.sock')).ask(container(other));
+        assert.deepEqual(naming(asked?.facts), expected);
+      } finally {
+        await close(server);
+      }
     });
-    write('docker/image/overlay2/repositories.json', {
-      Repositories: {
-        'reg:5000/app': { 'reg:5000/app:1': 'sha256:1', [`reg:5000/app@${digest}`]: 'sha256:1' },
-      },
-    });
-    const found = await lookup().readFiles(container(other));
-    assert.equal(found?.facts.imageDigest, digest);
   });
 
   it('takes a container without any fence for privileged, and none else', () => {

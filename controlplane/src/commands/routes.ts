@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { readAsGoDoes } from '@tocsin/openapi';
 import type { Command } from 'commander';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 import { printable } from '../delivery/text.ts';
 import { StartupError } from '../errors.ts';
 import { importAlertmanager } from '../import/alertmanager.ts';
@@ -44,10 +45,18 @@ export function routesCommand(program: Command, context: CommandContext): void {
     const { tree } = compileRouting(readSettings(flags, context.environment).config);
     if (!tree)
       throw new StartupError("The configuration has no 'route': without one nothing is routed.");
-    for await (const line of linesOf(context.in)) {
-      const taken = context.out.write(`${JSON.stringify(answer(tree, line))}\n`);
+    let wrong = 0;
+    for await (const { line, number } of linesOf(context.in)) {
+      const told = answer(tree, line);
+      if ('error' in told) {
+        wrong++;
+        context.err.write(`tocsin: line ${number}: ${printable(String(told.error))}\n`);
+      }
+      const taken = context.out.write(`${JSON.stringify(told)}\n`);
       if (!taken) await once(context.out, 'drain');
     }
+    if (wrong > 0)
+      throw new StartupError(`Bad lines of the input: ${wrong}. The others are answered.`);
   });
 }
 
@@ -55,7 +64,10 @@ export function routesCommand(program: Command, context: CommandContext): void {
 function importConfiguration(file: string): Imported {
   let given: unknown;
   try {
-    given = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100, merge: true });
+    const document = parseDocument(readFileSync(file, 'utf8'), { merge: true });
+    for (const error of document.errors) throw error;
+    readAsGoDoes(document);
+    given = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     throw new StartupError(`${file} cannot be read: ${(error as Error).message}`);
   }

@@ -108,11 +108,14 @@ async function readInputs(
   load: (file: string) => SimulatedConfiguration,
 ): Promise<TimedInput[]> {
   const inputs: TimedInput[] = [];
-  let number = 0;
-  for await (const line of linesOf(input)) {
-    number++;
+  for await (const { line, number } of linesOf(input)) {
     try {
-      inputs.push(readInput(JSON.parse(line), load));
+      const given: unknown = JSON.parse(line);
+      inputs.push(readInput(given, load));
+      for (const key of unknownKeys(given))
+        err.write(
+          `tocsin: line ${number}: ${printable(key)} is not known and counts for nothing\n`,
+        );
     } catch (error) {
       if (error instanceof RefusedReload) {
         err.write(`tocsin: line ${number}: ${printable(error.message)}\n`);
@@ -121,6 +124,7 @@ async function readInputs(
       const known =
         error instanceof SyntaxError ||
         error instanceof InputError ||
+        error instanceof SettingsError ||
         error instanceof LabelsError ||
         error instanceof MatcherError;
       if (!known) throw error;
@@ -128,6 +132,22 @@ async function readInputs(
     }
   }
   return inputs.sort((a, b) => a.at - b.at);
+}
+
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': ['at', 'alert', 'silence', 'reload', 'restart'],
+  alert: ['labels', 'fields', 'starts_at', 'ends_at'],
+  silence: ['matchers', 'starts_at', 'ends_at'],
+};
+
+/** Keys of an input that nothing reads, such as `alert.start_at`. */
+function unknownKeys(given: unknown): string[] {
+  return Object.entries(KEYS).flatMap(([part, known]) => {
+    const value = part === '' ? given : (given as Readonly<Record<string, unknown>>)[part];
+    if (!isObject(value)) return [];
+    const unknown = Object.keys(value).filter((key) => !known.includes(key));
+    return unknown.map((key) => (part === '' ? key : `${part}.${key}`));
+  });
 }
 
 function readInput(given: unknown, load: (file: string) => SimulatedConfiguration): TimedInput {
@@ -144,6 +164,10 @@ function whatHappens(
   load: (file: string) => SimulatedConfiguration,
 ): SimulatedInput {
   const { alert, silence, reload, restart } = given;
+  if (
+    [alert, silence, reload, restart].filter((one) => one !== undefined && one !== null).length > 1
+  )
+    throw new InputError('must have one of alert, silence, reload and restart, not several');
   if (isObject(alert)) {
     const startsAt = timeOf(alert['starts_at'], 'alert.starts_at');
     const endsAt = timeOf(alert['ends_at'], 'alert.ends_at');

@@ -30,7 +30,7 @@ import type {
 import { digestEnd, digestPrefix, laneOf, type OutboxEntry, throttleOf } from '../store/outbox.ts';
 import type { SilenceStore } from '../store/silences.ts';
 import { bucketOf, type Grouping, tellsNews } from './grouping.ts';
-import { Holds, isActive, mutedBy } from './holds.ts';
+import { belowMinimum, Holds, isActive, mutedBy } from './holds.ts';
 import { isUrgent, MAX_TOLD, ruleOf, told, topOf } from './notification.ts';
 import { readSilence, SilenceIndex } from './silences.ts';
 
@@ -182,7 +182,7 @@ export class Flusher {
       sendResolved: channel?.send_resolved ?? true,
       now: tick,
       flushedAt: group.flushedAt,
-      holdOf: (labels) => holds.holdOf(labels, muted),
+      holdOf: (labels) => holds.holdOf(labels, muted ?? belowMinimum(channel, labels)),
     });
     return { route, channel, log, tick, flush, digestAt: digestAtOf(channel, news, now) };
   }
@@ -255,7 +255,7 @@ export class Flusher {
   }
 
   async #wake(from: number, now: number, next: Grouping | undefined): Promise<Woken[]> {
-    const { store } = this.#parts;
+    const { store, channels } = this.#parts;
     const before = this.#parts.grouping();
     const after = next ?? before;
     const { all } = await this.#readSilences();
@@ -279,6 +279,7 @@ export class Flusher {
       const route = after.route(id);
       if (!route || !(anyEnded || unmuting.has(id))) continue;
       const muted = mutedBy(route, after.routing.timeIntervals, now);
+      const channel = channels.get(route.channel);
       const members = await store.members(group.id);
       const released = members.some(
         ({ alert, flags }) =>
@@ -286,7 +287,7 @@ export class Flusher {
           alert.endsAt > now &&
           !/[ft]/.test(flags) &&
           (flags.includes('h') || held.holdOf(alert.labels, unmuting.get(id))) &&
-          !holds.holdOf(alert.labels, muted),
+          !holds.holdOf(alert.labels, muted ?? belowMinimum(channel, alert.labels)),
       );
       if (!released) continue;
       const at = now + route.groupWaitMs;

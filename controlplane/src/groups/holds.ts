@@ -1,4 +1,5 @@
-/** What holds alerts back at one moment: silences, inhibition and time intervals. Pure. */
+/** What holds alerts back at one moment: silences, inhibition, time intervals and what channels want to know. Pure. */
+import { type Channel, isAtLeast, parsePriority } from '@tocsin/openapi';
 import type { Hold } from '../routing/flush.ts';
 import type { Inhibition } from '../routing/inhibition.ts';
 import type { Labels, Route, Silence, TimeInterval } from '../routing/types.ts';
@@ -24,6 +25,18 @@ export function mutedBy(
   return active ? undefined : `not ${activeTimeIntervals.join(', ')}`;
 }
 
+/** What keeps an alert from a channel that is only told of more severe ones; without a priority it is told. */
+export function belowMinimum(
+  channel: Pick<Channel, 'name' | 'minimum_priority'> | undefined,
+  labels: Labels,
+): string | undefined {
+  const minimum = parsePriority(String(channel?.minimum_priority ?? 'debug'));
+  if (!channel || minimum === undefined || minimum === 'Debug') return undefined;
+  const priority = parsePriority(labels['priority'] ?? '');
+  if (priority === undefined || isAtLeast(priority, minimum)) return undefined;
+  return `minimum_priority of ${channel.name}`;
+}
+
 /** Everything that can hold back at one moment. */
 export class Holds {
   readonly #inhibition: Inhibition;
@@ -34,7 +47,7 @@ export class Holds {
     this.#findSilence = findSilence;
   }
 
-  /** What holds back an alert of a route that is muted by `muted`; Alertmanager asks in this order. */
+  /** What holds back an alert that `muted` keeps from its channel; Alertmanager asks in this order. */
   holdOf(labels: Labels, muted: string | undefined): Hold | undefined {
     const source = this.#inhibition.inhibitor(labels);
     if (source !== undefined) return { kind: 'inhibited', by: source };

@@ -9,6 +9,7 @@ import {
   type Mapping,
   secretOf,
   secretOrFile,
+  watched,
 } from './imported.ts';
 
 const TIMES = ['mute_time_intervals', 'active_time_intervals'];
@@ -17,6 +18,14 @@ const ROUTE_KEYS = [
   ...['receiver', 'group_by', 'group_wait', 'group_interval', 'repeat_interval', 'continue'],
   ...['matchers', 'match', 'match_re', ...TIMES],
 ];
+
+const GLOBAL_KEYS = new RegExp(
+  `^(${[
+    ...['resolve_timeout', 'smtp_(from|smarthost|auth_username|auth_password(_file)?|require_tls)'],
+    ...['slack_api_url(_file)?', 'slack_app_token(_file)?', 'pagerduty_url', 'telegram_api_url'],
+    ...['opsgenie_api_(key|key_file|url)', 'http_config'],
+  ].join('|')})$`,
+);
 
 /** The channels that each receiver became. */
 type Receivers = ReadonlyMap<string, readonly string[]>;
@@ -33,16 +42,11 @@ export function importAlertmanager(given: Mapping): Imported {
   const { resolve_timeout } = global;
   if (resolve_timeout !== undefined) imported.set('global', { resolve_timeout });
   for (const key of Object.keys(global))
-    if (
-      !/^(resolve_timeout|smtp_|slack_(api|app)_|pagerduty_url$|opsgenie_api_|http_config$)/.test(
-        key,
-      )
-    )
-      imported.report(`global.${key}`, 'has no counterpart');
+    if (!GLOBAL_KEYS.test(key)) imported.report(`global.${key}`, 'has no counterpart');
   if (given['route'] !== undefined)
     imported.set('route', importRoute(asMapping(given['route']), 'route', receivers, imported));
   for (const key of ['time_intervals', 'mute_time_intervals'])
-    if (given[key] !== undefined) imported.set(key, given[key]);
+    if (Array.isArray(given[key])) imported.set(key, given[key]);
   const rules = asList(given['inhibit_rules']);
   if (rules.length > 0) {
     // As it is there; by itself, labels that both lack do not make them agree here.
@@ -150,12 +154,11 @@ function importIntegration(
     if (![...integration.keys, 'send_resolved', 'http_config'].includes(key))
       imported.report(`${at}.${key}`, 'has no counterpart');
   const http = { http_config: given['http_config'] ?? global['http_config'] };
-  const hasTls = !['email', 'slack'].includes(integration.kind);
   const { send_resolved } = given;
   const sendResolved =
     typeof send_resolved === 'boolean' ? send_resolved : integration.sendResolved;
-  const tls = hasTls ? tlsOf(http, at, imported) : {};
-  return { kind: integration.kind, settings: { ...settings, ...tls }, sendResolved };
+  const more = integration.kind === 'email' ? {} : httpOf(http, integration.kind, at, imported);
+  return { kind: integration.kind, settings: { ...settings, ...more }, sendResolved };
 }
 
 interface Integration {
@@ -196,16 +199,25 @@ function timeoutOf(given: unknown): Mapping {
   return ms ? { timeout: `${Math.min(30, Math.max(1, Math.ceil(ms / 1000)))}s` } : {};
 }
 
-/** Keys of `http_config` that every kind has here. */
-function tlsOf(given: Mapping, at: string, imported: Imported): Mapping {
-  const http = asMapping(given['http_config']);
-  const { ca_file, cert_file, key_file, ...others } = asMapping(http['tls_config']);
-  const left = [
-    ...Object.keys(http).filter((key) => key !== 'tls_config'),
-    ...Object.keys(others).map((key) => `tls_config.${key}`),
-  ];
-  for (const key of left) imported.report(`${at}.http_config.${key}`, 'has no counterpart');
+/** What of `http_config` the kinds have here; Slack's has none of it. */
+function httpOf(given: Mapping, kind: string, at: string, imported: Imported): Mapping {
+  const { settings: http, unread } = watched(asMapping(given['http_config']));
+  const report = (key: string, what = 'has no counterpart') =>
+    imported.report(`${at}.http_config.${key}`, what);
+  // It never follows redirects here.
+  if (http['follow_redirects'] === true) report('follow_redirects');
+  if (kind === 'slack') {
+    for (const key of unread()) report(key);
+    return {};
+  }
+  const tls = watched(asMapping(http['tls_config']));
+  const { ca_file, cert_file, key_file } = tls.settings;
+  const proxy = asText(http['proxy_url']);
+  const hasLogin = proxy !== undefined && URL.canParse(proxy) && new URL(proxy).username !== '';
+  if (hasLogin) report('proxy_url', 'becomes proxy, and its name and password proxy_authorization');
+  for (const key of [...unread(), ...tls.unread().map((one) => `tls_config.${one}`)]) report(key);
   return {
+    ...(proxy !== undefined && !hasLogin && { proxy }),
     ...(ca_file !== undefined && { ca_file }),
     ...(cert_file !== undefined && key_file !== undefined
       ? { cert_file, key: { file: key_file } }
@@ -218,7 +230,8 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
     kind: 'webhook',
     sendResolved: true,
     keys: ['url', 'url_file', 'timeout', 'max_alerts'],
-    settings({ url, url_file, timeout }, _global, at, imported) {
+    settings({ url, url_file, timeout, max_alerts = 0 }, _global, at, imported) {
+      if (max_alerts !== 0) imported.report(`${at}.max_alerts`, 'has no counterpart');
       if (url === undefined && url_file !== undefined) {
         imported.report(at, 'the address must stand in the configuration');
         return undefined;
@@ -266,8 +279,8 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
   telegram_configs: {
     kind: 'telegram',
     sendResolved: true,
-    keys: ['bot_token', 'bot_token_file', 'chat_id', 'api_url', 'parse_mode'],
-    settings({ bot_token_file, chat_id, api_url }, _global, at, imported) {
+    keys: ['bot_token', 'bot_token_file', 'chat_id', 'api_url'],
+    settings({ bot_token_file, chat_id, api_url }, { telegram_api_url }, at, imported) {
       if (chat_id === undefined) {
         imported.report(at, 'needs the chat_id');
         return undefined;
@@ -275,7 +288,7 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
       return {
         token: secretOrFile(imported, `${at}.bot_token`, bot_token_file),
         chat_id: String(chat_id),
-        ...baseOf(imported, `${at}.api_url`, api_url, /\/$/),
+        ...baseOf(imported, `${at}.api_url`, api_url ?? telegram_api_url, /\/$/),
       };
     },
   },
@@ -309,7 +322,7 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
     sendResolved: false,
     keys: [
       ...['to', 'from', 'smarthost', 'auth_username', 'auth_password', 'auth_password_file'],
-      'require_tls',
+      ...['require_tls', 'tls_config'],
     ],
     settings(given, global, at, imported) {
       const setting = (key: string) => given[key] ?? global[`smtp_${key}`];
@@ -327,12 +340,17 @@ const INTEGRATIONS: Readonly<Record<string, Integration>> = {
       const user = asText(setting('auth_username'));
       const file = setting('auth_password_file');
       const password = file === undefined ? secretOf(imported, `${at}.password`) : { file };
+      const secured = watched(asMapping(given['tls_config']));
+      const { ca_file } = secured.settings;
+      for (const key of secured.unread())
+        imported.report(`${at}.tls_config.${key}`, 'has no counterpart');
       const tls =
         port === '465' ? 'implicit' : setting('require_tls') === false ? 'none' : 'starttls';
       return {
         host,
         ...(port !== undefined && { port: Number(port) }),
         tls,
+        ...(ca_file !== undefined && { ca_file }),
         ...(user !== undefined && { user, password }),
         from,
         to,

@@ -1,38 +1,74 @@
 /** Turns a configuration of falcosidekick into ours, and tells what it cannot turn. Pure. */
 import { parsePriority } from '@tocsin/openapi';
-import { addressOf, asMapping, asText, Imported, type Mapping, secretOf } from './imported.ts';
+import {
+  addressOf,
+  asMapping,
+  asText,
+  Imported,
+  type Mapping,
+  secretOf,
+  watched,
+} from './imported.ts';
 
 /** Sections that are no outputs. */
 const OTHER = [
-  ...['listenaddress', 'listenport', 'debug', 'mutualtlsfilespath', 'mutualtlsclient', 'tlsserver'],
+  ...['mutualtlsfilespath', 'mutualtlsclient', 'tlsserver'],
   ...['customfields', 'customtags', 'templatedfields', 'bracketreplacer', 'outputfieldformat'],
 ];
 
+/** Of the server itself; where it listens is told. */
+const SERVER = ['listenaddress', 'listenport', 'debug'];
+
 export function importFalcosidekick(given: Mapping): Imported {
   const imported = new Imported();
-  const { listenport } = given;
+  const { listenport } = lowered(given);
   imported.note(
     'listenport',
     `point Falco's http_output to http://HOST:2802/?token=… instead of port ${Number(listenport ?? 2801)}, with a token of intake.tokens`,
   );
-  for (const [name, section] of Object.entries(given)) {
-    const settings = asMapping(section);
+  for (const [name, section] of Object.entries(lowered(given))) {
     const output = Object.hasOwn(OUTPUTS, name) ? OUTPUTS[name] : undefined;
-    if (output) output(settings, name, imported);
+    if (output) importOutput(output, name, lowered(asMapping(section)), imported);
+    else if (SERVER.includes(name)) continue;
     else if (OTHER.includes(name)) {
-      if (!['listenaddress', 'listenport', 'debug'].includes(name))
-        imported.report(name, 'has no counterpart here');
-    } else if (isUsed(settings)) imported.report(name, 'there is no such kind of channel');
+      if (isSet(name, section)) imported.report(name, 'has no counterpart here');
+    } else if (isUsed(section)) imported.report(name, 'there is no such kind of channel');
   }
   return imported;
 }
 
+function importOutput(output: Output, name: string, given: Mapping, imported: Imported): void {
+  const { settings, unread } = watched(given);
+  const before = imported.count;
+  output(settings, name, imported);
+  if (imported.count === before) return;
+  for (const key of unread())
+    if (isSet(key, given[key]) && !imported.tellsOf(`${name}.${key}`))
+      imported.report(`${name}.${key}`, 'has no counterpart here');
+}
+
+/** Keys are known without regard to case. */
+const lowered = (given: Mapping): Mapping =>
+  Object.fromEntries(Object.entries(given).map(([key, value]) => [key.toLowerCase(), value]));
+
+/** Whether it says something: certificates are always checked here, and what is empty or off is as it would be without. */
+function isSet(key: string, value: unknown): boolean {
+  if (key === 'checkcert') return value === false;
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).some(([inner, one]) => isSet(inner, one));
+  return value !== undefined && value !== null && value !== '' && value !== false && value !== 0;
+}
+
 /** Falcosidekick's own example lists every output with empty settings. */
-const isUsed = (settings: Mapping): boolean =>
-  Object.entries(settings).some(
+const isUsed = (settings: unknown): boolean =>
+  Object.entries(asMapping(settings)).some(
     ([key, value]) =>
-      /url|host|token|key|arn|endpoint|address|topic|project/.test(key) &&
-      asText(value) !== undefined,
+      isUsed(value) ||
+      (/url|host|token|key|arn|endpoint|address|topic|project|broker|function|name|forwarder|listener|label|id$/i.test(
+        key,
+      ) &&
+        asText(value) !== undefined) ||
+      (key.toLowerCase() === 'enabled' && value === true),
   );
 
 /** Falcosidekick knows names without regard to case, and nothing as `debug`. */
@@ -62,7 +98,7 @@ const OUTPUTS: Readonly<Record<string, Output>> = {
     const address = addressOf(imported, `${name}.address`, settings['address']);
     if (!address) return;
     imported.report(`${name}.address`, 'the same body, signed as Standard Webhooks says, too');
-    const headers = asMapping(settings['customHeaders'] ?? settings['customheaders']);
+    const headers = asMapping(settings['customheaders']);
     const given = Object.keys(headers).map((header) => [
       header,
       secretOf(imported, `${name}.${header}`),

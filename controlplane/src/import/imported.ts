@@ -9,6 +9,18 @@ export const asList = (value: unknown): readonly unknown[] => (Array.isArray(val
 export const asText = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
 
+/** Settings that remember which of their keys were read. */
+export function watched(given: Mapping): { settings: Mapping; unread(): string[] } {
+  const read = new Set<string>();
+  const settings = new Proxy(given, {
+    get(target, key: string) {
+      read.add(key);
+      return target[key];
+    },
+  });
+  return { settings, unread: () => Object.keys(given).filter((key) => !read.has(key)) };
+}
+
 /** A channel may be named so. */
 const NAME = /^[A-Za-z0-9_]([A-Za-z0-9_./:@ -]{0,126}[A-Za-z0-9_])?$/;
 
@@ -64,6 +76,16 @@ export class Imported {
   /** What has to be done by hand. */
   get reports(): readonly string[] {
     return this.#reports;
+  }
+
+  /** How much was made of it so far: channels and reports. */
+  get count(): number {
+    return this.#channels.length + this.#reports.length;
+  }
+
+  /** Whether there is a report of this place. */
+  tellsOf(at: string): boolean {
+    return this.#reports.some((report) => report.startsWith(`${at}: `));
   }
 
   report(at: string, what: string): void {

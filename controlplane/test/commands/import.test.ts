@@ -42,6 +42,7 @@ global:
   slack_api_url: https://hooks.slack.com/services/T/B/canary
   pagerduty_url: https://events.example.org/v2/enqueue
   victorops_api_url: https://alert.victorops.com
+  smtp_hello: me
 templates: [/etc/alertmanager/*.tmpl]
 route:
   receiver: Team X Mails
@@ -59,9 +60,10 @@ receivers:
     email_configs:
       - to: a@example.org, b@example.org
         headers: { subject: x }
+        tls_config: { ca_file: /run/ca, insecure_skip_verify: true }
   - name: both
     webhook_configs: [{ url: 'https://example.org/hook', send_resolved: false }]
-    slack_configs: [{ channel: '#ops', title: x, send_resolved: true }]
+    slack_configs: [{ channel: '#ops', title: x, send_resolved: yes, http_config: { basic_auth: { username: u } } }]
     wechat_configs: [{ api_secret: canary }]
   - name: 'null'
   - name: by token
@@ -76,7 +78,8 @@ receivers:
     webhook_configs:
       - url: http://u:canary@10.0.0.1:9000/x
         timeout: 90s
-        http_config: { tls_config: { ca_file: /run/ca }, proxy_url: 'http://p' }
+        max_alerts: 5
+        http_config: { tls_config: { ca_file: /run/ca, server_name: x }, proxy_url: 'http://p' }
 inhibit_rules:
   - { source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [node] }
 time_intervals:
@@ -91,6 +94,7 @@ time_intervals:
   );
   assert.deepEqual(byName['Team X Mails'].email.to, ['a@example.org', 'b@example.org']);
   assert.equal(byName['Team X Mails'].email.host, 'mail.example.org');
+  assert.equal(byName['Team X Mails'].email.ca_file, '/run/ca');
   assert.equal(byName['Team X Mails'].send_resolved, false);
   assert.match(byName['Team X Mails'].email.password.env, /^TOCSIN_SECRET_/);
   assert.equal(byName['both'].send_resolved, false);
@@ -143,6 +147,7 @@ time_intervals:
           body: 'alertmanager',
           allow_private_addresses: true,
           timeout: '30s',
+          proxy: 'http://p',
           ca_file: '/run/ca',
         },
       },
@@ -164,7 +169,11 @@ time_intervals:
     /global\.victorops_api_url/,
     /pagerduty_configs\[0\]\.severity/,
     /pagerduty_configs\[1\]: needs the routing_key/,
-    /http_config\.proxy_url/,
+    /global\.smtp_hello/,
+    /email_configs\[0\]\.tls_config\.insecure_skip_verify/,
+    /slack_configs\[0\]\.http_config\.basic_auth/,
+    /webhook_configs\[0\]\.max_alerts/,
+    /http_config\.tls_config\.server_name/,
     /a user name and a password in an address are left out/,
     /10\.0\.0\.1|private address/,
     /templates/,
@@ -188,12 +197,14 @@ route:
   receiver: both
   routes:
     - { matchers: [a=b], <<: *defaults }
+    - { match: { version: 1.50, zone: }, receiver: one, continue: yes }
     - { matchers: [a=c], receiver: one, routes: [{ matchers: [d=e], receiver: both }, { matchers: [d=f] }] }
 receivers:
   - name: one
   - name: both
     webhook_configs: [{ url: 'https://example.org/1' }, { url: 'https://example.org/2' }]
 inhibit_rules: [{ source_matchers: [s=1], target_matchers: [t=1], equal: [node] }]
+mute_time_intervals:
 time_intervals: [{ name: nights, time_intervals: [{ weekdays: [sunday] }] }]
 `,
   );
@@ -210,13 +221,14 @@ time_intervals: [{ name: nights, time_intervals: [{ weekdays: [sunday] }] }]
         ...{ group_wait: '1s', mute_time_intervals },
         routes: both({ mute_time_intervals }),
       },
+      { match: { version: '1.50', zone: '' }, receiver: 'one', continue: true },
       {
         ...{ matchers: ['a=c'], receiver: 'one' },
         routes: [{ matchers: ['d=e'], receiver: 'both', routes: both() }, { matchers: ['d=f'] }],
       },
-      ...both(),
     ],
   });
+  assert.match(err, /^route\.receiver: only both is told here: .*both-2$/m);
   assert.equal(config.inhibit_rules[0].equal_missing, 'match');
   assert.match(err, /^defaults: has no counterpart$/m);
 });
@@ -258,11 +270,14 @@ test('a configuration of falcosidekick is converted, and what cannot be is told'
     `
 listenport: 2801
 customfields: { a: b }
-slack: { webhookurl: 'https://hooks.slack.com/canary', channel: '#falco', minimumpriority: warning }
+Slack: { WebhookURL: 'https://hooks.slack.com/canary', channel: '#falco', minimumpriority: warning, footer: '', mutualtls: no, checkcert: no }
 webhook: { address: 'https://example.org/in', customHeaders: { X-Key: canary } }
 smtp: { hostport: 'mail:465', user: u, password: canary, from: f@x.org, to: 'a@x.org,b@x.org', minimumpriority: loud }
 syslog: { host: siem, port: 514, protocol: udp }
 datadog: { apikey: canary }
+aws: { region: x, sqs: { url: 'https://sqs/canary' } }
+loki: { hostport: '', user: '', tenant: 3 }
+customtags: []
 teams: { webhookurl: '' }
 discord: { webhookurl: 'https://discord.com/canary' }
 kafka: { hostport: 'k1:9092, k2', topic: falco, sasl: SCRAM_SHA512, username: u, password: canary, tls: true, requiredacks: ONE, compression: ZSTD }
@@ -305,6 +320,9 @@ alertmanager: { hostport: 'http://am:9093' }
   assert.deepEqual(Object.keys(byName['webhook'].webhook.headers), ['X-Key']);
   for (const report of [
     /datadog/,
+    /^aws: there is no such kind/m,
+    /^slack\.channel: has no counterpart/m,
+    /^slack\.checkcert: has no counterpart/m,
     /customfields/,
     /'loud' is no priority/,
     /alertmanager/,
@@ -313,7 +331,7 @@ alertmanager: { hostport: 'http://am:9093' }
     /kafka\.compression: 'zstd'/,
   ])
     assert.match(err, report);
-  assert.doesNotMatch(err, /teams/);
+  assert.doesNotMatch(err, /teams|loki|customtags|footer|mutualtls|password: has/);
 });
 
 test('a file that is neither is refused', async (t) => {

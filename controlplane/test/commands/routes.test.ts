@@ -9,16 +9,11 @@ import type { CommandContext } from '../../src/commands/context.ts';
 import { routesCommand } from '../../src/commands/routes.ts';
 import { tempFolder } from '../support/control-plane.ts';
 
-/** Runs `tocsin routes …` with a configuration and input; returns the lines it wrote. */
-async function routes(
-  t: TestContext,
-  config: string,
-  args: string[],
-  input = '',
-): Promise<string[]> {
+/** Runs `tocsin routes …` with a configuration and input; returns the lines it wrote, and what it says of the input. */
+async function run(t: TestContext, config: string, args: string[], input: string) {
   const file = join(tempFolder(t), 'tocsin.yaml');
   writeFileSync(file, config);
-  let out = '';
+  let [out, err] = ['', ''];
   const context = {
     environment: {},
     in: Readable.from([input]),
@@ -28,11 +23,23 @@ async function routes(
         return true;
       },
     },
+    err: { write: (text: string) => (err += text) },
   } as unknown as CommandContext;
   const program = new Command('tocsin').exitOverride();
   routesCommand(program, context);
-  await program.parseAsync(['node', 'tocsin', 'routes', ...args, '--config', file]);
-  return out.split('\n').slice(0, -1);
+  const failed = await program
+    .parseAsync(['node', 'tocsin', 'routes', ...args, '--config', file])
+    .then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    );
+  return { lines: out.split('\n').slice(0, -1), err, failed };
+}
+
+async function routes(t: TestContext, config: string, args: string[], input = '') {
+  const { lines, failed } = await run(t, config, args, input);
+  if (failed) throw failed;
+  return lines;
 }
 
 const CONFIG = `
@@ -98,12 +105,34 @@ test('match tells the routes of each line in tree order', async (t) => {
   );
 });
 
+test('matchers of old and truth values are read as Alertmanager reads them', async (t) => {
+  const config = `
+global:
+route:
+  receiver: d
+  routes:
+    - { match: { v: 1.50 }, receiver: r1, continue: yes }
+    - { match_re: { v: 0x1. }, receiver: r2, continue: on }
+    - { match: { v: True, w: }, receiver: r3 }
+receivers: [{ name: d, log: {} }, { name: r1, log: {} }, { name: r2, log: {} }, { name: r3, log: {} }]
+inhibit_rules:
+time_intervals:
+`;
+  const values = ['1.50', '1.5', '0x1f', 'True', 'true'];
+  const input = values.map((v) => JSON.stringify({ labels: { v } })).join('\n');
+  const lines = await routes(t, config, ['match'], input);
+  const channels = lines.map((line) => JSON.parse(line).routes[0].channel);
+  assert.deepEqual(channels, ['r1', 'd', 'r2', 'r3', 'd']);
+});
+
 test('a bad line is answered with what is wrong with it, and the others are answered too', async (t) => {
   const input =
     '{"labels":{"a":1}}\nnonsense\n{}\n\n[]\n{"labels":{"__proto__":"x"}}\n{"labels":{}}\r\n';
-  const lines = await routes(t, CONFIG, ['match'], input);
+  const { lines, err, failed } = await run(t, CONFIG, ['match'], input);
   const answers = lines.map((line) => JSON.parse(line));
   assert.equal(answers.length, 6);
+  assert.deepEqual(err.match(/line \d+/g), ['line 1', 'line 2', 'line 3', 'line 5', 'line 6']);
+  assert.match(String(failed?.message), /Bad lines of the input: 5/);
   for (const { error } of answers.slice(0, 5)) assert.equal(typeof error, 'string');
   assert.equal(answers[5].routes[0].id, '{}');
 });

@@ -751,4 +751,28 @@ receivers: [{name: d, mode: digest, digest_interval: 1m, log: {send_resolved: fa
       [60, 'd', '', '', 'digest'],
     ],
   },
+  {
+    name: 'a channel is not told what is less severe than it wants to know, whatever ends meanwhile',
+    config: `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, minimum_priority: warning, log: {}}]`,
+    configs: {
+      'all.yaml': `
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 10s}
+receivers: [{name: d, log: {}}]`,
+    },
+    until: 60,
+    steps: [
+      push(0, 'a priority=Notice'),
+      push(0, 'b priority=Error'),
+      push(0, 'c priority=debug', undefined, 5),
+      push(0, 'e'),
+      silence(0, ['n=none'], 0, 3),
+      [22, { reload: 'all.yaml' }],
+    ],
+    said: [
+      [1, 'd', 'b e', '', 'first notification'],
+      [31, 'd', 'a b e', '', 'new alerts'],
+    ],
+  },
 ];

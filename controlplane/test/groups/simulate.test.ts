@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { SettingsError } from '@tocsin/openapi';
 import { Command } from 'commander';
 import type { CommandContext } from '../../src/commands/context.ts';
 import { routesCommand } from '../../src/commands/routes.ts';
@@ -127,7 +126,7 @@ test('chosen output fields are labels, and a broken reload leaves what is', asyn
     { at: '0s', alert: { labels: { n: '8' }, fields } },
     { at: '1s', reload: broken },
   ].map((line) => JSON.stringify(line));
-  const said = await simulate(name, lines.join('\n'), '--until', '1m');
+  const said = await simulate(name, lines.join('\n\n'), '--until', '1m');
   assert.deepEqual(
     said.flatMap(({ firing }) => firing),
     [
@@ -135,7 +134,7 @@ test('chosen output fields are labels, and a broken reload leaves what is', asyn
       { n: '8', 'proc.name': 'sh' },
     ],
   );
-  assert.match(complaints, /line 3: the reload is refused.*no receiver named 'nobody'/);
+  assert.match(complaints, /line 5: the reload is refused.*no receiver named 'nobody'/);
 });
 
 test('says which line of the input is wrong and why', async (t) => {
@@ -152,6 +151,8 @@ test('says which line of the input is wrong and why', async (t) => {
     ['{"at":"1s","silence":{"matchers":[],"ends_at":"9s"}}', /matchers must be a list/],
     ['{"at":"1s","silence":{"matchers":["a=~\\"(\\""],"ends_at":"9s"}}', /Line 1/],
     ['{"at":"1s","silence":{"matchers":["a=b"]}}', /ends_at is missing/],
+    ['{"at":"1s","alert":{"labels":{"a":"b"}},"restart":true}', /not several/],
+    [`\n{"at":"1s","reload":"${name}.none"}`, /Line 2 of the input: .*no such file/],
   ] as const;
   for (const [line, message] of rows) {
     await assert.rejects(simulate(name, line), (error: Error) => {
@@ -161,6 +162,7 @@ test('says which line of the input is wrong and why', async (t) => {
     });
   }
   await assert.rejects(simulate(file(t, 'channels: []\n'), ''), /no 'route'/);
-  const reload = JSON.stringify({ at: '1s', reload: `${name}.none` });
-  await assert.rejects(simulate(name, reload), SettingsError);
+  const typo = '{"at":"1s","alert":{"labels":{"a":"b"},"start_at":"0s"}}';
+  assert.equal((await simulate(name, typo, '--until', '1m')).length, 1);
+  assert.match(complaints, /line 1: alert\.start_at is not known/);
 });

@@ -32,6 +32,7 @@ export function containerFactsOf(
   const facts = withoutMissing({
     name: text(one['name']),
     image: text(one['image']),
+    imageName: imageName(text(one['imagerepo']), text(one['imagetag'])),
     imageId: text(one['imageid'])
       ?.replace(/^sha256:/, '')
       .slice(0, 12),
@@ -55,6 +56,11 @@ export function containerFactsOf(
   });
   const runtime = RUNTIMES[typeof one['type'] === 'number' ? one['type'] : -1] ?? 'docker';
   return { id, runtime, facts };
+}
+
+function imageName(repository = '', tag = ''): ByteString | undefined {
+  if (repository === '') return undefined;
+  return tag === '' ? repository : `${repository}:${tag}`;
 }
 
 function parse(json: string): Json | undefined {

@@ -21,8 +21,9 @@ function fact(
 
 function image(part: keyof ImageReference): Extractor<KernelEvent> {
   return fact((facts) => {
-    if (facts.image === undefined) return undefined;
-    const value = parseImageReference(facts.image)[part];
+    const reference = facts.imageName ?? facts.image;
+    if (reference === undefined) return undefined;
+    const value = parseImageReference(reference)[part];
     return part === 'digest' ? (facts.imageDigest ?? value) : value;
   }, '');
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ByteString } from '../../rules/field.ts';
 import type { ContainerFacts, Mount } from '../container.ts';
 import { healthcheckOf, probesOfLabels } from '../health-probes.ts';
+import { parseImageReference } from '../image-reference.ts';
 import {
   elements,
   flag,
@@ -35,28 +36,49 @@ export async function readDockerFiles(
   if (config === undefined) return undefined;
   const hostConfig = await readJson(join(folder, 'hostconfig.json'));
   const facts = factsOf(config, hostConfig, values(member(config, 'MountPoints')));
-  const digest = await digestOf(dataRoot, config);
   return {
-    facts: digest === undefined ? facts : { ...facts, imageDigest: digest },
+    facts: { ...facts, ...imageFacts(config, await namesIn(dataRoot, config)) },
     cgroupsPaths: cgroupsPathsOf(id, hostConfig),
   };
 }
 
-/** What the registry calls the image, kept beside the names of images. */
-async function digestOf(dataRoot: string, config: Json): Promise<ByteString | undefined> {
+/** The names of a container's image, with tags and with digests, as Docker keeps them. */
+async function namesIn(dataRoot: string, config: Json): Promise<readonly ByteString[]> {
   const driver = text(member(config, 'Driver')) ?? '';
-  const repository = text(member(config, 'Config', 'Image'))?.replace(/(?:@.*|:[^/:]*)$/, '');
-  const image = member(config, 'Image');
-  if (!/^[a-z0-9]+$/.test(driver) || repository === undefined) return undefined;
-  const names = member(
-    await readJson(join(dataRoot, 'image', driver, 'repositories.json')),
-    'Repositories',
-    repository,
+  if (!/^[a-z0-9]+$/.test(driver)) return [];
+  const file = await readJson(join(dataRoot, 'image', driver, 'repositories.json'));
+  const image = text(member(config, 'Image'));
+  return values(member(file, 'Repositories')).flatMap((names) =>
+    [...(textMap(names) ?? [])].filter(([, id]) => id === image).map(([name]) => name),
   );
-  const digests = [...(textMap(names) ?? [])].filter(
-    ([name, id]) => id === image && name.includes('@'),
-  );
-  return digests[0]?.[0].slice(digests[0][0].indexOf('@') + 1);
+}
+
+/** What the names of an image say of the reference it was started by, which may leave out the tag, or be an id. */
+function imageFacts(config: Json, names: readonly ByteString[]): ContainerFacts {
+  const given = text(member(config, 'Config', 'Image')) ?? '';
+  const familiar = given.replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '');
+  const { repository, tag, digest } = parseImageReference(familiar);
+  const own = names.filter((name) => parseImageReference(name).repository === repository);
+  if (own.length === 0 && isIdOf(given, text(member(config, 'Image')) ?? '')) {
+    const imageName = names.find((name) => !name.includes('@')) ?? names[0];
+    return present<ContainerFacts>({ imageName, imageDigest: digestIn(names) });
+  }
+  const isWhole = repository === '' || tag !== '' || digest !== '';
+  const name = isWhole ? familiar : `${familiar}:latest`;
+  return present<ContainerFacts>({
+    imageName: name === given ? undefined : name,
+    imageDigest: digestIn(own),
+  });
+}
+
+/** Whether a reference is the id or the beginning of it. */
+function isIdOf(reference: ByteString, id: ByteString): boolean {
+  const digits = reference.replace(/^sha256:/, '');
+  return digits !== '' && id.replace(/^sha256:/, '').startsWith(digits);
+}
+
+function digestIn(names: readonly ByteString[]): ByteString | undefined {
+  return names.map((name) => parseImageReference(name).digest).find((digest) => digest !== '');
 }
 
 function cgroupsPathsOf(id: string, hostConfig: Json): ByteString[] {
@@ -77,10 +99,21 @@ export async function askDocker(
   const answer = await request(socket, `/containers/${id}/json`, deadlineMs);
   if (answer === undefined) return undefined;
   const hostConfig = member(answer, 'HostConfig');
+  const image = await imageAt(socket, answer, deadlineMs);
+  const names = ['RepoTags', 'RepoDigests'].flatMap((key) => texts(member(image, key)));
   return {
-    facts: factsOf(answer, hostConfig, elements(member(answer, 'Mounts'))),
+    facts: {
+      ...factsOf(answer, hostConfig, elements(member(answer, 'Mounts'))),
+      ...imageFacts(answer, names),
+    },
     cgroupsPaths: cgroupsPathsOf(id, hostConfig),
   };
+}
+
+function imageAt(socket: string, container: Json, deadlineMs: number): Promise<Json> {
+  const id = text(member(container, 'Image')) ?? '';
+  if (!/^sha256:[0-9a-f]{64}$/.test(id)) return Promise.resolve(undefined);
+  return request(socket, `/images/${id}/json`, deadlineMs);
 }
 
 /** Where the daemon keeps its files, or undefined when it does not answer. */
