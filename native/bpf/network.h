@@ -11,16 +11,14 @@
 #define IN_PROGRESS (-115)
 #define ALREADY_CONNECTED (-106)
 #define ALREADY_IN_PROGRESS (-114)
-/* Buffers of one message that are added up. */
-#define BUFFERS_MAX 8
-
 /* Where a call's own address lies, if it has one, and its data. */
 struct message {
 	__u64 address;
 	__u64 address_size;
 	__u64 size;
-	__u64 data; /* the first buffer */
-	__u64 data_size;
+	__u64 data;
+	__u64 buffers; /* where its data lies if it is in several */
+	__u64 count;
 };
 
 static __always_inline void read_message(struct slot *slot, __u64 header, struct message *message)
@@ -47,18 +45,14 @@ static __always_inline void read_message(struct slot *slot, __u64 header, struct
 	}
 	message->address = wide.name;
 	message->address_size = (__u32)wide.name_size;
+	message->buffers = wide.buffers;
+	message->count = wide.count;
 	for (__u32 i = 0; i < BUFFERS_MAX && i < wide.count; i++) {
-		__u64 size = 0;
-		__u64 at = wide.buffers + i * (narrow ? 8 : 16) + (narrow ? 4 : 8);
+		struct buffer buffer = {};
 
-		if (bpf_probe_read_user(&size, narrow ? 4 : 8, (void *)at))
+		if (!read_buffer(slot, wide.buffers, i, &buffer))
 			goto fault;
-		message->size += size;
-		if (i == 0) {
-			message->data_size = size;
-			if (bpf_probe_read_user(&message->data, narrow ? 4 : 8, (void *)wide.buffers))
-				goto fault;
-		}
+		message->size += buffer.size;
 	}
 	return;
 fault:
@@ -82,10 +76,12 @@ static __always_inline bool is_accept(__u32 call)
 /* The first bytes that went through a message call. Calls for many messages count messages, not bytes. */
 static __always_inline __u16 append_data(struct slot *slot, long result, struct message *message)
 {
-	__u64 size = message->data_size;
+	__u64 size = message->size;
 
 	if (result <= 0 || slot->call == __NR_sendmmsg || slot->call == __NR_recvmmsg)
 		return 0;
+	if (message->buffers)
+		return append_buffers(slot, message->buffers, message->count, result);
 	if (size > (__u64)result)
 		size = result;
 	if (size > EVENT_DATA_MAX)
@@ -145,7 +141,6 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long result)
 	if (shape->size) {
 		message.size = argument(slot, shape->size);
 		message.data = argument(slot, shape->size - 1);
-		message.data_size = message.size;
 	}
 	if (shape->message)
 		read_message(slot, argument(slot, shape->message), &message);

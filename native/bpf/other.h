@@ -37,31 +37,12 @@ static __always_inline void tell_descriptor(struct slot *slot, struct event_call
 	__builtin_memcpy(event->fd_remote_address, ends.remote, 16);
 }
 
-/* The first bytes that a call moved, out of its only or its first buffer. */
+/* The first bytes that a call moved. */
 static __always_inline __u16 append_moved(struct slot *slot, const struct shape *shape, __u64 moved)
 {
-	__u64 at = argument(slot, shape->data ? shape->data : shape->vector), size = moved;
-
-	if (shape->vector) {
-		__u64 first[2] = {};
-
-		if (slot->flags & EVENT_IA32) {
-			__u32 narrow[2] = {};
-
-			if (bpf_probe_read_user(narrow, sizeof(narrow), (void *)at))
-				return 0;
-			first[0] = narrow[0];
-			first[1] = narrow[1];
-		} else if (bpf_probe_read_user(first, sizeof(first), (void *)at)) {
-			return 0;
-		}
-		at = first[0];
-		if (size > first[1])
-			size = first[1];
-	}
-	if (size > EVENT_DATA_MAX)
-		size = EVENT_DATA_MAX;
-	return append_user_bytes(slot, at, size);
+	if (shape->vector)
+		return append_buffers(slot, argument(slot, shape->vector), argument(slot, shape->vector + 1), moved);
+	return append_user_bytes(slot, argument(slot, shape->data), moved < EVENT_DATA_MAX ? moved : EVENT_DATA_MAX);
 }
 
 SEC("tp_btf/sys_exit")

@@ -155,4 +155,60 @@ static __always_inline __u16 append_user_bytes(struct slot *slot, __u64 address,
 	return size;
 }
 
+/* Buffers of one call that are looked at. */
+#define BUFFERS_MAX 32
+
+struct buffer {
+	__u64 at;
+	__u64 size;
+};
+
+/* One of the buffers that a vector in user memory names. */
+static __always_inline bool read_buffer(struct slot *slot, __u64 vector, __u32 index, struct buffer *buffer)
+{
+	if (slot->flags & EVENT_IA32) {
+		__u32 narrow[2] = {};
+
+		if (bpf_probe_read_user(narrow, sizeof(narrow), (void *)(vector + index * sizeof(narrow))))
+			return false;
+		buffer->at = narrow[0];
+		buffer->size = narrow[1];
+		return true;
+	}
+	return !bpf_probe_read_user(buffer, sizeof(*buffer), (void *)(vector + index * sizeof(*buffer)));
+}
+
+/* A function of its own, which the verifier reads once and not for each way that leads to it. */
+__noinline int append_buffers_of(__u32 number, __u64 vector, __u64 count, __u64 limit)
+{
+	struct slot *slot = bpf_map_lookup_elem(&slots, &number);
+	__u32 start;
+
+	if (!slot)
+		return 0;
+	start = slot->length;
+	for (__u32 i = 0; i < BUFFERS_MAX && i < count; i++) {
+		/* Out of the slot, of which the verifier knows nothing: it need not follow each sum. */
+		__u64 rest = limit - (slot->length - start);
+		struct buffer buffer = {};
+
+		if (!read_buffer(slot, vector, i, &buffer))
+			break;
+		PIN(rest);
+		if (rest > EVENT_DATA_MAX || !rest)
+			break;
+		PIN(buffer.size);
+		append_user_bytes(slot, buffer.at, buffer.size < rest ? buffer.size : rest);
+		if (slot->flags & EVENT_FAULT)
+			break;
+	}
+	return slot->length - start;
+}
+
+/* Appends the first of the bytes that a call moved through the buffers of a vector; returns how many. */
+static __always_inline __u16 append_buffers(struct slot *slot, __u64 vector, __u64 count, __u64 moved)
+{
+	return append_buffers_of(slot->number, vector, count, moved < EVENT_DATA_MAX ? moved : EVENT_DATA_MAX);
+}
+
 #endif

@@ -315,6 +315,8 @@ export class ProcessTree {
   }
 
   #reparent(process: Process, ppid: number): void {
+    // The kernel goes on naming a parent for a moment after its exit was told; by then its children are the reaper's here.
+    if (this.#processes.get(ppid)?.dead) return;
     const parent = this.#lookUp(ppid, 8);
     if (parent === process.parent) return;
     if (process.parent !== undefined) this.counters.reparented++;

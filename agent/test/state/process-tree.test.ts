@@ -87,9 +87,13 @@ describe('ProcessTree', () => {
     apply(tree, exec({ tgid: 1, start: 1, ppid: 0 }, { argv: ['init'] }, 'init'));
     shellAndChild(tree);
     apply(tree, exit({ tgid: 100, start: 500, ppid: 1 }, { reaper: 1 }, 'sh'));
-    const { event } = apply(tree, open('/x', {}, { tgid: 200, start: 900, ppid: 1 }));
-    assert.equal(get(event, 'proc.pname', tree), 'init');
-    assert.equal(get(event, 'proc.orig.aname[1]', tree), 'sh');
+    // The kernel tells of the exit before it moves the children.
+    for (const ppid of [100, 1]) {
+      const { event } = apply(tree, open('/x', {}, { tgid: 200, start: 900, ppid }));
+      assert.equal(get(event, 'proc.pname', tree), 'init');
+      assert.equal(get(event, 'proc.orig.aname[1]', tree), 'sh');
+    }
+    assert.equal(tree.get(100)?.dead, true);
   });
 
   it('follows the parent a header tells, also when the exit was not seen', () => {
