@@ -261,8 +261,10 @@ export class Flusher {
     const { all } = await this.#readSilences();
     const ended = this.#endedSilences(all, from, now);
     const { inhibitRules } = before.routing;
-    const sources =
+    const ending =
       inhibitRules.length > 0 ? await store.sources(from, next ? undefined : now) : [];
+    // What came since the last look held nothing back then.
+    const sources = ending.filter(({ firstSeen }) => firstSeen <= from);
     const unmuting = unmutedRoutes(before, from, after, now);
     const anyEnded = ended.length > 0 || sources.length > 0 || next !== undefined;
     // Most looks end here, however many groups have something unsaid.
@@ -286,7 +288,8 @@ export class Flusher {
           alert &&
           alert.endsAt > now &&
           !/[ft]/.test(flags) &&
-          (flags.includes('h') || held.holdOf(alert.labels, unmuting.get(id))) &&
+          (flags.includes('h') ||
+            (alert.firstSeen <= from && held.holdOf(alert.labels, unmuting.get(id)))) &&
           !holds.holdOf(alert.labels, muted ?? belowMinimum(channel, alert.labels)),
       );
       if (!released) continue;

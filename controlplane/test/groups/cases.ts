@@ -775,4 +775,30 @@ receivers: [{name: d, log: {}}]`,
       [31, 'd', 'a b e', '', 'new alerts'],
     ],
   },
+  {
+    name: 'what ends an inhibition wakes what it held back once, and not what came later',
+    config: `
+route: {receiver: d, group_by: [team], group_wait: 1s, group_interval: 60s}
+receivers: [{name: d, log: {}}]
+inhibit_rules: [{source_matchers: [role=src], target_matchers: [role=tgt]}]`,
+    until: 130,
+    steps: [
+      push(0, 's role=src team=2'),
+      push(0, 'a role=tgt team=1'),
+      push(5, 's role=src team=2', 0, 5),
+      push(20, 'b role=tgt team=1'),
+      push(30, 's role=src team=2', 0, 5),
+      push(40, 'u role=src team=3', 40, 40),
+      push(70, 'v role=src team=2', 70, 75),
+      push(75, 'c role=tgt team=1'),
+    ],
+    said: [
+      [1, 'd', 's', '', 'first notification'],
+      [6, 'd', 'a', '', 'first notification'],
+      [61, 'd', '', 's', 'resolved'],
+      [66, 'd', 'a b', '', 'new alerts'],
+      [71, 'd', 'v', '', 'first notification'],
+      [126, 'd', 'a b c', '', 'new alerts'],
+    ],
+  },
 ];

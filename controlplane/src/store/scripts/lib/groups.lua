@@ -279,7 +279,12 @@ local function plan_groups(request, base)
     end
     if accounted then add(plan.tally, given[11], given[12], 'accepted', occurrences) end
     plan.alerts[fingerprint] = alert
-    if given[10] == 1 then plan.sources[fingerprint] = alert end
+    if given[10] == 1 then
+      local at = alert.ends
+      -- An end in the past is an event of now, once: an end that is told again ends nothing.
+      if at <= now then at = old and old.ends > now and now or math.min(plan.sources[fingerprint] or at, now) end
+      plan.sources[fingerprint] = at
+    end
 
     -- A rule that floods from one host is told as a number.
     local throttle = request.throttle
@@ -317,7 +322,8 @@ local function apply_groups(plan, outcome_prefix)
     -- An end in the past is an event of now.
     local at = string.format('%.0f', math.max(alert.ends, now))
     ends[#ends + 1], ends[#ends + 2] = at, fingerprint
-    if plan.sources[fingerprint] then sources[#sources + 1], sources[#sources + 2] = at, fingerprint end
+    local source = plan.sources[fingerprint]
+    if source then sources[#sources + 1], sources[#sources + 2] = string.format('%.0f', source), fingerprint end
   end
   if #records == 0 then return 0 end
   call_many(records, 'HSET', KEYS[base + 1])
