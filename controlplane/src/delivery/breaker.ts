@@ -36,7 +36,7 @@ export function judge(
   const answered = outcome.result === 'permanent' && !MENDABLE.has(outcome.reason);
   if (outcome.result === 'ok' || answered)
     return breaker.failures + breaker.opens > 0 ? CLOSED : breaker;
-  const asked = outcome.result === 'retry' && outcome.retryAfterMs !== undefined;
+  const asked = outcome.result !== 'permanent' && outcome.retryAfterMs !== undefined;
   if (outcome.reason === 'aborted' || outcome.reason === 'rate_limited' || asked) return breaker;
   // Begun before it was opened.
   if (breaker.openUntil > now) return breaker;

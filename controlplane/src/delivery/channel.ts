@@ -79,7 +79,12 @@ export type Outcome =
       readonly partly?: true;
     }
   /** The request may or may not have been taken; sent again with the same id. */
-  | { readonly result: 'ambiguous'; readonly reason: FailureReason; readonly detail: string };
+  | {
+      readonly result: 'ambiguous';
+      readonly reason: FailureReason;
+      readonly detail: string;
+      readonly retryAfterMs?: number;
+    };
 
 /** Settings after validation, every secret reference resolved to its text. */
 export type ResolvedSettings = Readonly<Record<string, unknown>>;

@@ -19,19 +19,18 @@ export const permanent = (reason: FailureReason, detail: string): Outcome => ({
   detail: printable(detail, MAX_DETAIL),
 });
 
-export const ambiguous = (reason: FailureReason, detail: string): Outcome => ({
-  result: 'ambiguous',
-  reason,
-  detail: printable(detail, MAX_DETAIL),
-});
-
 /** `retryAfterMs` is when the provider said to come back; without it the lane backs off. */
-export const retry = (reason: FailureReason, detail: string, retryAfterMs?: number): Outcome => ({
-  result: 'retry',
-  reason,
-  detail: printable(detail, MAX_DETAIL),
-  ...(retryAfterMs !== undefined && { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) }),
-});
+const again =
+  (result: 'retry' | 'ambiguous') =>
+  (reason: FailureReason, detail: string, retryAfterMs?: number): Outcome => ({
+    result,
+    reason,
+    detail: printable(detail, MAX_DETAIL),
+    ...(retryAfterMs !== undefined && { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) }),
+  });
+
+export const ambiguous = again('ambiguous');
+export const retry = again('retry');
 
 /** The outcome when messages before this one were taken. */
 export const partly = (outcome: Outcome): Outcome =>
@@ -51,12 +50,17 @@ export class ChannelSettingsError extends Error {
   }
 }
 
-/** Milliseconds of a `Retry-After` header (RFC 9110: seconds or a date); undefined when it is neither. */
+/**
+ * Milliseconds of a `Retry-After` header: seconds, for some with a fraction, or a date in one of the three forms of RFC 9110; undefined
+ * when it is neither.
+ */
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  const date = /^[A-Z][a-z]{2}, /.test(text) ? Date.parse(text) : Number.NaN;
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000);
+  // The oldest form, of asctime, names no zone and means this one.
+  const zoned = /^[A-Z][a-z]{2} [A-Z][a-z]{2} .*\d{4}$/.test(text) ? `${text} GMT` : text;
+  const date = /^[A-Z][a-z]{2,8},? .*GMT$/.test(zoned) ? Date.parse(zoned) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 

@@ -49,7 +49,7 @@ export function decide(
   if (now - since >= policy.patienceMs) {
     return { next: 'give up', reason, detail: `given up after ${hours(now - since)}: ${detail}` };
   }
-  if (outcome.result === 'retry' && outcome.retryAfterMs !== undefined) {
+  if (outcome.result !== 'permanent' && outcome.retryAfterMs !== undefined) {
     const at = now + Math.max(outcome.retryAfterMs, LEAST_PAUSE_MS);
     return { next: 'again', at, failures, quiet: true };
   }

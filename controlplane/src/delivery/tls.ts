@@ -1,5 +1,7 @@
 /** The settings of a channel that say whom it trusts and who it is, and what they name. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
 import { ChannelSettingsError } from './outcome.ts';
@@ -37,11 +39,22 @@ export function readTls(settings: {
   const { ca_file, cert_file, key } = settings;
   if ((cert_file === undefined) !== (key === undefined))
     throw new ChannelSettingsError('cert_file and key are given together or not at all.');
-  return {
-    ...(ca_file !== undefined && { ca: readPem('ca_file', ca_file) }),
-    ...(cert_file !== undefined &&
-      key !== undefined && { cert: readPem('cert_file', cert_file), key }),
-  };
+  const ca = ca_file === undefined ? undefined : readPem('ca_file', ca_file);
+  const cert = cert_file === undefined ? undefined : readPem('cert_file', cert_file);
+  if (ca) check('ca_file', () => new X509Certificate(ca));
+  if (cert) check('cert_file', () => new X509Certificate(cert));
+  if (cert && key !== undefined) check('key', () => createSecureContext({ cert, key }));
+  return { ...(ca && { ca }), ...(cert && key !== undefined && { cert, key }) };
+}
+
+/** What cannot be used is known before anything is connected. */
+function check(setting: string, use: () => unknown): void {
+  try {
+    use();
+  } catch (error) {
+    const { reason, message } = error as Error & { reason?: string };
+    throw new ChannelSettingsError(`${setting}: cannot be used: ${reason ?? message}`);
+  }
 }
 
 function readPem(setting: string, path: string): Buffer {

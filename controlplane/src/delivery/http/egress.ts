@@ -11,12 +11,13 @@ const IDLE_MS = 10_000;
 
 /** No connection came about: the request was certainly not received. */
 export class ConnectError extends Error {
-  readonly blocked: boolean;
+  /** What only a person can mend: an address that is not allowed, or a proxy that refuses. */
+  readonly reason: 'blocked' | 'auth' | undefined;
 
-  constructor(message: string, options: { blocked?: boolean; cause?: unknown } = {}) {
+  constructor(message: string, options: { reason?: 'blocked' | 'auth'; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = 'ConnectError';
-    this.blocked = options.blocked ?? false;
+    this.reason = options.reason;
   }
 }
 
@@ -32,6 +33,9 @@ export function createEgress(options: EgressOptions): Dispatcher {
   return options.proxy ? throughProxy(options.proxy, options) : directly(options);
 }
 
+/** What a proxy that lets nothing through answers, in the words of undici. */
+const REFUSED_BY_PROXY = /^Proxy response \((\d+)\)/;
+
 /** Through a proxy names are resolved and addresses are judged there. */
 function throughProxy(
   { url, authorization }: NonNullable<EgressOptions['proxy']>,
@@ -40,9 +44,12 @@ function throughProxy(
   return new ProxyAgent({
     uri: url,
     ...(authorization !== undefined && { token: authorization }),
-    ...(tls && { requestTls: tls }),
+    requestTls: { timeout: CONNECT_TIMEOUT_MS, ...tls },
     proxyTls: { timeout: CONNECT_TIMEOUT_MS, ...(tls?.ca && { ca: tls.ca }) },
     keepAliveTimeout: IDLE_MS,
+    // A request that has no connection yet cannot be stopped: the proxy has to say something in time.
+    clientFactory: (origin, options) =>
+      new Pool(origin, { ...options, headersTimeout: CONNECT_TIMEOUT_MS }),
     factory(origin, { connect, ...rest }: Pool.Options) {
       const tunnel = connect as buildConnector.connector;
       return new Pool(origin, { ...rest, connect: telling(tunnel, 'cannot connect by the proxy') });
@@ -56,8 +63,18 @@ function telling(connect: buildConnector.connector, what: string): buildConnecto
     connect(target, (error, socket) => {
       if (socket) callback(null, socket);
       else if (error instanceof ConnectError) callback(error, null);
-      else callback(new ConnectError(what, { cause: error }), null);
+      else callback(refusedByProxy(error) ?? new ConnectError(what, { cause: error }), null);
     });
+}
+
+/** The answer of a proxy, when it is one that stays the same until somebody mends it. */
+function refusedByProxy({ message }: Error): ConnectError | undefined {
+  const status = Number(REFUSED_BY_PROXY.exec(message)?.[1]);
+  if (status === 407)
+    return new ConnectError('the proxy wants other credentials: HTTP 407', { reason: 'auth' });
+  return status === 403
+    ? new ConnectError('the proxy lets nothing through to there: HTTP 403', { reason: 'blocked' })
+    : undefined;
 }
 
 /** An undici dispatcher that connects only to public addresses, unless private ones are allowed. */
@@ -107,5 +124,5 @@ function checkedLookup(isAllowed: (address: string) => boolean): LookupFunction 
 const blockedError = (host: string, address: string) =>
   new ConnectError(
     `${host} is ${host === address ? '' : `${address}, `}not a public address; set allow_private_addresses if that is meant`,
-    { blocked: true },
+    { reason: 'blocked' },
   );

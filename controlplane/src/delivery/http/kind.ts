@@ -59,6 +59,7 @@ export function httpKind<Settings>(definition: HttpKind<Settings>): ChannelKind 
     ...(definition.records && { records: definition.records }),
     ...(definition.parallel !== undefined && { parallel: definition.parallel }),
     check(given) {
+      checkAddresses(given);
       definition.check?.(given);
       readWords(definition.template, given);
     },
@@ -138,6 +139,15 @@ const isRefused = (outcome: Outcome): boolean =>
 
 /** Sent unless a message says otherwise. */
 export const USUAL_HEADERS = { 'user-agent': 'Tocsin', 'content-type': 'application/json' };
+
+/** Addresses that look like one and cannot be read: `http://256.1.1.1/`. Throws ChannelSettingsError. */
+export function checkAddresses(settings: Readonly<Record<string, unknown>>): void {
+  for (const setting of ['url', 'base_url', 'proxy']) {
+    const value = settings[setting];
+    if (typeof value === 'string' && !URL.canParse(value))
+      throw new ChannelSettingsError(`${setting}: is not an http or https address.`);
+  }
+}
 
 /** A secret that goes into a header. Throws ChannelSettingsError, without the secret in it. */
 export function headerSecret(setting: string, value: string): string {

@@ -68,20 +68,20 @@ function readStatus({ statusCode, headers }: Dispatcher.ResponseData, answer: st
   if (statusCode < 400) return permanent('client_error', `${detail} (redirects are not followed)`);
   const retryAfter = parseRetryAfter([headers['retry-after']].flat()[0], Date.now());
   if (statusCode === 429 || statusCode === 425) return retry('rate_limited', detail, retryAfter);
-  if (statusCode === 408) return retry('timeout', detail);
+  if (statusCode === 408) return retry('timeout', detail, retryAfter);
   // Gone for good, says the receiver: nothing more is sent until somebody looks.
   if (statusCode === 410) return permanent('configuration', detail);
   if (statusCode === 401 || statusCode === 403) return permanent('auth', detail);
   if (statusCode === 413) return permanent('rendering', detail);
   if (statusCode < 500) return permanent('client_error', detail);
   // A gateway says that it does not know what became of the request.
-  if (statusCode === 502 || statusCode === 504) return ambiguous('server_error', detail);
-  return retry('server_error', detail, statusCode === 503 ? retryAfter : undefined);
+  const isGateway = statusCode === 502 || statusCode === 504;
+  return (isGateway ? ambiguous : retry)('server_error', detail, retryAfter);
 }
 
 function readFailure(error: unknown, signal: AbortSignal): Outcome {
   if (error instanceof ConnectError) {
-    if (error.blocked) return permanent('blocked', error.message);
+    if (error.reason) return permanent(error.reason, error.message);
     const { code, message } = describeError(error.cause ?? error);
     return retry(reasonOfCode(code), message);
   }

@@ -1,6 +1,7 @@
 /** The settings that channels which POST to a server of the operator's have in common. */
 import { parseDuration, SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
+import { ChannelSettingsError } from '../outcome.ts';
 import { readTls, TLS_SETTINGS } from '../tls.ts';
 import type { EgressOptions } from './egress.ts';
 
@@ -54,6 +55,8 @@ export function readHttpSettings(settings: {
   readonly timeout?: string;
 }): { readonly egress: EgressOptions; readonly timeoutMs: number } {
   const { proxy, proxy_authorization: authorization } = settings;
+  if (authorization !== undefined && !/^[\x20-\x7e]+$/.test(authorization))
+    throw new ChannelSettingsError('proxy_authorization: holds characters no header may hold.');
   return {
     egress: {
       allowPrivate: settings.allow_private_addresses ?? false,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
@@ -29,6 +29,24 @@ interface Received {
 
 const failure = (responseCode: number, message: string) =>
   Object.assign(new Error(message), { responseCode });
+
+/** Answers commands one by one, and the end of the mail, which may come in pieces. */
+function answerAs(say: (step: string) => string, socket: Socket): void {
+  let mail: string | undefined;
+  socket.on('error', () => {}).write(say('greeting'));
+  socket.on('data', (chunk) => {
+    if (mail === undefined) {
+      const word = chunk.toString().slice(0, 4);
+      socket.write(say(word === 'HELO' ? 'EHLO' : word));
+      if (word === 'DATA') mail = '';
+      return;
+    }
+    mail = `${mail}${chunk}`.slice(-5);
+    if (mail !== '\r\n.\r\n') return;
+    socket.write(say('end'));
+    mail = undefined;
+  });
+}
 
 describe('email channel', () => {
   let folder: string;
@@ -175,7 +193,7 @@ describe('email channel', () => {
       [451, 'retry server_error'],
       [530, 'permanent auth'],
       [550, 'permanent client_error'],
-      [552, 'permanent rendering'],
+      [552, 'retry server_error'],
       [554, 'permanent client_error'],
     ];
     let reply = 0;
@@ -207,6 +225,8 @@ describe('email channel', () => {
       ['EHLO', '550 who are you', 'permanent configuration'],
       ['MAIL', ...policy],
       ['MAIL', '552 too large', 'permanent rendering'],
+      ['AUTH', '550 5.7.1 not from there', 'permanent auth'],
+      ['AUTH', '454 4.7.0 not now', 'retry server_error'],
       ['RCPT', ...policy],
       ['RCPT', '550 5.1.1 no such user', 'permanent client_error'],
       ['RCPT', 'what?', 'retry server_error'],
@@ -215,19 +235,13 @@ describe('email channel', () => {
     ];
     for (const [step, reply, expected] of cases) {
       const usual: Record<string, string> = { greeting: '220 x', DATA: '354 go' };
+      if (step === 'AUTH') usual['EHLO'] = '250-x\r\n250 AUTH PLAIN';
       const say = (now: string) => `${now === step ? reply : (usual[now] ?? '250 ok')}\r\n`;
-      const raw = createServer((socket) => {
-        let inData = false;
-        socket.on('error', () => {}).write(say('greeting'));
-        socket.on('data', (chunk) => {
-          const word = chunk.toString().slice(0, 4);
-          if (!inData) socket.write(say(word === 'HELO' ? 'EHLO' : word));
-          else if (chunk.toString().endsWith('\r\n.\r\n')) socket.write(say('end'));
-          inData ||= word === 'DATA';
-        });
-      });
+      const raw = createServer((socket) => answerAs(say, socket));
       await new Promise<void>((done) => raw.listen(0, '127.0.0.1', done));
-      const outcome = await send((raw.address() as AddressInfo).port, { tls: 'none' });
+      const login = step === 'AUTH' && { user: 'u', password: 'p' };
+      const port = (raw.address() as AddressInfo).port;
+      const outcome = await send(port, { tls: 'none', ...login });
       assert.equal(briefly(outcome), expected, `${step}: ${reply}: ${outcome.detail}`);
       await new Promise((done) => raw.close(done));
     }

@@ -60,6 +60,8 @@ describe('program channel', () => {
     assert.equal(failed.detail, 'exit status 3: no such \\x1b[31mroom');
     assert.equal(briefly(await run(['/no/such/program'])), 'permanent configuration');
     assert.equal(briefly(await run([folder])), 'permanent configuration');
+    const nowhere = await run(['/bin/cat'], { working_directory: '/no/such/folder' });
+    assert.match(nowhere.detail, /working_directory: there is no \/no\/such\/folder/);
   });
 
   it('passes arguments as they are and clears the environment', async () => {

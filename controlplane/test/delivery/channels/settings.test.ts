@@ -255,6 +255,17 @@ describe('settings of channels', () => {
       assert.notDeepEqual(errorsOf(name, { ...good, surprise: 1 }), [], name);
   });
 
+  it('that are addresses can be read as such', () => {
+    for (const setting of ['url', 'base_url', 'proxy'])
+      for (const { kind, settings, check } of CHANNEL_KINDS)
+        if ((settings.properties[setting] as { type?: string } | undefined)?.type === 'string')
+          assert.throws(
+            () => check?.({ [setting]: 'http://256.1.1.1/' }),
+            new RegExp(`^ChannelSettingsError: ${setting}: `),
+            `${kind}.${setting}`,
+          );
+  });
+
   it('are described, one list holds every kind once, and only programs are kept to the file', () => {
     assert.deepEqual(
       CHANNEL_KINDS.map(({ kind }) => kind).sort(),

@@ -11,6 +11,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Sender } from '../../../src/delivery/channel.ts';
 import { syslogKind } from '../../../src/delivery/channels/syslog/index.ts';
+import { selfSigned } from '../certificate.ts';
 import {
   briefly,
   forever,
@@ -286,6 +287,13 @@ describe('syslog channel', () => {
       await waitFor(() => receiver.messages.length === 1);
       assert.throws(() => create(settings), /cert_file and key/);
       assert.throws(() => create({ ca_file: file('none.pem') }), /ca_file: cannot be read/);
+      assert.throws(() => create({ ca_file: file('key.pem') }), /ca_file: cannot be used/);
+      const other = selfSigned('localhost').key;
+      assert.throws(
+        () => create({ ...settings, key: other }),
+        /key: cannot be used: key values mismatch/,
+      );
+      assert.throws(() => create({ ...settings, key: 'no key' }), /key: cannot be used/);
     });
   });
 

@@ -246,7 +246,16 @@ describe('webhook channel', () => {
       return ((await send()) as { retryAfterMs?: number }).retryAfterMs;
     };
     assert.equal(await retryAfterOf('7'), 7000);
+    assert.equal(await retryAfterOf('1.5'), 1500);
     assert.equal(await retryAfterOf('999999999'), 86_400_000);
+    assert.equal(await retryAfterOf('9'.repeat(40)), 86_400_000);
+    assert.equal(await retryAfterOf('Sunday, 06-Nov-94 08:49:37 GMT'), 0);
+    assert.equal(await retryAfterOf('Sun Nov  6 08:49:37 1994'), 0);
+    for (const status of [408, 500, 502, 503, 504, 529]) {
+      answerWith(status, { 'retry-after': '7' });
+      const outcome = await send();
+      assert.equal((outcome as { retryAfterMs?: number }).retryAfterMs, 7000, String(status));
+    }
     const inAnHour = await retryAfterOf(new Date(Date.now() + 3_600_000).toUTCString());
     assert.ok(inAnHour !== undefined && inAnHour > 3_590_000 && inAnHour <= 3_600_000);
     assert.equal(await retryAfterOf('soon'), undefined);
@@ -369,8 +378,13 @@ describe('webhook channel', () => {
     proxy.on('connect', ({ url: target = '', headers }: IncomingMessage, client: Socket) => {
       asked.push(`${target} ${headers['proxy-authorization']}`);
       client.on('error', () => {});
-      if (headers['proxy-authorization'] !== 'Basic eDp5') {
-        client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+      const given = headers['proxy-authorization'];
+      if (given === 'Basic silent') {
+        client.resume().on('end', () => client.end());
+        return;
+      }
+      if (given !== 'Basic eDp5') {
+        client.end(`HTTP/1.1 ${given === 'Basic no' ? 403 : 407} No\r\n\r\n`);
         return;
       }
       const upstream = connect(Number(target.split(':')[1]), '127.0.0.1', () => {
@@ -395,9 +409,11 @@ describe('webhook channel', () => {
       assert.equal(received[0]?.headers['host'], `hooks.example:${port}`);
       assert.equal(received[0]?.headers['proxy-authorization'], undefined);
       const refused = await through('Basic wrong');
-      assert.equal(refused.result, 'retry');
+      assert.equal(briefly(refused), 'permanent auth');
       assert.match(refused.detail, /407/);
-      assert.deepEqual(asked, [
+      assert.equal(briefly(await through('Basic no')), 'permanent blocked');
+      assert.equal(briefly(await through('Basic silent')), 'retry timeout', 'and ends by itself');
+      assert.deepEqual(asked.slice(0, 2), [
         `hooks.example:${port} Basic eDp5`,
         `hooks.example:${port} Basic wrong`,
       ]);

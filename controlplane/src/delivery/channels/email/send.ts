@@ -176,7 +176,8 @@ function readReply(
   progress: Progress,
   words: string,
 ): Outcome {
-  if (AUTH_REPLIES.has(reply)) return permanent('auth', words);
+  if (AUTH_REPLIES.has(reply) || (reply >= 500 && command.startsWith('AUTH')))
+    return permanent('auth', words);
   if (reply < 500 || reply === 503 || rejected.some(isDeferred))
     return retry('server_error', words);
   // Only those that were deferred before were left, and they are refused now: the others have the mail.
@@ -194,7 +195,9 @@ const REFUSES_US = /^(CONN|EHLO|HELO|MAIL FROM)$/;
 /** Enhanced status codes of class 7, security and policy (RFC 3463): relaying denied, a blocked address. */
 const isRefusedByPolicy = ({ response = '' }: NodemailerError): boolean =>
   /^5\d\d[ -]5\.7\./.test(response);
-const isDeferred = ({ responseCode }: NodemailerError): boolean => (responseCode ?? 0) < 500;
+/** Of a recipient, 552 says that there is no room now: too many recipients (RFC 5321, 4.5.3.1.10), or a full mailbox. */
+const isDeferred = ({ responseCode = 0 }: NodemailerError): boolean =>
+  responseCode < 500 || responseCode === TOO_LARGE_REPLY;
 const wordsOf = (errors: readonly NodemailerError[]): string =>
   errors.map(({ recipient, response }) => `${recipient} (${response})`).join(', ');
 

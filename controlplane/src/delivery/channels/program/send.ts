@@ -1,7 +1,7 @@
 /** Runs a program once, in a process group of its own that is gone when the attempt ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Outcome } from '../../channel.ts';
 import { startDeadline } from '../../deadline.ts';
 import { ambiguous, describeError, ok, permanent, reasonOfAbort, retry } from '../../outcome.ts';
@@ -42,7 +42,7 @@ export function runProgram(program: Program, input: string, signal: AbortSignal)
       const words = errors() || output();
       end(bounded.aborted ? stopped(bounded, words) : readExit(child, words));
     };
-    child.on('error', (error) => end(readStartError(error)));
+    child.on('error', (error) => end(readStartError(error, program)));
     child.on('exit', () => {
       bounded.removeEventListener('abort', kill);
       kill();
@@ -81,7 +81,7 @@ export class KeptProgram {
         bounded.removeEventListener('abort', onAbort);
         resolve(outcome);
       };
-      const onError = (error: Error) => end(readStartError(error));
+      const onError = (error: Error) => end(readStartError(error, this.#program));
       const onExit = () =>
         end(ambiguous('exit_status', `ended: ${readExit(child, this.#words()).detail}`));
       const onAbort = () => {
@@ -160,8 +160,11 @@ function stopped(signal: AbortSignal, words: string): Outcome {
   return ambiguous(reason, `${why}${words && `: ${words}`}`);
 }
 
-function readStartError(error: Error): Outcome {
+function readStartError(error: Error, { workingDirectory }: Program): Outcome {
   const { code, message } = describeError(error);
+  // The system says the same of a program that is not there.
+  if (code === 'ENOENT' && !existsSync(workingDirectory))
+    return permanent('configuration', `working_directory: there is no ${workingDirectory}`);
   return /^(ENOENT|EACCES|ENOTDIR|ENOEXEC|E2BIG|EINVAL|ENAMETOOLONG)$/.test(code ?? '')
     ? permanent('configuration', message)
     : retry('configuration', message);

@@ -1,7 +1,7 @@
 /** @module Channel kind `slack`: Block Kit messages through the Web API or an incoming webhook. */
 import type { ChannelKind, Notification, ResolvedSettings, ShownAlert } from '../../channel.ts';
 import { createEgress } from '../../http/egress.ts';
-import { secretUrl } from '../../http/kind.ts';
+import { checkAddresses, secretUrl } from '../../http/kind.ts';
 import { ChannelSettingsError } from '../../outcome.ts';
 import { readTemplate, refuse, type Template, textBy, withProblems } from '../../template.ts';
 import { cut } from '../../text.ts';
@@ -25,6 +25,7 @@ export const slackKind: ChannelKind = {
   remembers: true,
   destination: ['base_url'],
   check(settings) {
+    checkAddresses(settings);
     checkAddress(settings);
     readText(settings);
   },

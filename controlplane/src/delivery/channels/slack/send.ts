@@ -113,8 +113,8 @@ function readError(error: unknown, signal: AbortSignal): Outcome {
   if (error instanceof WebAPIHTTPError) return readHttpError(error);
   const cause = error instanceof WebAPIRequestError ? error.original : error;
   const refused = (cause as Error).cause;
-  if (refused instanceof ConnectError && refused.blocked)
-    return permanent('blocked', refused.message);
+  if (refused instanceof ConnectError && refused.reason)
+    return permanent(refused.reason, refused.message);
   const { code, message } = describeError(cause);
   if (/Retry header did not contain/.test(message))
     return retry('rate_limited', 'Slack: rate limited, without a Retry-After that can be read');
@@ -147,7 +147,9 @@ function readHttpError({ statusCode, headers, body }: WebAPIHTTPError): Outcome 
   const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
   if (statusCode === 503 && retryAfter !== undefined)
     return retry('server_error', words, retryAfter);
-  return statusCode >= 500 ? ambiguous('server_error', words) : permanent('client_error', words);
+  return statusCode >= 500
+    ? ambiguous('server_error', words, retryAfter)
+    : permanent('client_error', words);
 }
 
 /** `fetch` that ends with the attempt and never holds more of an answer than Slack would send. */
