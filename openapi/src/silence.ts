@@ -47,5 +47,8 @@ export const Silence = Type.Object(
 );
 export type Silence = Type.Static<typeof Silence>;
 
-/** Which matchers to try. */
-export const SilencePreviewRequest = Type.Object({ matchers }, { additionalProperties: false });
+/** Which matchers to try; the rest of a silence may be there, so that one can be shown before it is made. */
+export const SilencePreviewRequest = Type.Object(
+  { ...Type.Partial(SilenceRequest).properties, matchers },
+  { additionalProperties: false },
+);

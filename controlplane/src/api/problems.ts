@@ -49,7 +49,8 @@ const alwaysPossible: readonly ProblemCode[] = ['internal', 'store_unavailable']
 /** The answers of a route that are problems: those given, and what any route can answer. */
 export function problems(...codes: ProblemCode[]): Record<number, unknown> {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, ...alwaysPossible]) {
+  const withBody = codes.includes('media_type_unsupported') ? (['body_too_large'] as const) : [];
+  for (const code of new Set([...codes, ...withBody, ...alwaysPossible])) {
     const [status] = PROBLEM_CODES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

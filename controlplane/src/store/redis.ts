@@ -101,7 +101,9 @@ const CONNECTION_FAILURES =
 /** Whether the error says that Redis is away, full or read-only. */
 export function isStoreUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, previousErrors } = error as NodeJS.ErrnoException & { previousErrors?: unknown[] };
+  // A transaction is discarded because of what its commands were answered.
+  if (previousErrors?.some(isStoreUnavailable)) return true;
   if (error.name === 'ReplyError') {
     // A script reports the reply of the command that failed within it.
     return (

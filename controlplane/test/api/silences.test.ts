@@ -198,6 +198,10 @@ test('a preview shows what would be hidden, and breadth can be limited', async (
   assert.deepEqual([one.looked, one.hidden], [3, 1]);
   assert.equal(one.sample[0].rule, 'one');
   assert.equal((await preview('team=a')).hidden, 3);
+  const whole = { matchers: ['team=a'], duration: '1h', comment: 'as it would be made' };
+  assert.equal((await plane.call('POST', '/v1/silences/preview', whole)).body.hidden, 3);
+  const typo = await plane.call('POST', '/v1/silences/preview', { ...whole, coment: 'x' });
+  assert.equal(typo.status, 400);
   assert.equal((await create(plane, { matchers: ['alertname=one'] })).status, 201);
   const broad = await create(plane, { matchers: ['team=a'] });
   assert.match(broad.body.detail, /100 % of the recent alerts, more than the 50 % allowed/);

@@ -4,7 +4,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { signBatch } from '@tocsin/openapi';
 import { channelKeys } from '../../src/store/keys.ts';
 import { anAlert, bodyOf, enroll, post } from '../support/agent.ts';
-import { startTestControlPlane } from '../support/control-plane.ts';
+import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { ledgerOf, snapshot, until } from '../support/state.ts';
 
 test('stores a signed batch and lists it', async (t) => {
@@ -94,6 +94,24 @@ test('answers 503 while Redis is down, and goes on once it is back with its data
   );
 });
 
+/** What is not signed, and what people change, is to be tried again as well. */
+async function othersAreRefused(plane: TestControlPlane): Promise<void> {
+  const { rule, priority, time, output_fields } = anAlert();
+  const ends_at = new Date(Date.now() + 3_600_000).toISOString();
+  for (const [path, body] of [
+    ['/falco', { rule, priority, time, output_fields }],
+    ['/api/v2/alerts', [{ labels: { alertname: 'x' } }]],
+    ['/v1/silences', { matchers: [['a=b']], ends_at, comment: 'x' }],
+    ['/v1/join-tokens', {}],
+    ['/v1/tokens', { name: 'x', role: 'reader' }],
+    ['/v1/channels', { name: 'x', kind: 'log', settings: {} }],
+  ] as const) {
+    const { status, headers } = await plane.call('POST', path, body);
+    assert.equal(status, 503, path);
+    assert.ok(Number(headers.get('retry-after')) > 0, path);
+  }
+}
+
 test('answers 503 and stores nothing when Redis is full or read-only', async (t) => {
   const plane = await startTestControlPlane(t);
   const agent = await enroll(plane);
@@ -101,12 +119,14 @@ test('answers 503 and stores nothing when Redis is full or read-only', async (t)
   await plane.redis.config('SET', 'maxmemory', '1');
   const full = await agent.send([anAlert()]);
   assert.deepEqual([full.status, full.body.code], [503, 'store_unavailable']);
+  await othersAreRefused(plane);
   assert.equal((await plane.call('GET', '/readyz')).status, 503);
   assert.equal((await plane.call('GET', '/livez')).status, 200);
   await plane.redis.config('SET', 'maxmemory', '0');
   await plane.redis.replicaof('127.0.0.1', '1');
   const readOnly = await agent.send([anAlert()]);
   assert.deepEqual([readOnly.status, readOnly.body.code], [503, 'store_unavailable']);
+  await othersAreRefused(plane);
   assert.equal((await plane.call('GET', '/readyz')).status, 503);
   await plane.redis.replicaof('NO', 'ONE');
   assert.deepEqual(await snapshot(plane.redis), known);
