@@ -19,6 +19,9 @@ const AgentOutput = Type.Union([
   Type.Enum(['stdout', 'stdout-json', 'syslog'], {
     description: 'Falco text lines, JSON lines, or syslog(3).',
   }),
+  Type.TemplateLiteral([Type.Literal('file:'), Type.String()], {
+    description: 'The same as `{ file: PATH }`.',
+  }),
   Type.Object(
     {
       file: Type.String({
@@ -373,9 +376,8 @@ export const Config = Type.Object(
         }),
         ring_bytes: Type.Integer({
           default: 16 * 1024 * 1024,
-          minimum: 262_144,
-          maximum: 1_073_741_824,
-          description: 'Of the kernel ring buffer; a power of two.',
+          enum: Array.from({ length: 13 }, (_, power) => 262_144 * 2 ** power),
+          description: 'Of the kernel ring buffer; a power of two from 256 KiB to 1 GiB.',
         }),
         spool_bytes: Type.Integer({
           default: 256 * 1024 * 1024,

@@ -37,12 +37,14 @@ test('flags beat the environment, which beats the file', () => {
     TOCSIN_LISTEN: 'b:2',
     TOCSIN_AGENT_RING_BYTES: '2097152',
     TOCSIN_AGENT_RULES: 'x.yaml, y.yaml',
+    TOCSIN_AGENT_OUTPUTS: 'stdout, file:/var/log/alerts',
   };
   const config = loadSettings(Config, { file, environment, flags: { listen: 'c:3' } });
   assert.equal(config.listen, 'c:3');
   assert.equal(config.data_dir, '/file');
   assert.equal(config.agent.ring_bytes, 2_097_152);
   assert.deepEqual(config.agent.rules, ['x.yaml', 'y.yaml']);
+  assert.deepEqual(config.agent.outputs, ['stdout', 'file:/var/log/alerts']);
 });
 
 test('every problem of a file is told with its line, column and what was expected', () => {
@@ -135,6 +137,10 @@ test('a wrong variable is told by its name', () => {
   assert.match(
     problems[0] ?? '',
     /^TOCSIN_AGENT_RING_BYTES: agent\.ring_bytes must be a whole number, got "big"/,
+  );
+  assert.match(
+    problemsOf('', { TOCSIN_AGENT_RING_BYTES: '1000000' })[0] ?? '',
+    /^TOCSIN_AGENT_RING_BYTES: agent\.ring_bytes must be one of 262144, 524288, .* got 1000000$/,
   );
 });
 

@@ -89,7 +89,7 @@ const CREATED_BY = new Map<string, FdType | undefined>([
 
 /** Calls whose first argument is the fd in question. */
 const FIRST_ARGUMENT = new Set(
-  `setns finit_module close fcntl ioctl shutdown read readv pread preadv preadv2 write writev pwrite pwritev pwritev2 sendfile
+  `setns finit_module kexec_file_load close fcntl ioctl shutdown read readv pread preadv preadv2 write writev pwrite pwritev pwritev2 sendfile
    getdents64 fsync fdatasync flock fallocate lseek fstat`.split(/\s+/),
 );
 

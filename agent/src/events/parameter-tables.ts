@@ -446,7 +446,7 @@ const TABLES: Readonly<Record<string, readonly Parameter[]>> = {
   kexec_file_load: [
     result(),
     usedFd(),
-    absent('initrd_fd'),
+    plainly('initrd_fd', int(1)),
     plainly('cmdline', (event) => event.string(0)),
   ],
   kill: [result(), otherProcess, SIGNAL(1)],

@@ -32,6 +32,7 @@ async function openOutput(
   if (setting === 'stdout') return openStdout('text', stdout, log);
   if (setting === 'stdout-json') return openStdout('json', stdout, log);
   if (setting === 'syslog') return openSyslog(log);
+  if (typeof setting === 'string') return openFile(setting.slice('file:'.length), log);
   if ('file' in setting) return openFile(setting.file, log);
   return openProgram(`program ${setting.program[0]}`, setting.program, ({ line }) => line, log);
 }

@@ -453,6 +453,14 @@ describe('raw calls', () => {
       'evt.rawarg.cmd': 10,
       'fd.type': 'bpf',
     });
+    const kernel = rawCall('kexec_file_load', [5, -1], { result: -1n }, { fdMode: 0o100644 }, [
+      'quiet',
+      '/vmlinuz',
+    ]);
+    fieldsOf(kernel, {
+      'fd.name': '/vmlinuz',
+      'evt.args': 'res=-1(EPERM) fd=5(<f>/vmlinuz) initrd_fd=-1 cmdline=quiet ',
+    });
     fieldsOf(rawCall('unshare', [0x10000000 | 0x20000]), {
       'evt.arg.flags': 'CLONE_NEWNS|CLONE_NEWUSER',
     });

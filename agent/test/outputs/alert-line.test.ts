@@ -14,6 +14,15 @@ describe('toAlertLine', () => {
     assert.equal(isShortened, false);
   });
 
+  it('leaves nothing in the line that would move the cursor of a terminal', () => {
+    const evil = '\u001b[2J\u007f\u009b2J\n';
+    const alert = makeAlert({ output: evil, output_fields: { [evil]: evil } });
+    const { line } = toAlertLine(alert);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there.
+    assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f]/);
+    assert.deepEqual(JSON.parse(line), alert);
+  });
+
   it('leaves an alert alone that fits', () => {
     const alert = makeAlert();
     assert.deepEqual(JSON.parse(toAlertLine(alert).line), alert);

@@ -58,7 +58,7 @@ describe('stdout', () => {
 describe('file', () => {
   it('appends JSON lines and opens the path again after a rotation', async () => {
     const path = join(temporaryFolder(), 'alerts.json');
-    const [output] = (await openOutputs([{ file: path }], new PassThrough(), quiet)) as [Output];
+    const [output] = (await openOutputs([`file:${path}`], new PassThrough(), quiet)) as [Output];
     const [first, second] = makeAlertLines(2);
     output.write([first as NonNullable<typeof first>]);
     await waitFor('the first line', () => textOf(path) === `${first?.line}\n`);
