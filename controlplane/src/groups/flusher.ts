@@ -261,8 +261,7 @@ export class Flusher {
     const { all } = await this.#readSilences();
     const ended = this.#endedSilences(all, from, now);
     const { inhibitRules } = before.routing;
-    const ending =
-      inhibitRules.length > 0 ? await store.sources(from, next ? undefined : now) : [];
+    const ending = inhibitRules.length > 0 ? await store.sources(from, next ? undefined : now) : [];
     // What came since the last look held nothing back then.
     const sources = ending.filter(({ firstSeen }) => firstSeen <= from);
     const unmuting = unmutedRoutes(before, from, after, now);
