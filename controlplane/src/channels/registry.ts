@@ -44,6 +44,7 @@ export class ChannelRegistry {
   #table: RoutingTable;
   #timer: NodeJS.Timeout | undefined;
   #reloading: Promise<void> | undefined;
+  #changing: Promise<void> = Promise.resolve();
 
   constructor(redis: Redis, options: RegistryOptions) {
     this.#redis = redis;
@@ -193,8 +194,15 @@ export class ChannelRegistry {
     });
   }
 
-  /** Writes what `decide` makes of the channels as they are now; undefined deletes. Another replica may change them too. */
-  async #change(name: string, decide: () => Channel | undefined): Promise<void> {
+  /** Writes what `decide` makes of the channels as they are now; undefined deletes. Changes made here wait for each other. */
+  #change(name: string, decide: () => Channel | undefined): Promise<void> {
+    const changed = this.#changing.then(() => this.#tryChange(name, decide));
+    this.#changing = changed.catch(() => {});
+    return changed;
+  }
+
+  /** Another replica may change them at the same time. */
+  async #tryChange(name: string, decide: () => Channel | undefined): Promise<void> {
     for (let tries = 0; tries < CHANGE_TRIES; tries++) {
       await this.reload();
       const channel = decide();

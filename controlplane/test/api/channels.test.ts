@@ -80,6 +80,20 @@ test('creates, shows, changes and deletes a channel; its secret is never shown n
   }
 });
 
+test('changes at the same time are all made, and none is lost', async (t) => {
+  const plane = await startTestControlPlane(t);
+  await plane.call('POST', '/v1/channels', hook());
+  const upTo = Array.from({ length: 30 }, (_, index) => index + 1);
+  const answers = await Promise.all(
+    upTo.map((second) =>
+      plane.call('PATCH', '/v1/channels/hook', {
+        settings: { timeout: `${second}s`, headers: { [`x-${second}`]: 'set' } },
+      }),
+    ),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+});
+
 test('delivery gets the secret as it was given, also after a restart of the reading', async (t) => {
   let channels: { get(name: string): { settings: object } | undefined } | undefined;
   const plane = await startTestControlPlane(t, {}, (options) => {

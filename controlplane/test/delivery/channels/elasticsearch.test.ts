@@ -75,6 +75,8 @@ describe('elasticsearch channel', () => {
       [items(400, 503), 'retry server_error'],
       [items(201, 400), 'permanent client_error'],
       [items(403, 403), 'permanent auth'],
+      [items(404, 404), 'permanent configuration'],
+      [items(), 'ambiguous server_error'],
       ['<html>welcome</html>', 'ambiguous server_error'],
       ['[]', 'ambiguous server_error'],
       ['null', 'ambiguous server_error'],

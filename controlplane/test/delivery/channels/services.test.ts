@@ -233,6 +233,11 @@ describe('channels for services', () => {
       [400, { ok: false, description: 'Bad Request: chat not found' }, 'permanent configuration'],
       [
         400,
+        { ok: false, description: 'Bad Request: group chat was upgraded to a supergroup chat' },
+        'permanent configuration',
+      ],
+      [
+        400,
         { ok: false, description: "Bad Request: can't parse entities" },
         'permanent client_error',
       ],
@@ -242,6 +247,21 @@ describe('channels for services', () => {
       assert.equal(briefly(outcome), expected);
       if (status === 429) assert.equal(outcome.result === 'retry' && outcome.retryAfterMs, 9000);
     }
+  });
+
+  it('know what is said in other words than a status', async () => {
+    const teams = (status: number) =>
+      `Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error ${status} with ContextId x`;
+    const cases: [string, number, string, string][] = [
+      ['discord', 404, '{"message": "Unknown Webhook", "code": 10015}', 'permanent configuration'],
+      ['teams', 200, teams(429), 'retry rate_limited'],
+      ['teams', 200, teams(413), 'permanent rendering'],
+      ['teams', 200, teams(502), 'retry server_error'],
+      ['teams', 200, teams(400), 'permanent client_error'],
+      ['teams', 200, '1', 'ok'],
+    ];
+    for (const [kind, status, answer, expected] of cases)
+      assert.equal(briefly(await send(kind, TWO, answerWith(status, answer))), expected, answer);
   });
 
   it('refuse secrets that cannot be what they should, without telling them', () => {

@@ -68,6 +68,8 @@ describe('splunk channel', () => {
       ],
       [400, '{"text":"Invalid data format","code":6}', 'permanent client_error'],
       [503, '{"text":"Server is busy","code":9}', 'retry server_error'],
+      [200, '{"text":"Invalid token","code":4}', 'permanent auth'],
+      [200, '{"text":"No data","code":5}', 'permanent client_error'],
     ];
     for (const [status, body, outcome] of cases)
       assert.equal(briefly(await send(answerWith(status, body))), outcome, body);

@@ -1,10 +1,11 @@
 /** @module Channel kind `discord`: embeds through an incoming webhook. */
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
-import type { Notification } from '../../channel.ts';
+import type { Notification, Outcome } from '../../channel.ts';
 import { chatMessage, escapeMarkdown, neutralMarkdown } from '../../chat.ts';
 import { httpKind, secretUrl } from '../../http/kind.ts';
 import { HTTP_SETTINGS } from '../../http/settings.ts';
+import { permanent } from '../../outcome.ts';
 import { TemplateText } from '../../template.ts';
 import { cut } from '../../text.ts';
 
@@ -42,7 +43,14 @@ export const discordKind = httpKind<{ url: string }>({
       return [{ url: target.href, body: JSON.stringify(body) }];
     };
   },
+  explain,
 });
+
+/** The webhook was deleted: nothing that comes will be taken. */
+function explain(outcome: Outcome): Outcome {
+  const isGone = outcome.result === 'permanent' && /"code": ?10015\b/.test(outcome.detail);
+  return isGone ? permanent('configuration', outcome.detail) : outcome;
+}
 
 function usual(notification: Notification) {
   const { heading, alerts, notes } = chatMessage(notification, LIMITS);

@@ -1,5 +1,5 @@
 /** What the answer to a bulk request means: its status is 200 even when every document was refused. */
-import type { Outcome } from '../../channel.ts';
+import type { FailureReason, Outcome } from '../../channel.ts';
 import { ambiguous, ok, permanent, retry } from '../../outcome.ts';
 
 interface Item {
@@ -12,7 +12,8 @@ const CONFLICT = 409;
 
 export function readBulkAnswer(answer: string): Outcome {
   const items = readItems(answer);
-  if (!items) return ambiguous('server_error', `not the answer of a bulk API: ${answer}`);
+  if (!items || items.length === 0)
+    return ambiguous('server_error', `not the answer of a bulk API: ${answer}`);
   const failed = items.filter((item) => !isThere(item));
   const [first] = failed;
   if (!first) return ok(`${items.length} documents`);
@@ -24,10 +25,15 @@ export function readBulkAnswer(answer: string): Outcome {
       ? retry('rate_limited', words)
       : retry('server_error', words);
   }
-  const reason =
-    Number(first.status) === 401 || Number(first.status) === 403 ? 'auth' : 'client_error';
-  return permanent(reason, words);
+  return permanent(REASONS.get(Number(first.status)) ?? 'client_error', words);
 }
+
+/** An index that is not there, and may not be made, is missing for all that comes. */
+const REASONS: ReadonlyMap<number, FailureReason> = new Map([
+  [401, 'auth'],
+  [403, 'auth'],
+  [404, 'configuration'],
+]);
 
 const isThere = ({ status }: Item): boolean =>
   (Number(status) >= 200 && Number(status) < 300) || Number(status) === CONFLICT;

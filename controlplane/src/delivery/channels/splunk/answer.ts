@@ -6,10 +6,13 @@ import { permanent } from '../../outcome.ts';
 const TOKEN = new Set([1, 2, 3, 4]);
 const INDEX = 7;
 
-/** A refusal made precise; others stay as they are. */
+/** A refusal made precise, whatever the status that a balancer before the collector made of it; others stay as they are. */
 export function explainRefusal(outcome: Outcome): Outcome {
-  if (outcome.result !== 'permanent') return outcome;
-  const code = Number(/"code"\s*:\s*(\d+)/.exec(outcome.detail)?.[1]);
-  if (TOKEN.has(code)) return permanent('auth', outcome.detail);
-  return code === INDEX ? permanent('configuration', outcome.detail) : outcome;
+  const { result, detail } = outcome;
+  const code = Number(/"code"\s*:\s*(\d+)/.exec(detail)?.[1]);
+  const isRefused = result === 'ok' ? code > 0 : result === 'permanent';
+  if (!isRefused) return outcome;
+  if (TOKEN.has(code)) return permanent('auth', detail);
+  if (code === INDEX) return permanent('configuration', detail);
+  return result === 'ok' ? permanent('client_error', detail) : outcome;
 }

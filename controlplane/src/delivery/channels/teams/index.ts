@@ -1,10 +1,11 @@
 /** @module Channel kind `teams`: an adaptive card through a workflow of Microsoft Teams. */
 import { SecretReference } from '@tocsin/openapi';
 import Type from 'typebox';
-import type { Notification } from '../../channel.ts';
+import type { Notification, Outcome } from '../../channel.ts';
 import { chatMessage, escapeMarkdown, neutralMarkdown } from '../../chat.ts';
 import { httpKind, secretUrl } from '../../http/kind.ts';
 import { HTTP_SETTINGS } from '../../http/settings.ts';
+import { permanent, retry } from '../../outcome.ts';
 import { TemplateText } from '../../template.ts';
 import { cut, cutBytes } from '../../text.ts';
 
@@ -42,7 +43,18 @@ export const teamsKind = httpKind<{ url: string }>({
       return [{ url, body: JSON.stringify(card(parts)) }];
     };
   },
+  explain,
 });
+
+/** A connector of Teams answers 200 and tells in words that Teams did not take it. */
+function explain(outcome: Outcome): Outcome {
+  const { result, detail } = outcome;
+  const status = Number(/delivery failed with error:.* HTTP error (\d{3})\b/.exec(detail)?.[1]);
+  if (result !== 'ok' || Number.isNaN(status)) return outcome;
+  if (status === 429) return retry('rate_limited', detail);
+  if (status === 413) return permanent('rendering', detail);
+  return status < 500 ? permanent('client_error', detail) : retry('server_error', detail);
+}
 
 const card = (body: readonly object[]) => ({
   type: 'message',

@@ -75,7 +75,9 @@ function explain(outcome: Outcome): Outcome {
   }
   if (outcome.result !== 'permanent') return outcome;
   if (/^HTTP 404\b/.test(outcome.detail)) return permanent('auth', outcome.detail);
-  return /chat not found|bot was (blocked|kicked)|not enough rights/.test(outcome.detail)
+  return /chat not found|upgraded to a supergroup|bot was (blocked|kicked)|not enough rights/.test(
+    outcome.detail,
+  )
     ? permanent('configuration', outcome.detail)
     : outcome;
 }
