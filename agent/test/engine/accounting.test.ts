@@ -152,6 +152,22 @@ describe('BootClock', () => {
     const moved = Number(clock.epoch - before) / 1e9;
     assert.ok(Math.abs(moved) < 1, `an undisturbed clock keeps its epoch, moved by ${moved} s`);
   });
+
+  it('is not misled by having had to wait between its looks at the clocks', () => {
+    const [tick, boot] = [10_000_000n, 1_700_000_000_000_000_000n];
+    for (const late of [0, 1, 2]) {
+      let now = 0n;
+      let looks = 0;
+      const clock = new BootClock({
+        uptime: () => {
+          now += tick;
+          return now;
+        },
+        wallClock: () => boot + now + (looks++ === late ? 0n : 9_000_000n),
+      });
+      assert.equal(clock.epoch, boot);
+    }
+  });
 });
 
 describe('DomainCache', () => {
