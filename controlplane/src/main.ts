@@ -1,4 +1,5 @@
 /** The commands of the control plane. Only here are the arguments, the environment, signals and exit codes of the process. */
+import { constants } from 'node:os';
 import { SettingsError } from '@tocsin/openapi';
 import closeWithGrace from 'close-with-grace';
 import { Command, CommanderError } from 'commander';
@@ -25,8 +26,13 @@ const COMMANDS = [
   ...[routesCommand, silencesCommand, groupsCommand, ledgerCommand, timelineCommand],
 ];
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** A command that is not made to be stopped leaves at once, but not without ending what it started. */
+const leave = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+
 /** Runs one command. Sets the exit code of the process. */
 export async function main(argv: string[]): Promise<void> {
+  for (const signal of SIGNALS) process.once(signal, leave);
   // A reader that went away (`| head`) is no reason to fail.
   process.stdout.on('error', () => {});
   const program = new Command('tocsin').exitOverride();
@@ -45,6 +51,7 @@ const context: CommandContext = {
   err: process.stderr,
   untilStopped: (stop) =>
     new Promise((resolve) => {
+      for (const signal of SIGNALS) process.off(signal, leave);
       const onTimeout = () =>
         process.stderr.write(`tocsin: did not end within ${STOP_MS} ms and was cut off\n`);
       closeWithGrace(

@@ -66,11 +66,10 @@ function configurationOf(config: Config): SimulatedConfiguration {
 }
 
 function settled(inputs: readonly TimedInput[]): number {
-  const times = inputs.flatMap(({ at, input }) => {
-    const ends = 'endsAt' in input ? input.endsAt : undefined;
-    return ends === undefined ? [at] : [at, ends];
-  });
-  return Math.max(START_MS, ...times) + SETTLE_MS;
+  let last = START_MS;
+  for (const { at, input } of inputs)
+    last = Math.max(last, at, ('endsAt' in input ? input.endsAt : undefined) ?? at);
+  return last + SETTLE_MS;
 }
 
 function shown({ at, channel, entry }: SimulatedNotification): object {

@@ -36,7 +36,7 @@ export function alertLine(alert: Alert | StoredAlert, colored: boolean): string 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows.map((row) => row.map((cell) => printable(cell)))];
   const widths = head.map((_name, column) =>
-    Math.max(...all.map((row) => row[column]?.length ?? 0)),
+    all.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0),
   );
   const line = (row: readonly string[]) =>
     row

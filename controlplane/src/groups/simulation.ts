@@ -88,12 +88,14 @@ export class Simulation {
   #embedded: EmbeddedRedis | undefined;
   #redis: Redis | undefined;
   #silenceCount = 0;
+  readonly #removeFolder = () => rmSync(this.#folder, { recursive: true, force: true });
 
   constructor(configuration: SimulatedConfiguration) {
     this.#configuration = configuration;
     this.#grouping = requireGrouping(configuration);
     this.#server = configuration.config.redis.server;
     this.#folder = mkdtempSync(join(tmpdir(), 'tocsin-simulate-'));
+    process.once('exit', this.#removeFolder);
   }
 
   /** Plays inputs, which are in order, until a time; tells what is said as it comes. */
@@ -127,7 +129,8 @@ export class Simulation {
       }
     } finally {
       await this.#stop();
-      rmSync(this.#folder, { recursive: true, force: true });
+      process.off('exit', this.#removeFolder);
+      this.#removeFolder();
     }
   }
 

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { agentsCommand } from '../../src/commands/agents.ts';
@@ -322,4 +331,30 @@ test('run starts the local agent, tells what it says, and starts it again when i
     await agent.stop();
     assert.ok(!existsSync(join(folder, 'agent.join-token')));
   }
+});
+
+test('a simulation that is interrupted leaves nothing behind', async (t) => {
+  const folder = tempFolder(t);
+  const [place, config, input] = ['tmp', 'tocsin.yaml', 'input'].map((name) => join(folder, name));
+  assert.ok(place && config && input);
+  mkdirSync(place);
+  writeFileSync(config, 'route: { receiver: a }\nreceivers: [{ name: a, log: {} }]\n');
+  const alerts = Array.from({ length: 200_000 }, (_, at) =>
+    JSON.stringify({ at: `${at}s`, alert: { labels: { rule: `${at}` } } }),
+  );
+  writeFileSync(input, `${alerts.join('\n')}\n`);
+  const run = new Run(t, folder, ['routes', 'simulate', '--config', config], { TMPDIR: place });
+  const source = createReadStream(input).pipe(run.child.stdin as Writable);
+  source.on('error', () => {});
+  let pid = 0;
+  await until(async () => {
+    const [work] = readdirSync(place);
+    const file = join(place, work ?? '', 'redis/redis.pid');
+    pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    return pid > 0;
+  }, 'it works');
+  run.child.kill('SIGINT');
+  assert.equal(await run.code(), 130, run.err);
+  assert.deepEqual(readdirSync(place), []);
+  await until(async () => !existsSync(`/proc/${pid}`), 'its Redis ended');
 });
