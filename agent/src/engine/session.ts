@@ -156,12 +156,17 @@ export class Session {
     this.tree.resynchronise();
   }
 
+  /** Records by kind and fate. */
+  kernel(): readonly RecordCount[] {
+    return this.#probe?.statistics() ?? this.#kernelAtEnd;
+  }
+
   counters() {
     const { tree, accounts } = this;
     const containers = this.#containers;
     const parking = this.#pipeline?.parking;
     return {
-      kernel: this.#probe?.statistics() ?? this.#kernelAtEnd,
+      kernel: this.kernel(),
       calls: this.#probe?.calls() ?? this.#callsAtEnd,
       filtered: this.#probe?.filtered() ?? this.#filteredAtEnd,
       pipeline: { ...this.#pipeline?.counters },

@@ -18,6 +18,8 @@ import { Session } from './session.ts';
 
 const NICENESS = -10;
 const COMPARE_EVERY_MS = 10_000;
+/** Statistics are told each second in which there were records, and so often even so. */
+const STATISTICS_EVERY_MS = 5000;
 /** After this long with records in the ring all the time the table is compared even so. */
 const COMPARE_PATIENCE_MS = 15_000;
 /** After rules were compiled: when the records that waited are judged, and when the code that the first events run is compiled as well. */
@@ -38,6 +40,8 @@ export class EngineWorker {
   #lostAt: number | undefined;
   #releases: readonly NodeJS.Timeout[] = [];
   #comparedAt = Number.NEGATIVE_INFINITY;
+  /** Records that were counted when statistics were last told, and when that was. */
+  #told = { records: 0, at: Number.NEGATIVE_INFINITY };
 
   constructor(port: MessagePort, settings: EngineSettings) {
     this.#port = port;
@@ -156,15 +160,19 @@ export class EngineWorker {
 
   #everySecond(): void {
     this.#verdicts?.everySecond();
-    const statistics = this.#statistics();
-    const { lifecycle } = this.#losses.observe(statistics.kernel, this.#session.takeFlooders());
+    const kernel = this.#session.kernel();
+    const { lifecycle } = this.#losses.observe(kernel, this.#session.takeFlooders());
     if (lifecycle) this.#lostAt ??= performance.now();
     if (performance.now() - (this.#lostAt ?? Number.POSITIVE_INFINITY) > COMPARE_PATIENCE_MS)
       this.#compareProcesses(false);
     const alert = this.#losses.alert() ?? this.#droppedAlert();
     if (alert !== undefined) this.#outbox.add(alert);
     this.#outbox.flush();
-    this.#post({ type: 'statistics', statistics });
+    const records = kernel.reduce((sum, { count }) => sum + count, 0);
+    const now = performance.now();
+    if (records === this.#told.records && now - this.#told.at < STATISTICS_EVERY_MS) return;
+    this.#told = { records, at: now };
+    this.#post({ type: 'statistics', statistics: this.#statistics() });
   }
 
   /**
