@@ -648,6 +648,19 @@ receivers: [{name: d, log: {}}]`,
     ],
   },
   {
+    name: 'a digest of nothing but ends',
+    config: `
+global: {resolve_timeout: 90s}
+route: {receiver: d, group_by: [], group_wait: 1s, group_interval: 5s}
+receivers: [{name: d, mode: digest, digest_interval: 1m, log: {}}]`,
+    until: 130,
+    steps: [push(0, '1')],
+    said: [
+      [60, 'd', '', '', 'digest'],
+      [120, 'd', '', '', 'digest'],
+    ],
+  },
+  {
     name: 'a storm of new groups is one digest, without what is critical, and ends by itself',
     config: `
 global: {resolve_timeout: 60s}

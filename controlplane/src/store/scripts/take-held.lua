@@ -54,6 +54,7 @@ redis.call('RPUSH', KEYS[1], cjson.encode({
   units = #units > 0 and units or nil,
 }))
 redis.call('SADD', KEYS[6], channel)
-redis.call('HINCRBY', KEYS[4], 'held', -sum)
+-- Not -sum: of nothing that is -0, and no integer.
+redis.call('HINCRBY', KEYS[4], 'held', 0 - sum)
 redis.call('HINCRBY', KEYS[4], 'pending', sum)
 return math.max(sum, 1)
