@@ -171,8 +171,9 @@ export class Flusher {
     const log = new GroupLog(group, members, route.channel);
     await pause(members.length);
     const muted = mutedBy(route, grouping.routing.timeIntervals, now);
-    // A group that was not looked at in its time is not asked to say what it would have said then.
+    // A group that was not looked at in its time is not asked to say what it would have said then, but what has ended since is told.
     const tick = now - group.tick < route.groupIntervalMs ? group.tick : now;
+    const owedSince = group.tick > 0 && group.tick < tick ? group.tick : undefined;
     const news = await this.#newsOf(group, channel);
     const flush = decideFlush({
       news,
@@ -181,6 +182,7 @@ export class Flusher {
       entry: log.entry,
       sendResolved: channel?.send_resolved ?? true,
       now: tick,
+      owedSince,
       flushedAt: group.flushedAt,
       holdOf: (labels) => holds.holdOf(labels, muted ?? belowMinimum(channel, labels)),
     });
@@ -596,7 +598,7 @@ function entryOf(
       route: route.id,
       labels: group.definition.l,
       reason: overflow ? 'digest' : (flush.reason ?? 'repeat'),
-      firing: firing.slice(0, MAX_TOLD).map((alert) => told(alert, now)),
+      firing: firing.slice(0, MAX_TOLD).map((alert) => ({ ...told(alert, now), ends_at: null })),
       resolved: resolved.slice(0, MAX_TOLD).map((alert) => told(alert, now)),
       counts: {
         firing: firing.length,

@@ -72,6 +72,8 @@ export interface FlushInput {
   readonly sendResolved: boolean;
   /** The flush, ms. */
   readonly now: number;
+  /** When it was due, if that is so long ago that it is worked out for another time, ms: what has ended since then is told all the same. */
+  readonly owedSince?: number | undefined;
   /** The flush before it that its ticks are counted from; 0: it is the first. */
   readonly flushedAt: number;
   readonly holdOf: (labels: Labels) => Hold | undefined;
@@ -200,8 +202,9 @@ function decideNews(input: FlushInput, { most, fullMs }: NewsLimits): Flush {
 }
 
 function decideState(input: FlushInput): Flush {
-  const { route, entry, sendResolved, now } = input;
+  const { route, entry, sendResolved, now, owedSince = now } = input;
   const { firing, resolved, ended, held, isHidden } = divide(input);
+  const owed = resolved.filter(({ told, endsAt }) => !told && endsAt > owedSince);
   // While all of a group is hidden, what was said of it stands; only ends are owed.
   const standing = held.flatMap(({ member }) =>
     isHidden && entry?.firing.has(member.fingerprint) ? [member] : [],
@@ -212,14 +215,17 @@ function decideState(input: FlushInput): Flush {
   // Told before a hold hid it from the log: its end is owed.
   if (!reason && (sendResolved || isHidden) && resolved.some(({ told }) => told))
     reason = 'resolved';
+  if (owed.length > 0) reason ??= entry?.firing.size ? 'new alerts' : 'first notification';
   const written = reason && { at: now, firing: firingSet, resolved: resolvedSet };
   const tellsEnds = sendResolved ? resolved : [];
+  // Who is not told of ends is told that it fired.
+  const tellsFiring = sendResolved ? firing : [...firing, ...owed];
   const isTick = input.flushedAt === 0 || (now - input.flushedAt) % route.groupIntervalMs === 0;
   const flushedAt = reason || isTick ? now : input.flushedAt;
   return {
     reason,
-    send: reason !== undefined && firing.length + tellsEnds.length > 0,
-    firing,
+    send: reason !== undefined && tellsFiring.length + tellsEnds.length > 0,
+    firing: tellsFiring,
     resolved: tellsEnds,
     entry: written,
     held,

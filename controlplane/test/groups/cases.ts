@@ -647,6 +647,27 @@ receivers: [{name: d, log: {}}]`,
       [121, 'd', '3', '', 'first notification'],
     ],
   },
+  ...[true, false].map(
+    (ends): Case => ({
+      name: `what ends while a throttle keeps it back is told all the same, ${ends ? 'with' : 'without'} ends`,
+      why: 'Alertmanager has no throttle; alerts are sent once, and would be lost',
+      config: `
+global: {resolve_timeout: 100s}
+route: {receiver: d, group_by: [n], group_wait: 1s, group_interval: 150s, throttle: {per_minute: 1, burst: 1}}
+receivers: [{name: d, log: {send_resolved: ${ends}}}]`,
+      until: 200,
+      steps: [push(0, '1'), push(0, '2'), push(0, '3'), push(0, '4')],
+      said: [
+        [1, 'd', '1', '', 'first notification'],
+        [61, 'd', '2', '', 'first notification'],
+        [121, 'd', '3', '', 'first notification'],
+        // Longer than its interval after it was due.
+        ends
+          ? [181, 'd', '', '4', 'first notification']
+          : [181, 'd', '4', '', 'first notification'],
+      ],
+    }),
+  ),
   {
     name: 'a digest of nothing but ends',
     config: `

@@ -87,6 +87,20 @@ test('who was held back and never told is not told that it ended', () => {
   assert.equal(flush.next, undefined);
 });
 
+test('what has ended since a flush that is late was due is told, unless it was held back', () => {
+  const late = [
+    member('a', { endsAt: NOW - 1 }),
+    member('b', { endsAt: NOW - 9 }),
+    member('c', { endsAt: NOW - 1, wasHeld: true }),
+  ];
+  const flush = flushOf(late, { owedSince: NOW - 5 });
+  assert.equal(flush.reason, 'first notification');
+  assert.deepEqual([names(flush.firing), names(flush.resolved)], [[], ['a', 'b']]);
+  const told = flushOf(late, { owedSince: NOW - 5, sendResolved: false });
+  assert.deepEqual([told.send, names(told.firing), names(told.resolved)], [true, ['a'], []]);
+  assert.equal(flushOf(late).send, false);
+});
+
 test('what came and went between two flushes is told with the others', () => {
   const flush = flushOf([member('a', { told: true }), member('b', { endsAt: NOW - 1 })], {
     entry: entry(new Set(['a']), new Set(), 5),

@@ -16,8 +16,8 @@ local function claim(id, due)
     redis.call('ZREM', KEYS[1], id)
     return
   end
-  -- One that was claimed before is still owed the flush that it was due for then.
-  if group.fence == 0 then group.tick = tonumber(due) end
+  -- One that was claimed before, or put off, is still owed the flush that it was due for then.
+  if group.tick == 0 then group.tick = tonumber(due) end
   group.fence = redis.call('INCR', KEYS[3])
   local ends = string.format('%.0f', now + lease + math.floor(redis.call('HLEN', ARGV[4] .. id) / MEMBERS_A_MS))
   local text = format_group(group)
