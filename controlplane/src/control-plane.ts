@@ -69,6 +69,8 @@ export interface ControlPlane {
   readonly embedded: EmbeddedRedis | undefined;
   /** Takes what it can of a configuration that was read again; answers with the keys that changed and need a restart. */
   reload(config: Config): Promise<readonly string[]>;
+  /** Sets who reads the configuration again when `POST /-/reload` asks, and answers with why it was not taken. */
+  onReloadAsked(reread: () => Promise<string | undefined>): void;
   /** Counts that a configuration was not taken. */
   reloadFailed(): void;
   /** Stops everything in reverse order. Idempotent. */
@@ -182,6 +184,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     maxCount: live.silences.max_count,
   }));
 
+  let reread: () => Promise<string | undefined> = async () => 'nobody follows a configuration file';
   const app = await buildApp({
     ...{
       ingest,
@@ -202,6 +205,7 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     receivers: () => registry.all().map(({ name }) => name),
     trustLoopback: config.intake.trust_loopback,
     onUntold: metrics.onUntold,
+    reread: () => reread(),
     metrics: metrics.registry,
   });
   lifecycle.defer('http', () => app.close());
@@ -227,8 +231,11 @@ async function open(options: ControlPlaneOptions, lifecycle: Lifecycle): Promise
     return waitingForRestart(config, next);
   };
   const reloadFailed = () => metrics.onReload(false);
+  const onReloadAsked = (given: typeof reread) => {
+    reread = given;
+  };
   const shown = { url, adminTokenFile, app, redis, ingest, enrollment, outbox, embedded };
-  return { ...shown, reload, reloadFailed, stop };
+  return { ...shown, reload, onReloadAsked, reloadFailed, stop };
 }
 
 /** The parts of the configuration that a reload takes at once. */

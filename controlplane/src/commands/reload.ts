@@ -1,4 +1,4 @@
-/** Takes a changed configuration file without a restart: when it changes, and at SIGHUP. */
+/** Takes a changed configuration file without a restart: when it changes, at SIGHUP, and at `POST /-/reload`. */
 import { readFileSync } from 'node:fs';
 import { SettingsError } from '@tocsin/openapi';
 import type { ControlPlane } from '../control-plane.ts';
@@ -15,36 +15,37 @@ export function followConfiguration(
   context: CommandContext,
 ): () => void {
   const { file } = settings;
-  let [seen, busy, again] = [textOf(file), false, false];
+  let seen = textOf(file);
+  let running: Promise<string | undefined> = Promise.resolve(undefined);
+  let waiting: typeof running | undefined;
   const say = (text: string) => context.err.write(`tocsin: ${text}\n`);
 
-  const reload = async () => {
-    if (busy) {
-      again = true;
-      return;
-    }
-    busy = true;
+  const read = async (): Promise<string | undefined> => {
+    waiting = undefined;
     try {
       seen = textOf(file);
       const { config } = readSettings(flags, context.environment);
-      const waiting = await plane.reload(config);
+      const unread = await plane.reload(config);
       say('the configuration was read again');
-      if (waiting.length > 0)
-        say(`a restart is needed for what is only read at the start: ${waiting.join(', ')}`);
+      if (unread.length > 0)
+        say(`a restart is needed for what is only read at the start: ${unread.join(', ')}`);
+      return undefined;
     } catch (error) {
       plane.reloadFailed();
       const problems = error instanceof SettingsError ? error.problems : undefined;
       const reason = problems
         ? problems.map(({ where, message }) => `\n  ${where}: ${message}`).join('')
         : ` ${(error as Error).message}`;
-      say(`the configuration is not taken, the old one stays:${reason}`);
-    } finally {
-      busy = false;
-      if (again) {
-        again = false;
-        void reload();
-      }
+      const told = `the configuration is not taken, the old one stays:${reason}`;
+      say(told);
+      return told;
     }
+  };
+  /** Reads from now on, one at a time; the answer is why it was not taken. */
+  const reload = () => {
+    waiting ??= running.then(read);
+    running = waiting;
+    return waiting;
   };
   const look = () => {
     const text = textOf(file);
@@ -54,6 +55,7 @@ export function followConfiguration(
   const timer = file === undefined ? undefined : setInterval(look, LOOK_MS);
   const onSignal = () => void reload();
   process.on('SIGHUP', onSignal);
+  plane.onReloadAsked(reload);
   return () => {
     clearInterval(timer);
     process.off('SIGHUP', onSignal);

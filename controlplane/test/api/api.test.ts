@@ -101,6 +101,16 @@ describe('the HTTP API', () => {
     for (const path of ['/', '/livez', '/readyz', '/metrics', '/openapi.json']) {
       assert.equal((await request(plane.url + path, 'GET')).status, 200, path);
     }
+    for (const [path, text] of [
+      ['/-/healthy', 'OK'],
+      ['/-/ready', 'OK'],
+      ['/ping', 'pong\n'],
+      ['/healthz', { status: 'ok' }],
+    ] as const) {
+      assert.equal((await request(plane.url + path, 'HEAD')).status, 200, path);
+      assert.deepEqual((await request(plane.url + path, 'GET')).body, text);
+    }
+    assert.equal((await request(`${plane.url}/-/reload`, 'POST')).status, 401);
   });
 
   test('answers problems for what it does not know', async () => {

@@ -68,6 +68,25 @@ test('a changed file is taken at once or at SIGHUP, and a broken one leaves the 
   await until(async () => (await receiver()) === 'three', 'a new channel and its route are taken');
   await isCounted(1);
 
+  const ask = (bearer: string) =>
+    request(`${url}/-/reload`, 'POST', undefined, { authorization: `Bearer ${bearer}` });
+  const named = await request(
+    `${url}/v1/tokens`,
+    'POST',
+    { name: 'reads', role: 'reader' },
+    {
+      authorization: `Bearer ${token}`,
+    },
+  );
+  assert.equal((await ask(named.body.token)).status, 403);
+  write(config('nobody'));
+  const answer = await ask(token);
+  assert.equal(answer.status, 500);
+  assert.match(answer.body, /no receiver named 'nobody'/);
+  write(config('one'));
+  assert.equal((await ask(token)).status, 200);
+  assert.equal(await receiver(), 'one', 'the answer comes when it is in force');
+
   const more = 'silences: { max_duration: 1h }\nretention: { alerts: 1d }\nlog_level: error\n';
   write(`${config('two')}${more}`);
   const waiting = /only read at the start: log_level, retention\.alerts$/m;

@@ -1,7 +1,7 @@
 /** `/api/v2`: Alertmanager's API, as far as Prometheus, amtool and dashboards use it. Errors are texts, as there. */
 
 import { ALERT_LIMITS } from '@tocsin/openapi';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ProblemError } from '../../errors.ts';
 import { setsOf } from '../../groups/silences.ts';
 import { readExternalAlert } from '../../ingest/alertmanager.ts';
@@ -21,6 +21,8 @@ export interface AlertmanagerRoutesOptions extends BoardSources {
   readonly onUntold: (alerts: number) => void;
   /** The routing as the YAML of a configuration file. */
   readonly routingText: () => string;
+  /** Reads the configuration file again, and answers with why it was not taken. */
+  readonly reread: () => Promise<string | undefined>;
 }
 
 const STARTED = new Date().toISOString();
@@ -71,7 +73,7 @@ export async function alertmanagerIntake(
   );
 }
 
-/** The rest of `/api/v2`: reading, and silences. */
+/** The rest of `/api/v2`: reading, and silences; and `POST /-/reload`. */
 export async function alertmanagerRoutes(
   app: FastifyInstance,
   options: AlertmanagerRoutesOptions,
@@ -89,6 +91,13 @@ export async function alertmanagerRoutes(
       version: 'tocsin',
     },
   }));
+
+  const reload = async (_request: unknown, reply: FastifyReply) => {
+    const problem = await options.reread();
+    if (problem === undefined) return reply.status(200).send();
+    return reply.status(500).type('text/plain; charset=utf-8').send(`${problem}\n`);
+  };
+  app.post('/-/reload', hidden, reload);
 
   app.get('/api/v2/receivers', hidden, async () => receivers().map((name) => ({ name })));
 

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import Type from 'typebox';
@@ -24,12 +25,16 @@ const INDEX = `This is Tocsin's control plane. It has an API and no pages.
 In a shell: tocsin alerts, tocsin channels list; tocsin --help tells the rest.
 `;
 
-/** `GET /`, `GET /livez`, `GET /readyz` and `GET /metrics`. */
+/** `GET /`, `GET /livez`, `GET /readyz` and `GET /metrics`, and what falcosidekick and Alertmanager are probed at. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
   app,
   { redis, metrics },
 ) => {
   const common = { tags: ['operations'], security: [] };
+  const hidden = { schema: { hide: true } as object };
+  const isReady = () => redis.set(probeKey, '1', 'EX', PROBE_SECONDS);
+  const asText = (reply: FastifyReply, text: string) =>
+    reply.type('text/plain; charset=utf-8').send(text);
 
   app.get(
     '/',
@@ -44,7 +49,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
         },
       },
     },
-    async (_request, reply) => reply.type('text/plain; charset=utf-8').send(INDEX),
+    async (_request, reply) => asText(reply, INDEX),
   );
 
   app.get(
@@ -71,7 +76,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
       },
     },
     async () => {
-      await redis.set(probeKey, '1', 'EX', PROBE_SECONDS);
+      await isReady();
       return { status: 'ok' as const };
     },
   );
@@ -91,4 +96,12 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()),
   );
+
+  app.get('/-/healthy', hidden, (_request, reply) => asText(reply, 'OK'));
+  app.get('/-/ready', hidden, async (_request, reply) => {
+    await isReady();
+    return asText(reply, 'OK');
+  });
+  app.get('/ping', hidden, (_request, reply) => asText(reply, 'pong\n'));
+  app.get('/healthz', hidden, async () => ({ status: 'ok' as const }));
 };
