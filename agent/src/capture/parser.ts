@@ -80,16 +80,20 @@ export class TocsinParser implements CaptureParser {
         `the capture was cut off: it ends after ${this.#records} records without its account of what was lost`,
       );
     }
+    const leftover = isWhole && !this.#lost ? this.#bytes.length : 0;
+    if (leftover > 0)
+      warnings.push(`${leftover} bytes after the end of the capture are not part of it`);
     if (this.#damagedBlocks > 0)
       warnings.push(`${this.#damagedBlocks} damaged blocks of the capture were passed over`);
     if (this.#strangeFacts > 0)
       warnings.push(`${this.#strangeFacts} facts of the capture were not understood`);
     if (this.#trailer !== undefined) warnings.push(...lossesOf(this.#trailer, this.#records));
+    const damaged = this.#lost || this.#damagedBlocks > 0 || leftover > 0;
     return {
       records: this.#records,
       warnings,
-      damaged: this.#lost || this.#damagedBlocks > 0,
-      isWhole: isWhole && !this.#lost && this.#damagedBlocks === 0,
+      damaged,
+      isWhole: isWhole && !damaged,
     };
   }
 

@@ -104,6 +104,17 @@ describe('a capture', () => {
     assert.match(end.warnings.join('\n'), /damaged from byte \d+ on/);
   });
 
+  it('says that bytes follow its end, whatever they look like', async () => {
+    const whole = await capture(records);
+    const unfinished = Buffer.from([100, 0, 0, 0, 100, 0, 0, 0, 1, 2, 3]);
+    for (const junk of [Buffer.from('x'), Buffer.alloc(7), Buffer.alloc(8), unfinished]) {
+      const { sink, end } = await collect(Buffer.concat([whole, junk]));
+      assert.deepEqual(sink.records, records);
+      assert.equal(end.warnings.length, 1, `${junk.length} bytes`);
+      assert.equal(end.isWhole, false);
+    }
+  });
+
   it('does not unpack a block beyond what it says', async () => {
     const start = await capture([]);
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));

@@ -85,9 +85,12 @@ export function factsOf(alert: ShownAlert): Fact[] {
     ['Seen', describeCount(alert)],
     ['Tags', alert.tags.slice(0, MAX_TAGS).join(', ')],
   ];
-  return facts
-    .filter(([, value]) => value !== '')
-    .map(([label, value]) => ({ label, value: printable(value, MAX_VALUE) }));
+  return (
+    facts
+      // A process may be named by spaces alone, and services refuse a whole message for a value that shows nothing.
+      .filter(([, value]) => value.trim() !== '')
+      .map(([label, value]) => ({ label, value: printable(value, MAX_VALUE) }))
+  );
 }
 
 /** The most severe priority of a notification; Notice for one that only tells what was held back. */

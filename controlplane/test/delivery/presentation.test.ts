@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { renderMail } from '../../src/delivery/channels/email/render.ts';
 import { renderMessage } from '../../src/delivery/channels/slack/render.ts';
-import { messageOf } from '../../src/delivery/presentation.ts';
+import { factsOf, messageOf } from '../../src/delivery/presentation.ts';
 import { sampleAlert, sampleNotification } from './sample.ts';
 
 describe('what people read of an alert', () => {
@@ -18,6 +18,15 @@ describe('what people read of an alert', () => {
     ]) {
       assert.equal(said(other), other);
     }
+  });
+
+  it('shows no fact whose value is blank: Discord refuses a message for one', () => {
+    const blank = { 'proc.cmdline': '  ', 'user.name': '\u00a0', 'proc.pname': ' a' };
+    const facts = factsOf(sampleAlert({ output_fields: blank, tags: [] }));
+    assert.deepEqual(
+      facts.map(({ label }) => label),
+      ['Host', 'Parent', 'Seen'],
+    );
   });
 
   it('says so on every channel for people', () => {

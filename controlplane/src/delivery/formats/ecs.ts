@@ -2,7 +2,7 @@
 import { severityOf } from '@tocsin/openapi';
 import { fieldText } from '../alert-fields.ts';
 import type { ShownAlert } from '../channel.ts';
-import { jsonLine } from '../text.ts';
+import { cut, jsonLine } from '../text.ts';
 import { type AlertFacts, type Endpoint, type ProcessFacts, readFacts } from './facts.ts';
 import type { Format } from './format.ts';
 import { compact } from './json.ts';
@@ -90,7 +90,7 @@ function labelsOf(alert: ShownAlert): Record<string, string> {
     Object.keys(alert.output_fields)
       .map((name): [string, string] => [
         name.replace(/[^A-Za-z0-9_-]+/g, '_'),
-        fieldText(alert, name).slice(0, MAX_LABEL),
+        cut(fieldText(alert, name), MAX_LABEL),
       ])
       .filter(([, value]) => value !== ''),
   );

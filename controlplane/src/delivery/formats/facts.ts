@@ -20,6 +20,8 @@ export interface AlertFacts {
     readonly id: string;
     readonly name: string;
     readonly image: string;
+    /** Its id or digest. */
+    readonly imageId: string;
     readonly tag: string;
   };
   readonly pod: { readonly name: string; readonly namespace: string };
@@ -74,6 +76,7 @@ export function readFacts(alert: StoredAlert): AlertFacts {
       id: container === 'host' ? '' : container,
       name: text('container.name') === 'host' ? '' : text('container.name'),
       image: text('container.image.repository') || text('container.image'),
+      imageId: text('container.image.id') || text('container.image.digest'),
       tag: text('container.image.tag'),
     },
     pod: { name: text('k8s.pod.name'), namespace: text('k8s.ns.name') },

@@ -101,7 +101,12 @@ function evidencesOf(facts: AlertFacts) {
       container: {
         uid: container.id,
         name: container.name,
-        image: container.image && { name: container.image, tag: container.tag },
+        image: container.image && {
+          // Required of an image; events seldom have its id.
+          uid: container.imageId || [container.image, container.tag].filter(Boolean).join(':'),
+          name: container.image,
+          tag: container.tag,
+        },
       },
     },
     file: file && { name: file.replace(/^.*\//, '') || file, path: file, type_id: 0 },

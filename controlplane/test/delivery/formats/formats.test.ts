@@ -163,6 +163,12 @@ describe('formats', () => {
       assert.equal('k8s_pod_name' in document.tocsin.output_fields, false);
     });
 
+    it('cuts no character of a long field in half', () => {
+      const long = `x${'😀'.repeat(600)}`;
+      const document = parse('ecs', sampleAlert({ output_fields: { 'proc.cmdline': long } }));
+      assert.equal(document.tocsin.output_fields.proc_cmdline, `x${'😀'.repeat(511)}…`);
+    });
+
     it('tells a connection on the host', () => {
       const document = parse('ecs', connection);
       assert.deepEqual(document.destination, {
@@ -194,6 +200,15 @@ describe('formats', () => {
       assert.equal(finding.finding_info.uid, sampleAlert().id);
       assert.equal(finding.evidences[0].file.path, '/etc/shadow');
       assert.equal(finding.unmapped['proc.cmdline'], 'cat /etc/shadow');
+    });
+
+    it('names an image by its id, and else by its name: an image without one is invalid', () => {
+      const image = (fields: object) =>
+        parse('ocsf', sampleAlert({ output_fields: { ...sampleAlert().output_fields, ...fields } }))
+          .evidences[0].process.container.image;
+      assert.equal(image({}).uid, 'docker.io/library/nginx');
+      assert.equal(image({ 'container.image.tag': '1.27' }).uid, 'docker.io/library/nginx:1.27');
+      assert.equal(image({ 'container.image.id': '77af4d6b9913' }).uid, '77af4d6b9913');
     });
 
     it('closes what no longer fires', () => {
