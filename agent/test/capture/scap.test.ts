@@ -429,7 +429,9 @@ describe('a capture of Falco', () => {
     const strange = openat(100, 7, -100, '/b');
     strange.writeUInt32LE(0x777, 0);
     const read = (bytes: Buffer) => readCapture(pieces(bytes), new Collector());
-    const { records, warnings } = await read(withShell(opened, strange, opened));
+    const interfaces = scap.interfaces();
+    interfaces.writeUInt32LE(0x219, 0);
+    const { records, warnings } = await read(withShell(interfaces, opened, strange, opened));
     assert.equal(records, 2);
     assert.deepEqual(warnings, [
       '1 blocks are of types this version does not know, and were passed over',

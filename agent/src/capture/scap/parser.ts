@@ -47,7 +47,7 @@ const LISTS = new Map<number, ListKind>([
 ]);
 
 /** Blocks that no rule needs: lists of network interfaces. */
-const UNREAD = new Set([0x205, 0x8011abcd]);
+const UNREAD = new Set([0x205, 0x219, 0x8011abcd]);
 
 const BLOCK_HEADER = 8;
 const BLOCK_TRAILER = 4;
