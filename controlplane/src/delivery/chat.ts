@@ -5,6 +5,7 @@ import { describeGroup } from './grouped.ts';
 import {
   factsOf,
   highestPriority,
+  isOver,
   lookOf,
   lookOfAll,
   messageOf,
@@ -44,10 +45,12 @@ export function chatMessage(notification: Notification, limits: ChatLimits): Cha
   const shown = notification.alerts.slice(0, limits.alerts);
   const unseen = notification.alerts.length - shown.length;
   const share = Math.floor(limits.output / Math.max(1, shown.length));
-  const start = `${lookOfAll(notification).symbol} ${priority}: `;
+  const { symbol, colour } = lookOfAll(notification);
+  // What ended is no warning any more: the summary says how it ended.
+  const start = isOver(notification) ? `${symbol} ` : `${symbol} ${priority}: `;
   return {
     heading: `${start}${summaryOf(notification, limits.heading - start.length)}`,
-    colour: lookOfAll(notification).colour,
+    colour,
     alerts: shown.map((alert) => ({
       title: printable(
         `${alert.status === 'resolved' ? 'Resolved, ' : ''}${alert.priority}: ${alert.rule}`,

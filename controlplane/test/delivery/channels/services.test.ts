@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Notification } from '../../../src/delivery/channel.ts';
+import { renderMail } from '../../../src/delivery/channels/email/render.ts';
 import { findChannelKind } from '../../../src/delivery/channels/index.ts';
 import { type Answer, answerWith, HttpServer } from '../http-server.ts';
 import {
@@ -217,7 +218,31 @@ describe('channels for services', () => {
     server.received.length = 0;
     for (const kind of ['teams', 'discord', 'mattermost', 'telegram', 'ntfy'])
       await send(kind, groupNotification({ firing: 0, resolved: 2 }));
-    for (const { body } of server.received) assert.match(body, /✅|2 resolved/);
+    for (const { body } of server.received) {
+      assert.match(body, /✅ 2 resolved: Read/);
+      assert.doesNotMatch(body, /✅ Warning/);
+    }
+  });
+
+  it('wake nobody for what ended', async () => {
+    const told = (counts: { firing: number; resolved: number }) => {
+      const notification = groupNotification(counts);
+      const [alert] = notification.alerts;
+      assert.ok(alert);
+      return { ...notification, alerts: [{ ...alert, priority: 'Critical' as const }] };
+    };
+    await send('ntfy', told({ firing: 1, resolved: 0 }));
+    await send('ntfy', told({ firing: 0, resolved: 1 }));
+    assert.deepEqual(
+      bodies().map(({ priority }) => priority),
+      [5, 3],
+    );
+    assert.deepEqual(
+      [told({ firing: 1, resolved: 0 }), told({ firing: 0, resolved: 1 })].map(
+        (notification) => renderMail(notification, 'x.org').priority,
+      ),
+      ['high', 'normal'],
+    );
   });
 
   it('stop at the first request that fails, and say why', async () => {

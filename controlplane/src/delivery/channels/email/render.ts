@@ -4,7 +4,14 @@ import { type Priority, severityOf } from '@tocsin/openapi';
 import type { Notification } from '../../channel.ts';
 import { describeHeld, isHeld } from '../../digest.ts';
 import { describeCounts, describeGroup } from '../../grouped.ts';
-import { factsOf, highestPriority, messageOf, repeatNote, summaryOf } from '../../presentation.ts';
+import {
+  factsOf,
+  highestPriority,
+  isOver,
+  messageOf,
+  repeatNote,
+  summaryOf,
+} from '../../presentation.ts';
 import { type Template, textBy } from '../../template.ts';
 import { printable } from '../../text.ts';
 import { renderHtml } from './html.ts';
@@ -94,7 +101,7 @@ export function renderMail(
     inReplyTo: thread,
     references: thread,
     date: new Date(notification.time),
-    priority: importanceOf(priority),
+    priority: importanceOf(priority, isOver(notification)),
     headers: {
       'Auto-Submitted': 'auto-generated',
       'X-Auto-Response-Suppress': 'All',
@@ -122,8 +129,8 @@ export function renderText(notification: Notification): string {
   return `${sections.join('\n\n----\n\n')}\n\n${footer}`;
 }
 
-function importanceOf(priority: Priority): Mail['priority'] {
+function importanceOf(priority: Priority, over: boolean): Mail['priority'] {
   const severity = severityOf(priority);
-  if (severity <= severityOf('Critical')) return 'high';
+  if (severity <= severityOf('Critical')) return over ? 'normal' : 'high';
   return severity >= severityOf('Informational') ? 'low' : 'normal';
 }

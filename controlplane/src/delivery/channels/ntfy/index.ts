@@ -5,7 +5,7 @@ import type { Notification } from '../../channel.ts';
 import { chatMessage } from '../../chat.ts';
 import { headerSecret, httpKind } from '../../http/kind.ts';
 import { HTTP_SETTINGS, HttpUrl } from '../../http/settings.ts';
-import { highestPriority } from '../../presentation.ts';
+import { highestPriority, isOver } from '../../presentation.ts';
 import { TemplateText } from '../../template.ts';
 import { cut, cutBytes, printable } from '../../text.ts';
 
@@ -13,6 +13,7 @@ const SERVER = 'https://ntfy.sh';
 /** Of a message; a longer one becomes a file. */
 const MAX_BYTES = 4096;
 const LIMITS = { alerts: 4, output: 1200, heading: 120 };
+const USUAL_PRIORITY = 3;
 const MAX = { fact: 80, note: 200 };
 
 const NtfySettings = Type.Object(
@@ -62,7 +63,11 @@ function message(notification: Notification, words: string | undefined) {
       words ?? [...notes.map((note) => cut(note, MAX.note)), ...sections].join('\n\n'),
       MAX_BYTES,
     ),
-    priority: priorityOf(highestPriority(notification)),
+    // What ended wakes nobody.
+    priority: Math.min(
+      priorityOf(highestPriority(notification)),
+      isOver(notification) ? USUAL_PRIORITY : 5,
+    ),
   };
 }
 
