@@ -78,6 +78,8 @@ async function readCompressed(
   source.pipe(gunzip);
   try {
     const { start, rest } = await peek(unpacked(), MAGIC_BYTES);
+    if (failure !== undefined && start.length < MAGIC_BYTES)
+      throw new CaptureError(`the compressed capture is damaged (${failure}): nothing can be read`);
     const end = await feed(parserFor(start, sink), rest, pause);
     if (failure !== undefined) {
       const warning = `the compressed capture is damaged (${failure}): read up to there`;

@@ -424,6 +424,23 @@ describe('a capture of Falco', () => {
     assert.deepEqual(warnings, ['the capture was cut off after 1 events']);
   });
 
+  it('tells of blocks it does not know, and of damage to what was compressed', async () => {
+    const opened = openat(100, 7, -100, '/a');
+    const strange = openat(100, 7, -100, '/b');
+    strange.writeUInt32LE(0x777, 0);
+    const read = (bytes: Buffer) => readCapture(pieces(bytes), new Collector());
+    const interfaces = scap.interfaces();
+    interfaces.writeUInt32LE(0x219, 0);
+    const { records, warnings } = await read(withShell(interfaces, opened, strange, opened));
+    assert.equal(records, 2);
+    assert.deepEqual(warnings, [
+      '1 blocks are of types this version does not know, and were passed over',
+    ]);
+    const junk = Buffer.alloc(5000, 7);
+    const damaged = Buffer.concat([gzipSync(withShell(opened)), junk]);
+    await assert.rejects(read(damaged), /compressed capture is damaged/);
+  });
+
   it('may hold several machines, one after the other', async () => {
     const second = [
       scap.section(),

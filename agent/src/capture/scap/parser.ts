@@ -46,6 +46,9 @@ const LISTS = new Map<number, ListKind>([
   [0x220, { kind: 'accounts', version: 2 }],
 ]);
 
+/** Blocks that no rule needs: lists of network interfaces. */
+const UNREAD = new Set([0x205, 0x219, 0x8011abcd]);
+
 const BLOCK_HEADER = 8;
 const BLOCK_TRAILER = 4;
 /** Largest block that is held as a whole. */
@@ -81,6 +84,7 @@ export class ScapParser implements CaptureParser {
   #skip = 0;
   #records = 0;
   #unknown = 0;
+  #unknownBlocks = 0;
   #malformed = 0;
   #drops = 0;
   #lost = false;
@@ -105,6 +109,10 @@ export class ScapParser implements CaptureParser {
     this.#warn(isCut ? 1 : 0, () => `the capture was cut off after ${this.#records} events`);
     this.#warn(this.#malformed, (n) => `${n} events or entries of lists could not be understood`);
     this.#warn(this.#unknown, (n) => `${n} events are of types this version does not know`);
+    this.#warn(
+      this.#unknownBlocks,
+      (n) => `${n} blocks are of types this version does not know, and were passed over`,
+    );
     this.#warn(this.#drops, (n) => `at ${n} places the capture says that events were dropped`);
     const unheard = [...(this.#translator?.ignored ?? [])].map(([name, n]) => `${name} ${n}`);
     this.#warn(unheard.length, () => `no rule can see some kinds of events: ${unheard.join(', ')}`);
@@ -145,6 +153,7 @@ export class ScapParser implements CaptureParser {
     }
     const form = EVENTS.get(type as 0x204);
     if (form === undefined && type !== SECTION && !MACHINE.has(type)) {
+      if (!UNREAD.has(type)) this.#unknownBlocks++;
       this.#skip = length;
       return true;
     }
