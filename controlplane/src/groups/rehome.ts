@@ -10,24 +10,34 @@ import type { Grouping } from './grouping.ts';
 
 /** Makes the groups those of `grouping`. Doing it again changes nothing. */
 export async function rehome(store: GroupStore, grouping: Grouping, now: number): Promise<void> {
-  const places = new Map<string, ReadonlySet<string>>();
-  for await (const alerts of store.firing(now)) {
-    const request = grouping.request(alerts.map(incoming), now);
-    for (const row of request.alerts) {
-      const [fingerprint, positions] = [row[0] as string, row[12] as number[]];
-      const ids = positions.map((position) => request.groups[position - 1]?.[0] ?? '');
-      places.set(fingerprint, new Set(ids));
-    }
-    await store.admit(request);
-    const { inhibitRules } = grouping.routing;
-    const [sources, others] = [[] as ActiveAlert[], [] as ActiveAlert[]];
-    for (const alert of alerts)
-      (isSource(inhibitRules, alert.labels) ? sources : others).push(alert);
-    await store.setSources(sources, others);
-  }
+  const places: Places = new Map();
+  for await (const alerts of store.firing(now)) await place(store, grouping, alerts, places, now);
   for await (const groups of store.groups()) {
     for (const group of groups) await settle(store, grouping, group, places, now);
   }
+}
+
+/** The groups of what fires, by fingerprint. */
+type Places = Map<string, ReadonlySet<string>>;
+
+async function place(
+  store: GroupStore,
+  grouping: Grouping,
+  alerts: readonly ActiveAlert[],
+  places: Places,
+  now: number,
+): Promise<void> {
+  const request = grouping.request(alerts.map(incoming), now);
+  for (const row of request.alerts) {
+    const [fingerprint, positions] = [row[0] as string, row[12] as number[]];
+    const ids = positions.map((position) => request.groups[position - 1]?.[0] ?? '');
+    places.set(fingerprint, new Set(ids));
+  }
+  await store.admit(request);
+  const { inhibitRules } = grouping.routing;
+  const [sources, others] = [[] as ActiveAlert[], [] as ActiveAlert[]];
+  for (const alert of alerts) (isSource(inhibitRules, alert.labels) ? sources : others).push(alert);
+  await store.setSources(sources, others);
 }
 
 /** An alert that is routed again: nothing of it is new. */
@@ -45,11 +55,16 @@ async function settle(
   store: GroupStore,
   grouping: Grouping,
   group: GroupState,
-  places: ReadonlyMap<string, ReadonlySet<string>>,
+  places: Places,
   now: number,
 ): Promise<void> {
   const route = grouping.route(group.definition.r);
   const members = await store.members(group.id);
+  // What came since all that fires was read went by the configuration before, or that of another replica.
+  const late = members.flatMap(({ fingerprint, flags, alert }) =>
+    flags.includes('m') && alert && alert.endsAt > now && !places.has(fingerprint) ? [alert] : [],
+  );
+  if (late.length > 0) await place(store, grouping, late, places, now);
   const strangers = members.filter(({ fingerprint, flags, alert }) => {
     if (!flags.includes('m')) return false;
     if (!route) return true;

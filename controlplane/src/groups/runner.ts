@@ -97,15 +97,16 @@ export class GroupRunner {
     // A start with the configuration that the groups already are of costs nothing.
     const isNew = (await redis.get(groupKeys.configuration)) !== signature;
     // A replica that was first may have left a group to one that still held it back.
+    const isChange = this.#grouping.signature !== signature;
     const woken =
-      isNew || this.#grouping.signature !== signature
-        ? await this.#flusher.seeHoldEnds(await this.now(), grouping)
-        : [];
+      isNew || isChange ? await this.#flusher.seeHoldEnds(await this.now(), grouping) : [];
     if (isNew) {
       await rehome(this.#store, grouping, await this.now());
       await redis.set(groupKeys.configuration, signature);
     }
     this.#grouping = grouping;
+    // What was admitted here meanwhile went by the one before.
+    if (isChange) await rehome(this.#store, grouping, await this.now());
     // One that was due meanwhile was looked at with the old configuration, and put off again.
     for (const { id, at } of woken) await this.#store.wake([id], at);
   }

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { type Channel, Config, loadSettings } from '@tocsin/openapi';
 import { Flusher } from '../../src/groups/flusher.ts';
 import { type Grouping, groupingOf } from '../../src/groups/grouping.ts';
+import { rehome } from '../../src/groups/rehome.ts';
 import type { GroupStore } from '../../src/store/groups.ts';
 import { SilenceStore } from '../../src/store/silences.ts';
 import { openRedis } from '../support/redis.ts';
@@ -54,7 +55,7 @@ async function groups(t: TestContext) {
     }
     return said;
   };
-  return { store, push, look, flusher: flusherOf(store) };
+  return { store, grouping, push, look, flusher: flusherOf(store) };
 }
 
 test('what fires again while its end is being told is told again, and not lost', async (t) => {
@@ -82,6 +83,19 @@ test('what comes while its group ends is told, by that group or by a new one', a
   await push('c', 31.5);
   assert.deepEqual(await look(32), []);
   assert.deepEqual(await look(32.5), ['first notification: c / ']);
+});
+
+test('what comes while a changed configuration is laid down stays in its group', async (t) => {
+  const { store, grouping, push, look } = await groups(t);
+  await push('a', 0);
+  await look(1);
+  const { firing } = store;
+  store.firing = async function* (...args) {
+    yield* firing.apply(store, args);
+    await push('b', 2);
+  };
+  await rehome(store, grouping, START + 2000);
+  assert.deepEqual(await look(11), ['new alerts: a b / ']);
 });
 
 test('who stood still longer than its claim lasts says nothing when it goes on', async (t) => {
