@@ -87,7 +87,7 @@ describe('a replay', () => {
     assert.deepEqual(await names(inside(AT), { ...container, facts: undefined }), ['<NA>']);
     assert.deepEqual(await names(inside(AT)), ['<NA>']);
     assert.deepEqual(
-      await names(inside(AT), onPath('unlink', '/x', {}, { time: AT + 2000n * MS }), container),
+      await names(inside(AT), onPath('unlink', '/x', {}, { time: AT + 4000n * MS }), container),
       ['<NA>'],
     );
     const again = [{ action: CGROUP_RMDIR }, { id: 78, action: CGROUP_MKDIR }].map((own) =>
