@@ -598,6 +598,7 @@ function entryOf(
       route: route.id,
       labels: group.definition.l,
       reason: overflow ? 'digest' : (flush.reason ?? 'repeat'),
+      // One that ended while its group was kept back is told as it was first, and its end after that.
       firing: firing.slice(0, MAX_TOLD).map((alert) => ({ ...told(alert, now), ends_at: null })),
       resolved: resolved.slice(0, MAX_TOLD).map((alert) => told(alert, now)),
       counts: {

@@ -32,7 +32,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
 ) => {
   const common = { tags: ['operations'], security: [] };
   const hidden = { schema: { hide: true } as object };
-  const isReady = () => redis.set(probeKey, '1', 'EX', PROBE_SECONDS);
+  const writeProbe = () => redis.set(probeKey, '1', 'EX', PROBE_SECONDS);
   const asText = (reply: FastifyReply, text: string) =>
     reply.type('text/plain; charset=utf-8').send(text);
 
@@ -76,7 +76,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
       },
     },
     async () => {
-      await isReady();
+      await writeProbe();
       return { status: 'ok' as const };
     },
   );
@@ -99,7 +99,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
 
   app.get('/-/healthy', hidden, (_request, reply) => asText(reply, 'OK'));
   app.get('/-/ready', hidden, async (_request, reply) => {
-    await isReady();
+    await writeProbe();
     return asText(reply, 'OK');
   });
   app.get('/ping', hidden, (_request, reply) => asText(reply, 'pong\n'));
